@@ -1,0 +1,1 @@
+"""Slipway: from a commit to proven pods, and back again."""

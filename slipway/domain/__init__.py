@@ -1,0 +1,1 @@
+"""Release values and decisions, pure: nothing here reads, writes, waits or logs."""

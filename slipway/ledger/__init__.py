@@ -1,0 +1,1 @@
+"""The SQL record of releases, and the lease that lets one of them change a stack."""

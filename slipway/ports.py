@@ -1,0 +1,1 @@
+"""What the steps of a release need from the systems outside."""

@@ -1,0 +1,1 @@
+"""One observable step each: call a port, log a line, return a domain value."""
