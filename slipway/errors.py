@@ -1,18 +1,218 @@
-"""Every error of Slipway's own, drawn.
+"""Every error of Slipway's own, drawn; its `code` is the first word of a release's reason.
 
 SlipwayError
-├── TransientError      trying again may help: the other side was unreachable, busy or overloaded
-└── PermanentError      trying again cannot help until somebody changes something
+├── TransientError              trying again may help
+│   ├── Unreachable             a system did not answer, or answered that it is overloaded
+│   └── StackBusy               another update of the stack is under way
+└── PermanentError              trying again cannot help until somebody changes something
+    ├── InvalidInput            a value that a person or a file gave can't be used
+    ├── AccessDenied            credentials missing, rejected, or not enough
+    ├── UnknownCommit           no such commit in the repository
+    ├── AmbiguousCommit         an abbreviation that fits more than one commit
+    ├── NotOnMainLine           the commit is not in the first-parent history of the target's branch
+    ├── FolderAbsent            the service's folder does not exist at the commit
+    ├── BackwardsDeploy         the commit is an ancestor of what is live
+    ├── BuildFailed             the image's build ended with an error
+    ├── PushFailed              the registry does not hold what was pushed
+    ├── TagConflict             the commit's tag already belongs to another image
+    ├── ImageMissing            the registry has no such image
+    ├── PlatformMissing         the image has nothing for the nodes' platform
+    ├── ConfigKeyUnusable       the ESC key is missing, secret, interpolated, inherited or shadowed
+    ├── ConfigConflict          the ESC environment changed since it was read
+    ├── ConfigRejected          ESC refuses the definition
+    ├── ConfigMismatch          what ESC reads back is not what was written
+    ├── StackUnusable           stack, program or CLI can't be used as the target asks
+    ├── PreviewFailed           `pulumi preview` ended with an error or without its summary
+    ├── ChangeNotAllowed        the preview changes more than the image
+    ├── ApplyFailed             `pulumi up` ended with an error
+    ├── DeploymentUnfit         the Deployment is absent, ambiguous, paused, mixed or not ours
+    ├── PullSecretUnusable      the pod template's pull secret can't pull the image
+    ├── ImageDisproven          the image does not run as it must
+    ├── NothingToRollBackTo     no release qualifies as a way back
+    ├── LeaseLost               somebody else may change the stack now
+    └── PreflightFailed         several of the above at once, found before anything was changed
 """
+
+from typing import ClassVar
 
 
 class SlipwayError(Exception):
     """What was tried, on which object, what was seen and what to do next, in one message."""
 
+    code: ClassVar[str] = "error"
+
 
 class TransientError(SlipwayError):
     """Trying the same thing again may help."""
 
+    code = "unreachable"
+
+
+class Unreachable(TransientError):
+    """A system did not answer, or answered that it is overloaded."""
+
+
+class StackBusy(TransientError):
+    """Another update of the stack is under way; nothing of ours was applied."""
+
+    code = "stack-busy"
+
 
 class PermanentError(SlipwayError):
     """Trying the same thing again cannot help until somebody changes something."""
+
+
+class InvalidInput(PermanentError):
+    """A value that a person or a file gave can't be used."""
+
+    code = "invalid-input"
+
+
+class AccessDenied(PermanentError):
+    """Credentials are missing, rejected, or not enough for what was asked."""
+
+    code = "access-denied"
+
+
+class UnknownCommit(PermanentError):
+    """No such commit in the repository."""
+
+    code = "unknown-commit"
+
+
+class AmbiguousCommit(PermanentError):
+    """An abbreviation that fits more than one commit."""
+
+    code = "ambiguous-commit"
+
+
+class NotOnMainLine(PermanentError):
+    """The commit is not in the first-parent history of the target's branch."""
+
+    code = "not-on-main-line"
+
+
+class FolderAbsent(PermanentError):
+    """The service's folder does not exist at the commit."""
+
+    code = "folder-absent"
+
+
+class BackwardsDeploy(PermanentError):
+    """The commit is an ancestor of what is live: going back is a rollback."""
+
+    code = "older-than-live"
+
+
+class BuildFailed(PermanentError):
+    """The image's build ended with an error; its log is in the run."""
+
+    code = "build-failed"
+
+
+class PushFailed(PermanentError):
+    """The registry does not hold what was pushed."""
+
+    code = "push-failed"
+
+
+class TagConflict(PermanentError):
+    """The commit's tag already belongs to another image; a tag is never overwritten."""
+
+    code = "tag-conflict"
+
+
+class ImageMissing(PermanentError):
+    """The registry has no such image."""
+
+    code = "image-missing"
+
+
+class PlatformMissing(PermanentError):
+    """The image has nothing for the nodes' platform."""
+
+    code = "platform-missing"
+
+
+class ConfigKeyUnusable(PermanentError):
+    """The ESC key is missing, empty, secret, interpolated, aliased, inherited or shadowed."""
+
+    code = "config-key-unusable"
+
+
+class ConfigConflict(PermanentError):
+    """The ESC environment changed since it was read; nothing was written."""
+
+    code = "config-changed"
+
+
+class ConfigRejected(PermanentError):
+    """ESC refuses the definition; nothing was written."""
+
+    code = "config-rejected"
+
+
+class ConfigMismatch(PermanentError):
+    """What ESC reads back is not what was written."""
+
+    code = "config-mismatch"
+
+
+class StackUnusable(PermanentError):
+    """Stack, program or CLI can't be used as the target asks."""
+
+    code = "stack-unusable"
+
+
+class PreviewFailed(PermanentError):
+    """`pulumi preview` ended with an error, or without its summary."""
+
+    code = "preview-failed"
+
+
+class ChangeNotAllowed(PermanentError):
+    """The preview changes more than the image; nothing was written."""
+
+    code = "not-image-only"
+
+
+class ApplyFailed(PermanentError):
+    """`pulumi up` ended with an error."""
+
+    code = "apply-failed"
+
+
+class DeploymentUnfit(PermanentError):
+    """The Deployment is absent, ambiguous, paused, mixed, or fields of it belong to others."""
+
+    code = "deployment-unfit"
+
+
+class PullSecretUnusable(PermanentError):
+    """The pull secret that the pod template names can't pull the image."""
+
+    code = "pull-secret-unusable"
+
+
+class ImageDisproven(PermanentError):
+    """The image does not run as it must: measured, not guessed."""
+
+    code = "disproven"
+
+
+class NothingToRollBackTo(PermanentError):
+    """No release qualifies as a way back."""
+
+    code = "no-candidate"
+
+
+class LeaseLost(PermanentError):
+    """Somebody else may change the stack now; this release must not."""
+
+    code = "lease-lost"
+
+
+class PreflightFailed(PermanentError):
+    """Something that a release needs is not in order; nothing was changed."""
+
+    code = "preflight-failed"

@@ -1,1 +1,350 @@
-"""What the steps of a release need from the systems outside."""
+"""What the steps of a release need from the systems outside.
+
+A port speaks domain values and raises only `slipway.errors`: `Unreachable` when trying again may
+help, a `PermanentError` when it may not. Waiting uses the running event loop's clock
+(`asyncio.sleep`, `loop.time()`), which a simulation replaces as a whole.
+
+Every port is bound to one target's surroundings when it is built (`blocks/`): one ESC environment,
+one stack, one cluster, one repository.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from slipway.domain.change import Preview
+from slipway.domain.commit import Commit, CommitPrefix
+from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.release import Release, Request
+from slipway.domain.rollout import Workloads
+from slipway.domain.target import CommitInfo, ConfigKey, Service, Target, Workload
+
+
+class SourceRepository(Protocol):
+    """The git repository of services and program, through a mirror of our own."""
+
+    async def fetch(self) -> None:
+        """Bring the mirror up to date with its remote."""
+
+    async def resolve(self, wanted: Commit | CommitPrefix) -> Commit:
+        """The one commit meant, or `UnknownCommit` / `AmbiguousCommit` naming what there is."""
+
+    async def head(self, branch: str) -> Commit:
+        """The branch's newest commit; `UnknownCommit` when there is no such branch."""
+
+    async def on_main_line(self, commit: Commit, branch: str) -> bool:
+        """Whether the commit is in the first-parent history of the branch."""
+
+    async def is_ancestor(self, older: Commit, newer: Commit) -> bool:
+        """Whether `newer` descends from `older`, or is it. False if either is unknown."""
+
+    async def has_folder(self, commit: Commit, folder: str) -> bool:
+        """Whether the folder exists at the commit."""
+
+    async def describe(self, commit: Commit) -> CommitInfo:
+        """Subject and time of a commit; `UnknownCommit`."""
+
+    async def build_inputs(self, commit: Commit, service: Service) -> str:
+        """The id of everything that the service's build can see at the commit."""
+
+    def checkout(self, commit: Commit) -> AbstractAsyncContextManager[Path]:
+        """A full, throw-away work tree of the commit, gone when the context ends."""
+
+
+class ImageBuilder(Protocol):
+    """Builds images and pushes them."""
+
+    async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
+        """Build the service's image from a checkout; the local image id, or `BuildFailed`.
+
+        Every line of the build's output is logged at INFO by `slipway.clients`.
+        """
+
+    async def push(self, image_id: str, reference: ImageReference) -> Digest:
+        """Push a local image under a tag; the digest that the registry confirms.
+
+        Raises `PushFailed` or `AccessDenied` for good, `Unreachable` when it may be tried again;
+        after any of them no tag points at an image that is not whole.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PullCredentials:
+    """User and password for one registry host, as a pull secret has them."""
+
+    host: str
+    username: str
+    password: SecretStr
+
+
+class ImageRegistry(Protocol):
+    """The OCI registry."""
+
+    async def find(self, reference: ImageReference) -> PublishedImage | None:
+        """What the registry holds under the reference's digest, or else its tag, or None."""
+
+    async def tags(self, repository: str) -> Sequence[str]:
+        """Every tag of a repository, in no order; none if the repository does not exist."""
+
+    async def tag(self, image: PublishedImage, tag: str) -> None:
+        """Point `tag` at exactly this image, without a byte of it changing."""
+
+    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+        """Prove that these credentials (None: nobody's) can pull the image, platform children too.
+
+        Raises `AccessDenied` (rejected or not enough), `ImageMissing`, or `Unreachable`.
+        """
+
+
+class ConfigStore(Protocol):
+    """The Pulumi ESC environment that holds the image references."""
+
+    async def read(self, key: ConfigKey) -> ConfigSnapshot:
+        """The key at the environment's latest revision, in whatever form it stands there."""
+
+    async def write(self, snapshot: ConfigSnapshot, value: str | None) -> ConfigSnapshot:
+        """Replace exactly this key's value (None removes a key that `snapshot` lacked before).
+
+        Compare-and-set against the snapshot's ETag: `ConfigConflict` when the environment changed
+        since, `ConfigRejected` when ESC refuses the definition, `ConfigMismatch` when it reads back
+        differently. Every other byte of the definition stays as it was. A lost answer is looked up,
+        never sent twice.
+        """
+
+    async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
+        """The revisions after `revision`, newest first: who changed the environment, and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackUpdate:
+    """One update in a stack's history."""
+
+    version: int
+    kind: str
+    """`update`, `refresh`, `destroy`, …"""
+    result: str
+    """`succeeded`, `failed`, `in-progress`."""
+    message: str
+    program: str = ""
+    """The git commit that the CLI recorded, if it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDeployment:
+    """A Deployment as the stack's state has it."""
+
+    urn: str
+    namespace: str
+    name: str
+    images: Mapping[str, str]
+    """Container name → image of the recorded inputs."""
+    init_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """What Pulumi believes."""
+
+    last_update: StackUpdate | None
+    busy: bool
+    """Whether an update holds the stack now."""
+    deployments: tuple[RecordedDeployment, ...] = ()
+    pending_operations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRevision:
+    """A program and the ESC revision it reads.
+
+    `tree` is a checkout, prepared. `value` stands in for the key without being written anywhere
+    (a preview's temporary stack file); None takes what the revision holds. `only` narrows the
+    update to one URN.
+    """
+
+    tree: Path
+    commit: Commit
+    config_revision: int
+    value: str | None = None
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How one `pulumi up` ended; `why` is the engine's own error when it did not succeed."""
+
+    succeeded: bool
+    preview: Preview
+    """The real update's events, in the form the guard reads."""
+    version: int | None
+    why: str = ""
+
+
+class Stack(Protocol):
+    """The Pulumi stack."""
+
+    async def check(self) -> None:
+        """`StackUnusable` or `AccessDenied` unless CLI and account can do what a release needs."""
+
+    async def state(self) -> StackState:
+        """What Pulumi believes now."""
+
+    async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
+        """The value that the checkout's stack file sets for the key, None if it sets none.
+
+        `StackUnusable` when the program or its stack file is absent, or the stack file does not
+        import the key's environment.
+        """
+
+    async def prepare(self, tree: Path) -> None:
+        """Run the target's prepare command in the checkout, without credentials, if it has one."""
+
+    async def preview(self, program: ProgramRevision) -> Preview:
+        """What an update would change; `PreviewFailed` with the engine's error. Changes nothing."""
+
+    async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
+        """Apply, pinned to the ESC revision.
+
+        When `stop` is set, the task is cancelled, or the deadline passes, the update gets one
+        SIGINT and its end is awaited; only then does this return or raise. `StackBusy` when another
+        update holds the stack (nothing was applied). Never runs twice at once.
+        """
+
+    async def refresh(self, program: ProgramRevision, message: str) -> None:
+        """Read `program.only` back from the cluster into the stack's state; changes no cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullSecret:
+    """A pull secret that the pod template names; `credentials` is empty when it can't be read."""
+
+    name: str
+    exists: bool
+    problem: str = ""
+    """Why it can't be used although it exists: wrong type, not parsable."""
+    credentials: tuple[PullCredentials, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One answer of a pod's health path; status 0 means that it did not answer."""
+
+    status: int
+    body: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the pod says it is well."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own success class
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a person needs to see of a failure, already without secrets."""
+
+    pods: tuple[str, ...] = ()
+    """One line a pod: phase, container states, restarts."""
+    events: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    """The last lines of the container that failed."""
+
+
+class Cluster(Protocol):
+    """The Kubernetes cluster."""
+
+    async def check(self) -> None:
+        """`Unreachable` or `AccessDenied` unless the API server answers us."""
+
+    async def observe(self, workload: Workload) -> Workloads | None:
+        """The Deployment with its ReplicaSets and pods; None when there is none.
+
+        `DeploymentUnfit` when the labels fit more than one, or when they fit only another kind.
+        """
+
+    async def pull_secrets(self, workloads: Workloads) -> Sequence[PullSecret]:
+        """The pull secrets that the pod template names."""
+
+    async def node_platforms(self) -> frozenset[str]:
+        """`os/architecture` of every node that takes pods."""
+
+    async def health(self, workload: Workload, pod: str) -> Health:
+        """Ask one pod's health path, through the API server's pod proxy."""
+
+    async def evidence(self, workloads: Workloads, container: str, pod: str) -> Evidence:
+        """What explains the state of `pod` (or of all pods when it is empty)."""
+
+    async def restart(self, workload: Workload) -> None:
+        """Replace the pods by new ones of the same template, as `kubectl rollout restart` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may change a stack now; `fence` only grows."""
+
+    stack: str
+    holder: str
+    fence: int
+
+
+class Ledger(Protocol):
+    """The record of releases; every method commits before it returns."""
+
+    async def open(self, target: Target, request: Request) -> Release:
+        """A new release, in state `releasing`, phase `opened`."""
+
+    async def save(self, release: Release) -> Release:
+        """Record the release as it now is; sets `ended` and `live_since` by the ledger's clock.
+
+        `LeaseLost` when the row has been taken over by a holder with a higher fence.
+        """
+
+    async def adopt(
+        self, target: Target, image: ImageReference, accepted: frozenset[Digest]
+    ) -> Release:
+        """Record what was found running at first contact, as an `adopted` release that is live."""
+
+    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
+        """The target's releases, newest first."""
+
+    async def unfinished(self, stack: str) -> Sequence[Release]:
+        """Releases of the stack that have no end, or an end that recovery may still better.
+
+        The second kind is `needs attention` whose proof was unknown; oldest first.
+        """
+
+    async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
+        """Take the stack's lease if nobody holds it or it ran out; None otherwise."""
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        """Hold on to the lease; `LeaseLost` when it is somebody else's."""
+
+    async def give_back(self, lease: Lease) -> None:
+        """End the lease; nothing happens when it is not ours any more."""
+
+    async def holder(self, stack: str) -> tuple[str, datetime] | None:
+        """Who holds the stack's lease, and until when."""
+
+    async def published(self, reference: ImageReference) -> Digest | None:
+        """The digest recorded for a tag, None if none was."""
+
+    async def record_published(self, reference: ImageReference, digest: Digest) -> None:
+        """Record a tag's digest, once; `TagConflict` when another one is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything one release at one target needs."""
+
+    source: SourceRepository
+    builder: ImageBuilder
+    registry: ImageRegistry
+    config: ConfigStore
+    stack: Stack
+    cluster: Cluster
+    ledger: Ledger

@@ -1,0 +1,177 @@
+"""The guard: what one update of a stack may change, judged by the engine's own events.
+
+The events' shapes are those of `pulumi preview --json` and of the engine's event log
+(pulumi/pulumi sdk/go/common/apitype/events.go); the Stack client parses both into these values.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slipway.domain.target import Allowance
+from slipway.errors import ChangeNotAllowed, PreviewFailed
+
+DEPLOYMENT_TYPE = "kubernetes:apps/v1:Deployment"
+HARMLESS_OPS = frozenset({"same", "read", "refresh"})
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """One property that an update changes: `spec.template.spec.containers[0].image`."""
+
+    path: str
+    kind: str
+    """`add`, `delete`, `update`, or one of these with `-replace`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerInput:
+    """A container as the program asks for it; an image that is not known yet is None."""
+
+    index: int
+    name: str
+    image: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """What the engine means to do, or did, to one resource."""
+
+    urn: str
+    op: str
+    type: str
+    paths: tuple[PathChange, ...] = ()
+    containers: tuple[ContainerInput, ...] = ()
+    """Of a Deployment: the new inputs."""
+    had_init_errors: bool = False
+    """The state remembers that the last update of this resource did not become ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Everything one preview or one update said about resources.
+
+    `complete` is whether the engine ended with its summary: without it the list may be cut.
+    """
+
+    changes: tuple[ResourceChange, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """The one change a release is about."""
+
+    urn: str
+    container: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """A change that the guard found beside the image."""
+
+    urn: str
+    path: str
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{self.urn}:{self.path} ({self.seen})"
+
+
+def find_forbidden(
+    preview: Preview, wanted: ImageChange, allowances: Iterable[Allowance] = ()
+) -> list[Forbidden]:
+    """Everything the preview would change beside the image, less what a person has allowed.
+
+    A preview without its summary can't be judged and raises `PreviewFailed`.
+    """
+    if not preview.complete:
+        raise PreviewFailed(
+            f"the preview for {wanted.urn} ended without its summary, so changes may be missing "
+            "from it: read Pulumi's output in the run's log and start a new run"
+        )
+    allowed = {(each.urn, each.path) for each in allowances}
+    found = [each for change in preview.changes for each in _judge(change, wanted)]
+    return [each for each in found if (each.urn, each.path) not in allowed]
+
+
+def require_image_only(
+    preview: Preview,
+    wanted: ImageChange,
+    allowances: Sequence[Allowance] = (),
+    behind: str = "",
+) -> None:
+    """Refuse a preview that changes more than the image; `behind` tells who changed the config."""
+    forbidden = find_forbidden(preview, wanted, allowances)
+    if not forbidden:
+        return
+    listed = "; ".join(str(each) for each in forbidden[:10])
+    more = f" and {len(forbidden) - 10} more" if len(forbidden) > 10 else ""  # noqa: PLR2004
+    options = " ".join(f"--allow-change '{each.urn}:{each.path}'" for each in forbidden[:3])
+    raise ChangeNotAllowed(
+        f"the update would change more than the image of {wanted.urn}: {listed}{more}"
+        f"{'; ' + behind if behind else ''}; apply those changes on their own first, or allow "
+        f"exactly them with {options}"
+    )
+
+
+def changes_image(preview: Preview, wanted: ImageChange) -> bool:
+    """Whether the update would change this Deployment's image at all."""
+    return any(
+        path.path == _image_path(container)
+        for change in preview.changes
+        if change.urn == wanted.urn
+        for container in change.containers
+        if container.name == wanted.container
+        for path in change.paths
+    )
+
+
+def _judge(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
+    if change.op in HARMLESS_OPS:
+        return _judge_untouched(change, wanted)
+    if change.urn != wanted.urn or change.op != "update":
+        if change.paths:
+            return [Forbidden(change.urn, each.path, change.op) for each in change.paths]
+        return [Forbidden(change.urn, "*", change.op)]
+    return _judge_deployment(change, wanted)
+
+
+def _judge_untouched(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
+    """An unchanged Deployment must already ask for the wanted image, or the pin has no effect."""
+    if change.urn != wanted.urn or change.op != "same":
+        return []
+    container = _container(change, wanted)
+    if not change.containers or (container is not None and container.image == wanted.image):
+        return []
+    seen = container.image if container else f"no container {wanted.container}"
+    path = _image_path(container) if container else "spec.template.spec.containers"
+    return [Forbidden(change.urn, path, f"stays {seen}, not {wanted.image}")]
+
+
+def _judge_deployment(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
+    container = _container(change, wanted)
+    if container is None:
+        path = "spec.template.spec.containers"
+        return [Forbidden(change.urn, path, f"no container named {wanted.container}")]
+    image_path = _image_path(container)
+    forbidden = [
+        Forbidden(change.urn, each.path, each.kind)
+        for each in change.paths
+        if each.path != image_path or each.kind != "update"
+    ]
+    if container.image is None:
+        forbidden.append(Forbidden(change.urn, image_path, "its new value is not known yet"))
+    elif container.image != wanted.image:
+        forbidden.append(Forbidden(change.urn, image_path, f"becomes {container.image}"))
+    if not change.paths and not change.had_init_errors:
+        forbidden.append(Forbidden(change.urn, "*", "an update that does not say what it changes"))
+    return forbidden
+
+
+def _container(change: ResourceChange, wanted: ImageChange) -> ContainerInput | None:
+    return next((each for each in change.containers if each.name == wanted.container), None)
+
+
+def _image_path(container: ContainerInput) -> str:
+    return f"spec.template.spec.containers[{container.index}].image"

@@ -1,0 +1,105 @@
+"""Images: the digest is the identity, the tag is how people find it (OCI distribution 1.1)."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from slipway.domain.commit import Commit
+from slipway.errors import InvalidInput
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"[A-Za-z0-9.-]+(?::[0-9]+)?(?:/{_COMPONENT})+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """The sha256 of a manifest, an index or an image configuration."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.value):
+            raise InvalidInput(
+                f"{self.value[:80]!r} is not a digest: sha256: and 64 hex characters"
+            )
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def short(self) -> str:
+        """`sha256:` and twelve characters, for people."""
+        return self.value[:19]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """How something names an image: `host/path[:tag][@digest]`."""
+
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        if not _REPOSITORY.fullmatch(self.repository):
+            raise InvalidInput(
+                f"{self.repository[:120]!r} is not an image repository: host/path in lower case"
+            )
+        if self.tag is not None and not _TAG.fullmatch(self.tag):
+            raise InvalidInput(f"{self.tag[:140]!r} is not a tag of {self.repository}")
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reference; the host must be spelled out, nothing is guessed."""
+        name, _, digest = text.partition("@")
+        path, colon, tag = name.rpartition(":")
+        if not colon or "/" in tag:
+            path, tag = name, ""
+        return cls(path, tag or None, Digest(digest) if digest else None)
+
+    @property
+    def host(self) -> str:
+        """The registry's host, with its port if there is one."""
+        return self.repository.split("/", 1)[0]
+
+    @property
+    def path(self) -> str:
+        """The repository's name inside the registry."""
+        return self.repository.split("/", 1)[1]
+
+    @property
+    def commit(self) -> Commit | None:
+        """The commit that the tag names, if it names one."""
+        if self.tag is None or not re.fullmatch("[0-9a-f]{40}", self.tag):
+            return None
+        return Commit(self.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedImage:
+    """What a registry holds under a reference.
+
+    `accepted` are the digests by which a container runtime may name it once it runs: the index, its
+    platform manifests and the image configurations (kubernetes/kubernetes#115199). `revision`,
+    `source` and `build_inputs` are labels of the image, None where it has none; an index without a
+    label in common has none.
+    """
+
+    repository: str
+    digest: Digest
+    accepted: frozenset[Digest]
+    platforms: frozenset[str]
+    revision: str | None = None
+    source: str | None = None
+    build_inputs: str | None = None
+
+    def named(self, commit: Commit) -> ImageReference:
+        """The string that is pinned: the commit for people, the digest for machines."""
+        return ImageReference(self.repository, commit.sha, self.digest)

@@ -1,0 +1,262 @@
+"""The judge: what runs proves the image, disproves it, or it is too early to tell.
+
+Waiting reasons are the kubelet's own words (kubernetes pkg/kubelet/images/types.go and
+pkg/kubelet/kuberuntime); what is fatal at once and what gets a grace is said beside each.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slipway.domain.image import Digest
+
+# Trying again can't help: the kubelet was refused, or the name itself is wrong.
+FATAL_AT_ONCE = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
+PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+CREATE_REASONS = frozenset({"CreateContainerError", "RunContainerError", "ImageInspectError"})
+REFUSED_PULL = re.compile(
+    r"not found|manifest unknown|denied|unauthorized|insufficient_scope|\b40[13]\b", re.IGNORECASE
+)
+PULL_GRACE = 30.0
+"""Seconds that a pull may fail for reasons of the network before the image is disproven."""
+UNSCHEDULABLE_GRACE = 60.0
+"""Seconds that a pod may stay unscheduled: an autoscaler may need them."""
+RESTARTS_UNTIL_DISPROVEN = 2
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The container of a pod that the target names, as the kubelet reports it."""
+
+    name: str
+    ready: bool = False
+    restarts: int = 0
+    image_id: str = ""
+    waiting: str = ""
+    """The waiting reason, such as `ErrImagePull`; empty when it is not waiting."""
+    waiting_message: str = ""
+    terminated: str = ""
+    """Why it ended, now or last time: `Error`, `OOMKilled`, `Completed`, `StartError`."""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of the Deployment."""
+
+    name: str
+    replica_set: str
+    ready: bool
+    terminating: bool = False
+    phase: str = "Running"
+    containers: tuple[Container, ...] = ()
+    """Init containers first, then the others."""
+    unschedulable: str = ""
+    """The scheduler's message; empty when the pod has a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One ReplicaSet of the Deployment, with the image of the target's container."""
+
+    name: str
+    revision: int
+    image: str
+    failure: str = ""
+    """The message of its ReplicaFailure condition: a quota, a webhook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workloads:
+    """A Deployment with its ReplicaSets and pods, all read at one moment."""
+
+    name: str
+    namespace: str
+    image: str
+    """The image that the pod template asks for in the target's container."""
+    generation: int
+    observed_generation: int
+    replicas: int
+    updated: int
+    revision: int
+    paused: bool = False
+    deadline_exceeded: bool = False
+    pull_secrets: tuple[str, ...] = ()
+    image_managers: tuple[str, ...] = ()
+    """Field managers that own the container's image (metadata.managedFields)."""
+    replicas_managers: tuple[str, ...] = ()
+    replica_sets: tuple[ReplicaSet, ...] = ()
+    pods: tuple[Pod, ...] = ()
+
+    def __str__(self) -> str:
+        return f"Deployment {self.namespace}/{self.name}"
+
+
+class Verdict(StrEnum):
+    """What an observation shows."""
+
+    WAITING = "waiting"
+    PROVEN = "proven"
+    DISPROVEN = "disproven"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with the sentence that explains it; `pod` is where to look."""
+
+    verdict: Verdict
+    why: str
+    pod: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must run: the pod template's image, and the digests it may be reported by."""
+
+    image: str
+    accepted: frozenset[Digest]
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What earlier observations of one rollout have left: when each trouble was first seen."""
+
+    first_seen: Mapping[str, float] = field(default_factory=dict)
+
+
+def running_digest(image_id: str) -> Digest | None:
+    """The digest in a container status' imageID, whatever stands before it; None if it has none."""
+    found = _DIGEST.search(image_id)
+    return Digest(found.group()) if found else None
+
+
+def running_digests(workloads: Workloads, container: str) -> dict[str, Digest | None]:
+    """Pod name → running digest, of every pod that is ready or may become so."""
+    return {
+        pod.name: running_digest(each.image_id)
+        for pod in workloads.pods
+        if not pod.terminating
+        for each in pod.containers
+        if each.name == container and each.image_id
+    }
+
+
+def judge(
+    expected: Expectation, watch: Watch, seen: Workloads, at: float
+) -> tuple[Watch, Judgement]:
+    """Judge one observation in the light of the earlier ones; `at` is in seconds of one clock.
+
+    Only pods of the ReplicaSet that carries the expected image speak, and only once the controller
+    has observed the newest generation: before that, an old ReplicaSet's trouble would be blamed on
+    the new image.
+    """
+    if seen.image != expected.image:
+        return watch, Judgement(
+            Verdict.WAITING, f"{seen} still asks for {seen.image}, not {expected.image}"
+        )
+    if seen.observed_generation < seen.generation:
+        return watch, Judgement(Verdict.WAITING, f"{seen}: the controller has not seen it yet")
+    current = _current(seen)
+    if current is None:
+        return watch, Judgement(Verdict.WAITING, f"{seen}: no ReplicaSet for {expected.image} yet")
+    pods = [pod for pod in seen.pods if pod.replica_set == current.name and not pod.terminating]
+    troubles = {each.key: each for each in _troubles(current, pods)}
+    times = {key: watch.first_seen.get(key, at) for key in troubles}
+    for key, trouble in troubles.items():
+        if at - times[key] >= trouble.grace:
+            return Watch(times), Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod)
+    if seen.deadline_exceeded:
+        why = f"{seen}: its progress deadline is exceeded"
+        return Watch(times), Judgement(Verdict.DISPROVEN, why, pods[0].name if pods else "")
+    return Watch(times), _progress(expected, seen, current, pods, troubles.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    pod: str
+    kind: str
+    why: str
+    grace: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"{self.pod}/{self.kind}"
+
+
+def _current(seen: Workloads) -> ReplicaSet | None:
+    matching = [each for each in seen.replica_sets if each.image == seen.image]
+    newest = max(matching, key=lambda each: each.revision, default=None)
+    return newest if newest is not None and newest.revision >= seen.revision else None
+
+
+def _troubles(current: ReplicaSet, pods: list[Pod]) -> Iterator[_Trouble]:
+    if current.failure:
+        yield _Trouble("", "failure", f"ReplicaSet {current.name}: {current.failure}", PULL_GRACE)
+    for pod in pods:
+        if pod.unschedulable:
+            why = f"pod {pod.name} can't be scheduled: {pod.unschedulable}"
+            yield _Trouble(pod.name, "unschedulable", why, UNSCHEDULABLE_GRACE)
+        for container in pod.containers:
+            yield from _container_troubles(pod, container)
+
+
+def _container_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
+    where = f"container {container.name} of pod {pod.name}"
+    message = f": {container.waiting_message}" if container.waiting_message else ""
+    why = f"{where} is {container.waiting}{message}"
+    if container.waiting in FATAL_AT_ONCE and "failed to sync" not in container.waiting_message:
+        yield _Trouble(pod.name, container.waiting, why)
+    elif container.waiting in PULL_REASONS:
+        # Back-off repeats the pull's own message only on some runtimes: one key holds both reasons.
+        grace = 0.0 if REFUSED_PULL.search(container.waiting_message) else PULL_GRACE
+        yield _Trouble(pod.name, "pull", why, grace)
+    elif container.waiting in CREATE_REASONS:
+        yield _Trouble(pod.name, "create", why, PULL_GRACE)
+    elif container.terminated in {"ContainerCannotRun", "StartError"}:
+        yield _Trouble(pod.name, "start", f"{where} can't start: {container.terminated}{message}")
+    if container.restarts >= RESTARTS_UNTIL_DISPROVEN and not container.ready:
+        ended = f"{container.terminated or 'ended'}, exit code {container.exit_code}"
+        why = f"{where} has been restarted {container.restarts} times: {ended}"
+        yield _Trouble(pod.name, "restarts", why)
+    if container.terminated == "OOMKilled" and container.restarts >= 1 and not container.ready:
+        yield _Trouble(pod.name, "memory", f"{where} was OOMKilled: it needs more than its limit")
+
+
+def _progress(
+    expected: Expectation,
+    seen: Workloads,
+    current: ReplicaSet,
+    pods: list[Pod],
+    troubles: Iterable[_Trouble],
+) -> Judgement:
+    ready = [pod for pod in pods if pod.ready]
+    if seen.replicas == 0:
+        return Judgement(Verdict.UNKNOWN, f"{seen} is scaled to zero: nothing can be proven")
+    if len(ready) < seen.replicas or seen.updated < seen.replicas:
+        trouble = next(iter(troubles), None)
+        seen_now = trouble.why if trouble else f"{len(ready)} of {seen.replicas} pods ready"
+        return Judgement(Verdict.WAITING, f"{seen}: {seen_now}", trouble.pod if trouble else "")
+    old = [pod.name for pod in seen.pods if pod.replica_set != current.name and pod.ready]
+    if old:
+        return Judgement(Verdict.WAITING, f"{seen}: old pods still ready: {', '.join(old)}")
+    return _compare_digests(expected, ready)
+
+
+def _compare_digests(expected: Expectation, ready: list[Pod]) -> Judgement:
+    for pod in ready:
+        container = next((each for each in pod.containers if each.name == expected.container), None)
+        digest = running_digest(container.image_id) if container else None
+        if container is None or digest is None:
+            shown = container.image_id if container else f"no container {expected.container}"
+            why = f"pod {pod.name} reports no digest that can be compared: {shown!r}"
+            return Judgement(Verdict.UNKNOWN, why, pod.name)
+        if digest not in expected.accepted:
+            wanted = ", ".join(sorted(each.short for each in expected.accepted))
+            why = f"pod {pod.name} runs {digest}, which is none of {wanted}"
+            return Judgement(Verdict.DISPROVEN, why, pod.name)
+    shown = ", ".join(pod.name for pod in ready)
+    return Judgement(Verdict.PROVEN, f"{len(ready)} pods ready on the expected digest: {shown}")

@@ -1,0 +1,126 @@
+"""Services and targets: what is built from where, and where it must run."""
+
+from dataclasses import dataclass, field
+
+from slipway.domain.commit import Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A folder of a repository that becomes one image."""
+
+    name: str
+    folder: str
+    repository: str
+    """The image repository, with the registry's host: `ghcr.io/acme/shop/adapter`."""
+    context: str = ""
+    """The build context; empty means the folder. `.` is the whole repository."""
+    dockerfile: str = ""
+    """Relative to the repository's root; empty means `Dockerfile` in the folder."""
+    platform: str = "linux/amd64"
+    build_arguments: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+    """The repository's address for the image's source label; empty writes none."""
+
+    @property
+    def context_path(self) -> str:
+        """The build context, relative to the repository's root."""
+        return self.context or self.folder
+
+    @property
+    def dockerfile_path(self) -> str:
+        """The Dockerfile, relative to the repository's root."""
+        return self.dockerfile or f"{self.folder}/Dockerfile"
+
+
+@dataclass(frozen=True, slots=True)
+class StackName:
+    """A Pulumi stack, fully named."""
+
+    organization: str
+    project: str
+    stack: str
+
+    def __str__(self) -> str:
+        return f"{self.organization}/{self.project}/{self.stack}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """One key of `pulumiConfig` in one Pulumi ESC environment."""
+
+    organization: str
+    project: str
+    environment: str
+    key: str
+    """With its namespace: `oceanid-cluster:adapterImage`."""
+
+    @property
+    def environment_name(self) -> str:
+        """The environment, fully named."""
+        return f"{self.organization}/{self.project}/{self.environment}"
+
+    def __str__(self) -> str:
+        return f"{self.environment_name} pulumiConfig.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Kubernetes Deployment, by its name or by labels that fit exactly one, and its container."""
+
+    namespace: str
+    container: str
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    port: int = 8080
+    health_path: str = "/health"
+    """Empty means that readiness is the only health there is."""
+
+    def __str__(self) -> str:
+        selector = self.name or ",".join(f"{key}={value}" for key, value in self.labels)
+        return f"Deployment {self.namespace}/{selector}"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A change beside the image that a person has allowed: exact, never a blanket."""
+
+    urn: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.urn}:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service in an environment."""
+
+    name: str
+    service: Service
+    config_key: ConfigKey
+    stack: StackName
+    workload: Workload
+    program: str = "cluster"
+    """The Pulumi program's folder in the repository."""
+    prepare: tuple[str, ...] = ()
+    """A command to run in the checkout before Pulumi, without any credentials."""
+    branch: str = "main"
+    moves_main: bool = True
+    ready_within: float = 120.0
+    """Seconds from the end of the update until all pods must be ready."""
+    soak: float = 10.0
+    """Seconds that ready pods must stay ready without a restart."""
+    apply_within: float = 900.0
+    """Seconds that one `pulumi up` may take."""
+    allow_changes: tuple[Allowance, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """What git knows of a commit that people want to read."""
+
+    commit: Commit
+    subject: str
+    committed_at: str
+    """ISO 8601, with offset."""
