@@ -1,0 +1,313 @@
+"""What every ledger promises; the SQL ledger and the one in memory pass the same tests."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from slipway.domain.commit import Commit
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.release import Baseline, Kind, Options, Phase, Release, Request, State
+from slipway.domain.target import Allowance, ConfigKey, Service, StackName, Target, Workload
+from slipway.errors import InvalidInput, LeaseLost, TagConflict
+from slipway.ports import Lease, Ledger
+
+COMMIT = Commit("1" * 40)
+DIGEST = Digest("sha256:" + "a" * 64)
+OTHER = Digest("sha256:" + "b" * 64)
+IMAGE = ImageReference("ghcr.io/acme/shop/adapter", COMMIT.sha, DIGEST)
+STACK = "acme/cluster/prod"
+TINY = 0.02
+"""Seconds that a lease lasts in the tests that outlive it."""
+
+
+def a_target(name: str = "adapter-prod", stack: str = "prod") -> Target:
+    return Target(
+        name,
+        Service("adapter", "adapter", IMAGE.repository),
+        ConfigKey("acme", "default", "cluster", "cluster:adapterImage"),
+        StackName("acme", "cluster", stack),
+        Workload("apps", "adapter", "adapter"),
+    )
+
+
+def a_request(kind: Kind = Kind.DEPLOY) -> Request:
+    return Request(
+        kind,
+        COMMIT.short,
+        "ada",
+        why="because — née",
+        options=Options(first=True, allow_changes=(Allowance("urn:a::b", "spec.replicas"),)),
+        automatic=True,
+        prefect_run="0b8e",
+    )
+
+
+BASELINE = Baseline(
+    config_revision=7,
+    config_etag='"etag"',
+    config_value="ghcr.io/acme/shop/adapter:old",
+    recorded_image=None,
+    spec_image="ghcr.io/acme/shop/adapter:old",
+    running=OTHER,
+    ready=2,
+    accepted=frozenset({DIGEST, OTHER}),
+    way_back=f"{IMAGE.repository}:old@{OTHER}",
+    program=Commit("2" * 40),
+    last_update=41,
+    urn="urn:pulumi:prod::cluster::kubernetes:apps/v1:Deployment::adapter",
+)
+
+
+async def eventually(attempt: Callable[[], Awaitable[Lease | None]]) -> Lease:
+    """Poll until the attempt gives a lease, for at most ten seconds."""
+    async with asyncio.timeout(10):
+        while (lease := await attempt()) is None:  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(TINY / 4)
+    return lease
+
+
+class LedgerContract(ABC):
+    """Subclasses give the ledger under test; every test starts with an empty one."""
+
+    @pytest.fixture
+    @abstractmethod
+    def ledger(self) -> Ledger: ...
+
+    async def saved(self, ledger: Ledger, *steps: State, reason: str = "") -> Release:
+        release = await ledger.open(a_target(), a_request())
+        for state in steps:
+            release = await ledger.save(release.to(state, reason))
+        return release
+
+    async def test_a_new_release_is_releasing_and_opened(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+
+        assert (release.state, release.phase) == (State.RELEASING, Phase.OPENED)
+        assert (release.target, release.stack) == ("adapter-prod", STACK)
+        assert release.request == a_request()
+        assert release.started.tzinfo is not None
+        assert release.ended is None
+        assert release.live_since is None
+        assert await ledger.history("adapter-prod") == [release]
+
+    async def test_every_field_comes_back_as_it_was_saved(self, ledger: Ledger) -> None:
+        opened = await ledger.open(a_target(), a_request(Kind.ROLLBACK))
+        full = replace(
+            opened,
+            phase=Phase.PINNED,
+            reason="note: something",
+            commit=COMMIT,
+            digest=DIGEST,
+            image=str(IMAGE),
+            accepted=frozenset({DIGEST, OTHER}),
+            program=Commit("3" * 40),
+            baseline=BASELINE,
+            esc_revision=8,
+            update_version=42,
+            previous_digest=OTHER,
+            fence=3,
+        )
+
+        saved = await ledger.save(full)
+
+        assert saved == full
+        assert await ledger.history("adapter-prod") == [full]
+
+    async def test_absence_in_a_baseline_stays_absence(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+        nothing = Baseline(1, "", None, None, None, None, 0)
+
+        await ledger.save(replace(release, baseline=nothing))
+
+        assert (await ledger.history("adapter-prod"))[0].baseline == nothing
+
+    async def test_ids_differ_and_history_is_newest_first(self, ledger: Ledger) -> None:
+        opened = [await ledger.open(a_target(), a_request()) for _ in range(5)]
+        await ledger.open(a_target("sink-prod"), a_request())
+
+        history = await ledger.history("adapter-prod")
+
+        assert history == opened[::-1]
+        assert len({each.id for each in opened}) == 5
+        assert await ledger.history("adapter-prod", limit=2) == opened[:2:-1]
+        assert await ledger.history("nobody") == []
+
+    async def test_saving_keeps_a_release_in_its_place_of_the_history(self, ledger: Ledger) -> None:
+        first = await ledger.open(a_target(), a_request())
+        second = await ledger.open(a_target(), a_request())
+
+        first = await ledger.save(first.at(Phase.RESOLVED))
+
+        assert await ledger.history("adapter-prod") == [second, first]
+
+    async def test_the_end_has_its_time_and_only_live_is_live(self, ledger: Ledger) -> None:
+        live = await self.saved(ledger, State.LIVE)
+        refused = await self.saved(ledger, State.REFUSED)
+
+        assert live.ended is not None
+        assert live.ended >= live.started
+        assert live.live_since == live.ended
+        assert refused.ended is not None
+        assert refused.live_since is None
+
+    async def test_saving_an_end_again_keeps_its_times(self, ledger: Ledger) -> None:
+        live = await self.saved(ledger, State.LIVE)
+
+        again = await ledger.save(replace(live, reason="live: said again", ended=None))
+
+        assert (again.ended, again.live_since) == (live.ended, live.live_since)
+        assert again.reason == "live: said again"
+
+    async def test_an_end_that_recovery_betters_gets_the_new_time(self, ledger: Ledger) -> None:
+        unsure = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unknown: cluster is gone")
+
+        restoring = await ledger.save(unsure.to(State.RESTORING))
+        restored = await ledger.save(restoring.to(State.RESTORED))
+
+        assert restoring.ended is None
+        assert restored.ended is not None
+        assert unsure.ended is not None
+        assert restored.ended >= unsure.ended
+
+    async def test_a_lower_fence_can_not_save(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+        newer = await ledger.save(replace(release, fence=2))
+
+        with pytest.raises(LeaseLost, match=release.id):
+            await ledger.save(replace(release, fence=1, reason="late: too late"))
+
+        assert await ledger.history("adapter-prod") == [newer]
+
+    async def test_an_end_for_good_is_not_undone_by_anybody(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+        restored = await ledger.save(
+            replace(release.to(State.RESTORING).to(State.RESTORED), fence=1)
+        )
+
+        with pytest.raises(LeaseLost, match="restored"):
+            await ledger.save(replace(release.to(State.LIVE), fence=2))
+
+        assert await ledger.history("adapter-prod") == [restored]
+
+    async def test_saving_a_release_of_another_ledger_is_a_defect(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+
+        with pytest.raises(LookupError):
+            await ledger.save(replace(release, id="elsewhere"))
+
+    async def test_an_adopted_release_is_live_and_automatic(self, ledger: Ledger) -> None:
+        adopted = await ledger.adopt(a_target(), IMAGE, frozenset({DIGEST, OTHER}))
+
+        assert (adopted.kind, adopted.state) == (Kind.ADOPTED, State.LIVE)
+        assert adopted.live_since == adopted.ended == adopted.started
+        assert (adopted.commit, adopted.digest, adopted.image) == (COMMIT, DIGEST, str(IMAGE))
+        assert adopted.accepted == {DIGEST, OTHER}
+        assert adopted.request.automatic
+        assert await ledger.history("adapter-prod") == [adopted]
+        assert await ledger.unfinished(STACK) == []
+
+    async def test_unfinished_are_those_without_an_end_oldest_first(self, ledger: Ledger) -> None:
+        releasing = await ledger.open(a_target(), a_request())
+        for end in (State.LIVE, State.REFUSED):
+            await self.saved(ledger, end, reason="unknown: not looked at")
+        await self.saved(ledger, State.RESTORING, State.RESTORED)
+        restoring = await self.saved(ledger, State.RESTORING)
+        await ledger.open(a_target("elsewhere", stack="dev"), a_request())
+        sibling = await ledger.open(a_target("sink-prod"), a_request())
+
+        assert await ledger.unfinished(STACK) == [releasing, restoring, sibling]
+
+    async def test_unfinished_needs_attention_only_where_a_look_may_help(
+        self, ledger: Ledger
+    ) -> None:
+        unknown = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unknown: no answer")
+        lost = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unreachable: timed out")
+        await self.saved(ledger, State.NEEDS_ATTENTION, reason="disproven: the restore failed too")
+
+        assert await ledger.unfinished(STACK) == [unknown, lost]
+
+    async def test_a_lease_has_one_holder_a_stack(self, ledger: Ledger) -> None:
+        lease = await ledger.acquire(STACK, "ada", 60)
+
+        assert lease == Lease(STACK, "ada", 1)
+        assert await ledger.acquire(STACK, "bob", 60) is None
+        assert await ledger.acquire(STACK, "ada", 60) is None
+        assert await ledger.acquire("acme/cluster/dev", "bob", 60) is not None
+        held = await ledger.holder(STACK)
+        assert held is not None
+        assert held[0] == "ada"
+        assert held[1].tzinfo is not None
+
+    async def test_a_lease_given_back_is_free_and_the_fence_goes_on(self, ledger: Ledger) -> None:
+        first = await ledger.acquire(STACK, "ada", 60)
+        assert first is not None
+
+        await ledger.give_back(first)
+
+        assert await ledger.holder(STACK) is None
+        assert await ledger.acquire(STACK, "bob", 60) == Lease(STACK, "bob", 2)
+
+    async def test_a_lease_that_ran_out_is_taken_with_a_higher_fence(self, ledger: Ledger) -> None:
+        first = await ledger.acquire(STACK, "ada", TINY)
+        assert first is not None
+
+        second = await eventually(lambda: ledger.acquire(STACK, "bob", 60))
+
+        assert second == Lease(STACK, "bob", 2)
+        with pytest.raises(LeaseLost, match="ada"):
+            await ledger.renew(first, 60)
+
+    async def test_giving_back_a_lease_that_is_somebody_elses_does_nothing(
+        self, ledger: Ledger
+    ) -> None:
+        first = await ledger.acquire(STACK, "ada", TINY)
+        assert first is not None
+        await eventually(lambda: ledger.acquire(STACK, "bob", 60))
+
+        await ledger.give_back(first)
+
+        held = await ledger.holder(STACK)
+        assert held is not None
+        assert held[0] == "bob"
+
+    async def test_a_renewed_lease_outlives_its_first_term(self, ledger: Ledger) -> None:
+        lease = await ledger.acquire(STACK, "ada", 30)
+        assert lease is not None
+        before = await ledger.holder(STACK)
+
+        await ledger.renew(lease, 3600)
+
+        after = await ledger.holder(STACK)
+        assert before is not None
+        assert after is not None
+        assert (after[1] - before[1]).total_seconds() > 3000
+
+    async def test_a_lease_that_ran_out_but_nobody_took_can_be_renewed(
+        self, ledger: Ledger
+    ) -> None:
+        lease = await ledger.acquire(STACK, "ada", 0)
+        assert lease is not None
+        assert await ledger.holder(STACK) is None
+
+        await ledger.renew(lease, 60)
+
+        assert await ledger.acquire(STACK, "bob", 60) is None
+
+    async def test_a_tags_digest_is_written_once(self, ledger: Ledger) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        assert await ledger.published(tag) is None
+
+        await ledger.record_published(tag, DIGEST)
+        await ledger.record_published(tag, DIGEST)
+
+        with pytest.raises(TagConflict, match=OTHER.value):
+            await ledger.record_published(tag, OTHER)
+        assert await ledger.published(tag) == DIGEST
+        assert await ledger.published(ImageReference(IMAGE.repository, "2" * 40)) is None
+
+    async def test_only_tags_are_recorded(self, ledger: Ledger) -> None:
+        with pytest.raises(InvalidInput, match="tag"):
+            await ledger.record_published(ImageReference(IMAGE.repository), DIGEST)
