@@ -3,7 +3,8 @@
 SlipwayError
 ├── TransientError              trying again may help
 │   ├── Unreachable             a system did not answer, or answered that it is overloaded
-│   └── StackBusy               another update of the stack is under way
+│   ├── StackBusy               another update of the stack is under way
+│   └── Unproven                what runs could not be measured before the deadline
 └── PermanentError              trying again cannot help until somebody changes something
     ├── InvalidInput            a value that a person or a file gave can't be used
     ├── AccessDenied            credentials missing, rejected, or not enough
@@ -30,6 +31,7 @@ SlipwayError
     ├── ImageDisproven          the image does not run as it must
     ├── NothingToRollBackTo     no release qualifies as a way back
     ├── LeaseLost               somebody else may change the stack now
+    ├── AlreadyLive             a rollback to what runs already
     └── PreflightFailed         several of the above at once, found before anything was changed
 """
 
@@ -56,6 +58,12 @@ class StackBusy(TransientError):
     """Another update of the stack is under way; nothing of ours was applied."""
 
     code = "stack-busy"
+
+
+class Unproven(TransientError):
+    """What runs could not be measured before the deadline: neither good nor bad."""
+
+    code = "unproven"
 
 
 class PermanentError(SlipwayError):
@@ -210,6 +218,12 @@ class LeaseLost(PermanentError):
     """Somebody else may change the stack now; this release must not."""
 
     code = "lease-lost"
+
+
+class AlreadyLive(PermanentError):
+    """A rollback was asked to go where the target is already."""
+
+    code = "already-live"
 
 
 class PreflightFailed(PermanentError):

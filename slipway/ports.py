@@ -9,7 +9,7 @@ one stack, one cluster, one repository.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -313,10 +313,7 @@ class Ledger(Protocol):
         """The target's releases, newest first."""
 
     async def unfinished(self, stack: str) -> Sequence[Release]:
-        """Releases of the stack that have no end, or an end that recovery may still better.
-
-        The second kind is `needs attention` whose proof was unknown; oldest first.
-        """
+        """Releases of the stack without an end, and those that are `unproven`; oldest first."""
 
     async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
         """Take the stack's lease if nobody holds it or it ran out; None otherwise."""
@@ -339,8 +336,13 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything one release at one target needs."""
+    """One target, and everything a release there needs.
 
+    `neighbour` gives the ports of another target of the same stack by its name: recovery finishes
+    whatever stands open at the stack. It raises `InvalidInput` for a name it does not know.
+    """
+
+    target: Target
     source: SourceRepository
     builder: ImageBuilder
     registry: ImageRegistry
@@ -348,3 +350,4 @@ class Ports:
     stack: Stack
     cluster: Cluster
     ledger: Ledger
+    neighbour: Callable[[str], "Ports"]

@@ -24,7 +24,6 @@ class Kind(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
     ADOPTED = "adopted"
-    RESTART = "restart"
 
 
 class State(StrEnum):
@@ -172,6 +171,10 @@ class Release:
     ended: datetime | None = None
     live_since: datetime | None = None
     """When it was proven live; kept for ever, it orders the ways back."""
+    unproven: bool = False
+    """The end is honest but not final: what runs could not be measured, so recovery goes on."""
+    notes: tuple[str, ...] = ()
+    """What was seen and reported without deciding anything."""
 
     @property
     def kind(self) -> Kind:

@@ -240,7 +240,12 @@ def _progress(
         trouble = next(iter(troubles), None)
         seen_now = trouble.why if trouble else f"{len(ready)} of {seen.replicas} pods ready"
         return Judgement(Verdict.WAITING, f"{seen}: {seen_now}", trouble.pod if trouble else "")
-    old = [pod.name for pod in seen.pods if pod.replica_set != current.name and pod.ready]
+    # A terminating pod gets no traffic any more (Kubernetes EndpointSlices, `terminating`).
+    old = [
+        pod.name
+        for pod in seen.pods
+        if pod.replica_set != current.name and pod.ready and not pod.terminating
+    ]
     if old:
         return Judgement(Verdict.WAITING, f"{seen}: old pods still ready: {', '.join(old)}")
     return _compare_digests(expected, ready)

@@ -1,0 +1,89 @@
+"""Whether a Deployment is in a condition from which a release can start, and be undone."""
+
+from slipway.domain.image import Digest
+from slipway.domain.rollout import Expectation, Verdict, Watch, Workloads, judge, running_digest
+from slipway.errors import DeploymentUnfit
+
+PULUMI = "pulumi"
+"""How the names of Pulumi's own field managers begin: pulumi-kubernetes, pulumi-kubernetes-1a2b."""
+
+
+def require_fit(seen: Workloads, container: str) -> None:
+    """Refuse a Deployment that is paused, scaled to zero, on the move, or not only Pulumi's."""
+    require_ours(seen, container)
+    if seen.paused:
+        raise DeploymentUnfit(f"{seen} is paused: resume it (kubectl rollout resume)")
+    if seen.replicas == 0:
+        raise DeploymentUnfit(
+            f"{seen} is scaled to zero: nothing could be proven; give it a replica in the program"
+        )
+    if _is_moving(seen, container):
+        raise DeploymentUnfit(
+            f"{seen}: a rollout is under way that Slipway did not start; wait until it has ended"
+        )
+    digests = ready_digests(seen, container)
+    if len(digests) > 1:
+        shown = ", ".join(sorted(str(each) for each in digests))
+        raise DeploymentUnfit(
+            f"{seen}: its ready pods run different images ({shown}), so there is no one image "
+            "to go back to; delete the pods that are wrong and look again"
+        )
+
+
+def require_ours(seen: Workloads, container: str) -> None:
+    """Refuse a Deployment whose image or replicas another field manager owns."""
+    for field, managers in (
+        (f"spec.template.spec.containers[{container}].image", seen.image_managers),
+        ("spec.replicas", seen.replicas_managers),
+    ):
+        others = [each for each in managers if not each.startswith(PULUMI)]
+        if others:
+            raise DeploymentUnfit(
+                f"{seen}: {field} is owned by field manager {', '.join(others)}, so `pulumi up` "
+                "would conflict: undo that change with the tool that made it, or hand the field "
+                f"back (kubectl apply --server-side --field-manager={others[0]} without the field)"
+            )
+
+
+def require_recorded(seen: Workloads, recorded: str | None) -> None:
+    """Refuse when Pulumi's recorded image is not the pod template's: its diff would be wrong."""
+    if recorded != seen.image:
+        raise DeploymentUnfit(
+            f"{seen} asks for {seen.image}, but Pulumi's state records {recorded or 'no image'}: "
+            "somebody changed one without the other; run `pulumi refresh` and look at what it finds"
+        )
+
+
+def ready_digests(seen: Workloads, container: str) -> set[Digest]:
+    """The digests that ready pods run; a pod whose digest can't be read adds nothing."""
+    found = {
+        running_digest(each.image_id)
+        for pod in seen.pods
+        if pod.ready and not pod.terminating
+        for each in pod.containers
+        if each.name == container
+    }
+    return {each for each in found if each is not None}
+
+
+def ready_reference(seen: Workloads, container: str, digest: Digest) -> str:
+    """The image reference by which the pods that run `digest` were asked for."""
+    names = {
+        pod.replica_set
+        for pod in seen.pods
+        if pod.ready
+        for each in pod.containers
+        if each.name == container and running_digest(each.image_id) == digest
+    }
+    images = [each.image for each in seen.replica_sets if each.name in names]
+    return seen.image if seen.image in images or not images else images[0]
+
+
+def _is_moving(seen: Workloads, container: str) -> bool:
+    """A rollout that has failed for good does not move; one that may still succeed does."""
+    expected = Expectation(seen.image, frozenset(ready_digests(seen, container)), container)
+    _, judgement = judge(expected, Watch(), seen, 0.0)
+    if judgement.verdict is not Verdict.WAITING:
+        return False
+    troubled = judgement.pod != ""
+    return not troubled

@@ -1,0 +1,66 @@
+"""Whether an image that stands under a commit's tag may be used as that commit's image."""
+
+from enum import StrEnum
+
+from slipway.domain.commit import Commit
+from slipway.domain.image import Digest, PublishedImage
+from slipway.errors import PlatformMissing, TagConflict
+
+REVISION_LABEL = "org.opencontainers.image.revision"
+SOURCE_LABEL = "org.opencontainers.image.source"
+BUILD_INPUTS_LABEL = "dev.slipway.build-inputs"
+
+
+class Origin(StrEnum):
+    """Where an image under a commit's tag comes from."""
+
+    OURS = "built from this commit"
+    SAME_INPUTS = "built from the same inputs at another commit"
+    FOREIGN = "without a revision label"
+
+
+def origin(image: PublishedImage, commit: Commit, build_inputs: str) -> Origin:
+    """Where the image comes from; `TagConflict` when its label names another commit."""
+    if image.revision == commit.sha:
+        return Origin.OURS
+    if build_inputs and image.build_inputs == build_inputs:
+        return Origin.SAME_INPUTS
+    if image.revision is None:
+        return Origin.FOREIGN
+    raise TagConflict(
+        f"{image.repository}:{commit} holds {image.digest}, whose revision label names "
+        f"{image.revision}: a commit's tag is never overwritten; find out who pushed it, and "
+        "deploy a new commit"
+    )
+
+
+def require_deployable(
+    image: PublishedImage, commit: Commit, build_inputs: str, *, adopt: bool
+) -> Origin:
+    """Refuse an existing image that a deploy may not reuse."""
+    found = origin(image, commit, build_inputs)
+    if found is Origin.FOREIGN and not adopt:
+        raise TagConflict(
+            f"{image.repository}:{commit} holds {image.digest}, which was not built by Slipway (no "
+            f"{REVISION_LABEL} label): deploy it with --adopt-image if you know what it is"
+        )
+    return found
+
+
+def require_as_recorded(image: PublishedImage, commit: Commit, recorded: Digest | None) -> None:
+    """Refuse a tag that points elsewhere than when it was published."""
+    if recorded is not None and image.digest != recorded:
+        raise TagConflict(
+            f"{image.repository}:{commit} holds {image.digest}, but was published as {recorded}: "
+            "somebody has overwritten the tag; deploy a new commit, and find out who pushed it"
+        )
+
+
+def require_platforms(image: PublishedImage, nodes: frozenset[str]) -> None:
+    """Refuse an image that some node could not run; an image that names no platform is let pass."""
+    missing = sorted(nodes - image.platforms)
+    if image.platforms and missing:
+        raise PlatformMissing(
+            f"{image.repository}@{image.digest} is for {', '.join(sorted(image.platforms))}, but "
+            f"nodes run {', '.join(missing)}: build it for them (`platform` of the service)"
+        )

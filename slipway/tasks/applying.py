@@ -1,0 +1,139 @@
+"""Apply: one supervised `pulumi up` at a time, judged by what the cluster shows while it runs."""
+
+import asyncio
+import logging
+
+from slipway.domain.change import ImageChange, require_image_only
+from slipway.domain.image import Digest
+from slipway.domain.release import Phase
+from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads
+from slipway.errors import ApplyFailed, StackBusy
+from slipway.ports import Applied, Ports, ProgramRevision, StackState
+from slipway.tasks.policies import once, repeatable
+from slipway.tasks.program import config_revision_of, update_message
+from slipway.tasks.record import Record
+from slipway.tasks.verifying import LOOK_EVERY, disproven, look
+
+log = logging.getLogger(__name__)
+
+IDLE_WITHIN = 900.0
+"""Seconds to wait for somebody else's update: Pulumi's own await is 600, its lease 300."""
+ASK_EVERY = 2.0
+
+
+@repeatable("wait until the stack is idle")
+async def wait_until_idle(ports: Ports) -> StackState:
+    """Wait until no update holds the stack; `StackBusy` when one still does after 15 minutes."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + IDLE_WITHIN
+    told = False
+    while (state := await ports.stack.state()).busy:
+        if not told:
+            log.info("stack %s has an update under way: waiting", ports.target.stack)
+            told = True
+        if loop.time() >= deadline:
+            raise StackBusy(
+                f"stack {ports.target.stack} still has an update under way after "
+                f"{IDLE_WITHIN:g} s: look at it with `pulumi stack history`, and start a new run "
+                "when it has ended"
+            )
+        await asyncio.sleep(ASK_EVERY)
+    return state
+
+
+async def describe_foreign_config(ports: Ports, state: StackState, revision: int) -> str:
+    """Who changed the ESC environment since it was last applied, for a refusal's sentence."""
+    applied = config_revision_of(state.last_update)
+    if applied is None:
+        return f"ESC environment at revision {revision}"
+    since = await ports.config.revisions_since(ports.target.config_key, applied)
+    listed = ", ".join(str(each) for each in since if each.number <= revision)
+    if not listed:
+        return f"ESC environment unchanged since revision {applied}, so the program differs"
+    return f"ESC environment since the last update: {listed}"
+
+
+@repeatable("guard the change")
+async def guard(
+    ports: Ports, record: Record, program: ProgramRevision, wanted: ImageChange, state: StackState
+) -> None:
+    """Refuse when the preview changes more than the image. Changes nothing."""
+    preview = await ports.stack.preview(program)
+    allowances = (*ports.target.allow_changes, *record.release.request.options.allow_changes)
+    behind = await describe_foreign_config(ports, state, program.config_revision)
+    require_image_only(preview, wanted, allowances, behind)
+
+
+@once("apply with pulumi up")
+async def apply(
+    ports: Ports,
+    record: Record,
+    program: ProgramRevision,
+    wanted: ImageChange,
+    accepted: frozenset[Digest],
+) -> None:
+    """Apply the pinned revision, guarded again if somebody updated the stack since the decision.
+
+    `ImageDisproven` as soon as the cluster shows a fatal state of the new pods; `ApplyFailed` with
+    the engine's own error otherwise.
+    """
+    expected = Expectation(wanted.image, accepted, ports.target.workload.container)
+    decided_at = record.release.baseline.last_update if record.release.baseline else 0
+    while True:
+        state = await wait_until_idle(ports)
+        version = state.last_update.version if state.last_update else 0
+        if version != decided_at:
+            log.info("stack %s was updated since the decision: guarding again", ports.target.stack)
+            await guard(ports, record, program, wanted, state)
+            decided_at = version
+        await record.note(Phase.APPLYING)
+        message = update_message(
+            record.release, record.release.kind, program.commit, program.config_revision
+        )
+        try:
+            applied, judgement, seen = await _up_watched(ports, program, message, expected)
+        except StackBusy as error:
+            log.info("%s: waiting", error)
+            continue
+        break
+    if judgement is not None and not applied.succeeded:
+        raise await disproven(ports, seen, judgement)
+    require_applied(ports, applied)
+    allowances = (*ports.target.allow_changes, *record.release.request.options.allow_changes)
+    require_image_only(applied.preview, wanted, allowances, "seen in the update itself")
+    await record.note(Phase.APPLIED, update_version=applied.version)
+
+
+def require_applied(ports: Ports, applied: Applied) -> None:
+    """`ApplyFailed` unless the engine says that it succeeded; that is never the proof."""
+    if not applied.succeeded:
+        raise ApplyFailed(f"pulumi up of stack {ports.target.stack} failed: {applied.why}")
+
+
+async def _up_watched(
+    ports: Ports, program: ProgramRevision, message: str, expected: Expectation
+) -> tuple[Applied, Judgement | None, Workloads | None]:
+    stop = asyncio.Event()
+    watching = asyncio.create_task(_watch_for_trouble(ports, expected, stop))
+    try:
+        applied = await ports.stack.up(program, message, stop)
+    finally:
+        watching.cancel()
+        [result] = await asyncio.gather(watching, return_exceptions=True)
+    if isinstance(result, tuple):
+        return applied, result[0], result[1]
+    return applied, None, None
+
+
+async def _watch_for_trouble(
+    ports: Ports, expected: Expectation, stop: asyncio.Event
+) -> tuple[Judgement, Workloads]:
+    """Stop the update as soon as the new pods can't become good: seconds, not ten minutes."""
+    watch = Watch()
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        seen, watch, judgement = await look(ports, expected, watch)
+        if seen is not None and judgement.verdict is Verdict.DISPROVEN:
+            log.warning("stopping the update: %s", judgement.why)
+            stop.set()
+            return judgement, seen

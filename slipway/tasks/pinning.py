@@ -1,0 +1,54 @@
+"""Pin: write the image into ESC, compare-and-set, and take it back when it must be undone."""
+
+import logging
+
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.release import Baseline, Phase
+from slipway.errors import ConfigConflict
+from slipway.ports import Ports
+from slipway.tasks.policies import once
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+
+@once("pin the image in ESC")
+async def pin(ports: Ports, record: Record, before: ConfigSnapshot) -> int:
+    """Write the release's image over what `before` read; the revision that holds it.
+
+    `ConfigConflict` when the environment changed since: then nothing of ours was written.
+    """
+    image = record.release.image
+    await record.note(Phase.PINNING)
+    if before.value == image:
+        log.info("ESC key %s holds %s already", before.key, image)
+        written = before
+    else:
+        written = await ports.config.write(before, image)
+        log.info("ESC key %s is %s at revision %d", before.key, image, written.revision)
+    await record.note(Phase.PINNED, esc_revision=written.revision)
+    return written.revision
+
+
+@once("take the pin back")
+async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
+    """Write the way back over our own value; the revision to apply.
+
+    Needs no cluster. Safe to do again: a value that is the way back already is left alone; a third
+    value, which somebody else wrote, is too, and raises `ConfigConflict`.
+    """
+    key = ports.target.config_key
+    now = await ports.config.read(key)
+    if now.value == baseline.way_back:
+        log.info("ESC key %s is back at %s already", key, baseline.way_back)
+        return now.revision
+    if now.value != record.release.image:
+        raise ConfigConflict(
+            f"ESC key {key} is {now.value!r} since revision {now.revision} by "
+            f"{now.author or 'unknown'}, neither {record.release.image} nor what stood there "
+            "before, so it was left alone: decide which image is right, then slipway deploy or "
+            f"rollback {ports.target.name}"
+        )
+    written = await ports.config.write(now, baseline.way_back)
+    log.info("ESC key %s is back at %s, revision %d", key, baseline.way_back, written.revision)
+    return written.revision

@@ -1,0 +1,101 @@
+"""Which steps may be repeated, written once for both ways to run them.
+
+A step is a Prefect task inside a flow run and a plain coroutine outside one (`--local`, the
+simulation). Prefect is not imported before a flow run exists: it costs a second and a half.
+"""
+
+import asyncio
+import functools
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from slipway.errors import TransientError
+
+if TYPE_CHECKING:
+    from prefect import Task
+    from prefect.client.schemas.objects import State, TaskRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Step = Callable[P, Awaitable[R]]
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_TRIES = (1.0, 4.0, 15.0)
+"""A registry that restarts, a network that blinks: over by then, or not soon."""
+
+
+def repeatable(name: str) -> Callable[[Step[P, R]], Step[P, R]]:
+    """A step that only reads, or whose effect is the same however often it happens.
+
+    Tried again after a `TransientError`, never after anything else.
+    """
+    return _step(name, SECONDS_BETWEEN_TRIES)
+
+
+def once(name: str) -> Callable[[Step[P, R]], Step[P, R]]:
+    """A step whose effect must be observed before it may happen again: never repeated blindly."""
+    return _step(name, ())
+
+
+def _step(name: str, delays: Sequence[float]) -> Callable[[Step[P, R]], Step[P, R]]:
+    def decorate(function: Step[P, R]) -> Step[P, R]:
+        @functools.cache
+        def as_task() -> Step[P, R]:
+            return _as_task(function, name, delays)
+
+        @functools.wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            if _in_flow_run():
+                return await as_task()(*args, **kwargs)
+            return await _with_tries(function, name, delays, *args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+def _in_flow_run() -> bool:
+    context = sys.modules.get("prefect.context")
+    if context is None:
+        return False
+    return (
+        context.FlowRunContext.get() is not None
+        # A step inside a step is part of it, not one more task to look at.
+        and context.TaskRunContext.get() is None
+    )
+
+
+def _as_task(function: Step[P, R], name: str, delays: Sequence[float]) -> Step[P, R]:
+    from prefect import task  # noqa: PLC0415 - only a flow run pays for the import
+    from prefect.cache_policies import NO_CACHE  # noqa: PLC0415 - likewise
+
+    return task(
+        name=name,
+        retries=len(delays),
+        retry_delay_seconds=list(delays) or None,
+        retry_condition_fn=_is_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(function)
+
+
+def _is_transient(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:
+    del task, run
+    return isinstance(state.data, TransientError) or isinstance(
+        getattr(state.data, "exception", None), TransientError
+    )
+
+
+async def _with_tries(
+    function: Step[P, R], name: str, delays: Sequence[float], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    for delay in delays:
+        try:
+            return await function(*args, **kwargs)
+        except TransientError as error:
+            log.warning("%s: %s; trying again in %g s", name, error, delay)
+            await asyncio.sleep(delay)
+    return await function(*args, **kwargs)

@@ -1,0 +1,180 @@
+"""Preflight: what a release needs, looked at before anything is changed; `slipway doctor`."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway.domain.config import require_replaceable, require_unshadowed
+from slipway.domain.fitness import require_fit, require_ours, require_recorded
+from slipway.domain.image import ImageReference
+from slipway.domain.release import Options
+from slipway.domain.rollout import Workloads
+from slipway.errors import (
+    AccessDenied,
+    DeploymentUnfit,
+    ImageMissing,
+    PreflightFailed,
+    PullSecretUnusable,
+    SlipwayError,
+)
+from slipway.ports import Ports, PullCredentials, PullSecret, StackState
+from slipway.tasks.policies import repeatable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `error` is None when it is in order."""
+
+    name: str
+    error: SlipwayError | None
+
+    @property
+    def good(self) -> bool:
+        """Whether it is in order."""
+        return self.error is None
+
+
+@repeatable("preflight")
+async def preflight(ports: Ports, options: Options, tree: Path | None = None) -> None:
+    """Refuse, with every remedy at once, when something that a release needs is not in order."""
+    require(await check_all(ports, options, tree))
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Raise the one thing that is wrong, or all of them together."""
+    errors = [each.error for each in checks if each.error is not None]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "; ".join(f"({number}) {error}" for number, error in enumerate(errors, 1))
+        raise PreflightFailed(f"{len(errors)} things are not in order: {listed}")
+
+
+async def check_all(ports: Ports, options: Options, tree: Path | None = None) -> list[Check]:
+    """Look at everything; a check whose system can't be reached does not hide the others."""
+    checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        ("Kubernetes answers", ports.cluster.check),
+        ("Pulumi can be used", ports.stack.check),
+        ("the registry answers", lambda: _check_registry(ports)),
+        ("the ESC key can be replaced", lambda: _check_key(ports, options)),
+        ("the Deployment can be released to", lambda: _check_deployment(ports, options)),
+        ("the pull secret can pull", lambda: _check_pull_secrets(ports)),
+    ]
+    if tree is not None:
+        checks.append(("the stack file leaves the key to ESC", lambda: _check_shadow(ports, tree)))
+    return [Check(name, await _caught(look)) for name, look in checks]
+
+
+async def _caught(look: Callable[[], Awaitable[None]]) -> SlipwayError | None:
+    try:
+        await look()
+    except SlipwayError as error:
+        return error
+    return None
+
+
+async def _check_registry(ports: Ports) -> None:
+    await ports.registry.find(ImageReference(ports.target.service.repository, "main"))
+
+
+async def _check_key(ports: Ports, options: Options) -> None:
+    snapshot = await ports.config.read(ports.target.config_key)
+    require_replaceable(snapshot, first=options.first)
+
+
+async def _check_shadow(ports: Ports, tree: Path) -> None:
+    shadow = await ports.stack.shadow(tree, ports.target.config_key)
+    stack_file = f"{ports.target.program}/Pulumi.{ports.target.stack.stack}.yaml"
+    require_unshadowed(ports.target.config_key, shadow, stack_file)
+
+
+async def _check_deployment(ports: Ports, options: Options) -> None:
+    seen = await ports.cluster.observe(ports.target.workload)
+    require_workloads(ports, seen, options)
+    if seen is None:
+        return
+    require_fit(seen, ports.target.workload.container)
+    require_recorded(seen, recorded_image(await ports.stack.state(), ports, seen))
+
+
+def require_workloads(ports: Ports, seen: Workloads | None, options: Options) -> None:
+    """Refuse an absent Deployment unless this is to be the first release."""
+    if seen is None and not options.first:
+        raise DeploymentUnfit(
+            f"there is no {ports.target.workload}: deploy with --first if this is to be its first "
+            "release, or correct namespace and name of the target"
+        )
+
+
+def recorded_image(state: StackState, ports: Ports, seen: Workloads) -> str | None:
+    """The image that Pulumi's state records for this Deployment's container."""
+    for each in state.deployments:
+        if (each.namespace, each.name) == (seen.namespace, seen.name):
+            return each.images.get(ports.target.workload.container)
+    return None
+
+
+async def _check_pull_secrets(ports: Ports) -> None:
+    seen = await ports.cluster.observe(ports.target.workload)
+    if seen is None:
+        return
+    require_ours(seen, ports.target.workload.container)
+    await require_pullable(ports, seen, ImageReference.parse(seen.image))
+
+
+async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference) -> None:
+    """Refuse unless a pull secret of the pod template really pulls the image."""
+    secrets = await ports.cluster.pull_secrets(seen)
+    if not secrets:
+        await _probe(ports, seen, image, None, "no pull secret (the pod template names none)")
+        return
+    problems: list[PullSecretUnusable] = []
+    for secret in secrets:
+        try:
+            credentials = _credentials_for(seen, secret, image.host)
+            await _probe(ports, seen, image, credentials, f"pull secret {secret.name}")
+        except PullSecretUnusable as error:
+            problems.append(error)
+        else:
+            return
+    raise problems[0]
+
+
+def _credentials_for(seen: Workloads, secret: PullSecret, host: str) -> PullCredentials:
+    where = f"pull secret {seen.namespace}/{secret.name} of {seen}"
+    if not secret.exists:
+        raise PullSecretUnusable(
+            f"{where} does not exist: set the registry's user and token in the ESC environment and "
+            "run `pulumi up`, which makes the secret"
+        )
+    if secret.problem:
+        raise PullSecretUnusable(f"{where} can't be used: {secret.problem}")
+    for each in secret.credentials:
+        if each.host == host:
+            return each
+    hosts = ", ".join(each.host for each in secret.credentials) or "no host"
+    raise PullSecretUnusable(
+        f"{where} is for {hosts}, but the image is at {host}: correct the host in the program"
+    )
+
+
+async def _probe(
+    ports: Ports,
+    seen: Workloads,
+    image: ImageReference,
+    credentials: PullCredentials | None,
+    with_what: str,
+) -> None:
+    try:
+        await ports.registry.probe(image, credentials)
+    except AccessDenied as error:
+        raise PullSecretUnusable(
+            f"{with_what} of {seen} can't pull {image}: {error}; renew the token in the ESC "
+            "environment and run `pulumi up`"
+        ) from error
+    except ImageMissing as error:
+        # Not the secret's fault, and not what is to be released either.
+        log.warning("%s asks for %s, which the registry does not have: %s", seen, image, error)

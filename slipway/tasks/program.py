@@ -1,0 +1,79 @@
+"""The Pulumi program that an update runs: from git, never from somebody's work tree."""
+
+import contextlib
+import logging
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway.domain.commit import Commit
+from slipway.domain.release import Release
+from slipway.ports import Ports, StackUpdate
+
+log = logging.getLogger(__name__)
+
+_PROGRAM = re.compile(r"\bprogram=([0-9a-f]{40})\b")
+_ESC = re.compile(r"\besc=([0-9]+)\b")
+_RELEASE = re.compile(r"\brelease=([0-9A-Za-z-]+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A checkout of the repository at the commit whose program is to be run."""
+
+    tree: Path
+    commit: Commit
+
+
+def update_message(release: Release, verb: str, program: Commit, config_revision: int) -> str:
+    """What an update of ours says about itself in the stack's history; read back by the below."""
+    commit = release.commit.short if release.commit else "-"
+    return (
+        f"slipway {verb} {commit} at {release.target} release={release.id} fence={release.fence} "
+        f"program={program} esc={config_revision}"
+    )
+
+
+def program_of(update: StackUpdate | None) -> Commit | None:
+    """The commit whose program an update ran: from our message, else as the CLI recorded it."""
+    if update is None:
+        return None
+    found = _PROGRAM.search(update.message)
+    sha = found.group(1) if found else update.program
+    return Commit(sha) if re.fullmatch("[0-9a-f]{40}", sha) else None
+
+
+def config_revision_of(update: StackUpdate | None) -> int | None:
+    """The ESC revision that an update of ours was pinned to."""
+    found = _ESC.search(update.message) if update else None
+    return int(found.group(1)) if found else None
+
+
+def is_of(update: StackUpdate | None, release: Release) -> bool:
+    """Whether an update was made for this release."""
+    found = _RELEASE.search(update.message) if update else None
+    return found is not None and found.group(1) == release.id
+
+
+async def choose_program(ports: Ports, commit: Commit, *, image_only: bool) -> Commit:
+    """The deployed commit's program, unless the one last applied is newer.
+
+    `image_only` (a rollback) keeps the last applied one: going back with an image is not going
+    back with the program.
+    """
+    last = program_of((await ports.stack.state()).last_update)
+    if last is None or not await ports.source.is_ancestor(last, last):
+        # Nobody recorded it, or it is in no history we have.
+        return await ports.source.head(ports.target.branch) if image_only else commit
+    if image_only or await ports.source.is_ancestor(commit, last):
+        return last
+    return commit
+
+
+@contextlib.asynccontextmanager
+async def open_program(ports: Ports, commit: Commit) -> AsyncIterator[Program]:
+    """A prepared checkout of the program, gone when the context ends."""
+    async with ports.source.checkout(commit) as tree:
+        await ports.stack.prepare(tree)
+        yield Program(tree, commit)

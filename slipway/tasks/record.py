@@ -1,0 +1,55 @@
+"""The release's row in the ledger, while the release is worked on."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from slipway.domain.release import Outcome, Phase, Release, Request, State
+from slipway.ports import Ledger, Ports
+from slipway.tasks.policies import repeatable
+
+log = logging.getLogger(__name__)
+
+
+class Record:
+    """Keeps the newest committed row; every change is in the ledger before a method returns.
+
+    Saving is also the check of the fence: after a takeover it raises `LeaseLost`, so whoever saves
+    before each effect can't have an effect that is no longer theirs.
+    """
+
+    def __init__(self, ledger: Ledger, release: Release) -> None:
+        """Go on with a release that the ledger already has."""
+        self._ledger = ledger
+        self.release = release
+
+    async def note(self, phase: Phase | None = None, **facts: Any) -> None:
+        """Commit facts, and the phase that is about to begin."""
+        changed = replace(self.release, **facts)
+        self.release = await self._ledger.save(changed.at(phase) if phase else changed)
+
+    async def to(self, state: State, reason: str = "") -> None:
+        """Commit another state; an end is logged with its reason."""
+        self.release = await self._ledger.save(self.release.to(state, reason))
+        level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
+        log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, or stands."""
+        return Outcome(self.release)
+
+
+@repeatable("open the release")
+async def open_record(ports: Ports, request: Request) -> Record:
+    """Open a release in the ledger. A repeat may leave an earlier row behind: recovery ends it."""
+    release = await ports.ledger.open(ports.target, request)
+    log.info(
+        "release %s: %s %s at %s, asked for by %s",
+        release.id,
+        request.kind,
+        request.wanted,
+        ports.target.name,
+        request.requested_by,
+    )
+    return Record(ports.ledger, release)
