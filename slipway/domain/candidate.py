@@ -17,7 +17,7 @@ def present(history: Iterable[Release]) -> Release | None:
     return next(iter(proven_live(history)), None)
 
 
-def previous(history: Sequence[Release], running: Digest) -> list[Release]:
+def previous(history: Sequence[Release], running: Digest | None) -> list[Release]:
     """Ways back from `running`, best first.
 
     A way back was proven live (or adopted) before the running digest's first time live, has another

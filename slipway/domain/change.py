@@ -5,7 +5,7 @@ The events' shapes are those of `pulumi preview --json` and of the engine's even
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipway.domain.target import Allowance
 from slipway.errors import ChangeNotAllowed, PreviewFailed
@@ -64,6 +64,8 @@ class ImageChange:
     urn: str
     container: str
     image: str
+    first: bool = False
+    """The Deployment does not exist yet, and this release makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +117,28 @@ def require_image_only(
     )
 
 
-def changes_image(preview: Preview, wanted: ImageChange) -> bool:
-    """Whether the update would change this Deployment's image at all."""
-    return any(
-        path.path == _image_path(container)
+def find_first_urn(preview: Preview, wanted: ImageChange) -> ImageChange:
+    """The Deployment that this preview would make for the image: a target's very first release."""
+    made = [
+        change.urn
         for change in preview.changes
-        if change.urn == wanted.urn
+        if change.op == "create" and change.type == DEPLOYMENT_TYPE
         for container in change.containers
-        if container.name == wanted.container
-        for path in change.paths
-    )
+        if (container.name, container.image) == (wanted.container, wanted.image)
+    ]
+    if len(made) != 1:
+        raise ChangeNotAllowed(
+            f"the preview would make {len(made)} Deployments with a container {wanted.container} "
+            f"of {wanted.image}, not one: correct the program or the target's container"
+        )
+    return replace(wanted, urn=made[0], first=True)
 
 
 def _judge(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
     if change.op in HARMLESS_OPS:
         return _judge_untouched(change, wanted)
+    if wanted.first and (change.urn, change.op) == (wanted.urn, "create"):
+        return []
     if change.urn != wanted.urn or change.op != "update":
         if change.paths:
             return [Forbidden(change.urn, each.path, change.op) for each in change.paths]

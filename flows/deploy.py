@@ -1,0 +1,49 @@
+"""Deploy: from a commit to proven pods."""
+
+from flows.recover import finish_others
+from flows.rolling_out import refuse, roll_out
+from slipway.domain.release import Outcome, Phase, Request
+from slipway.errors import SlipwayError
+from slipway.ports import Ports
+from slipway.tasks.commits import require_releasable, resolve_commit
+from slipway.tasks.lease import held_for
+from slipway.tasks.preflight import preflight
+from slipway.tasks.program import choose_program, open_program
+from slipway.tasks.publishing import publish
+from slipway.tasks.record import Record, open_record
+
+
+async def release(ports: Ports, request: Request) -> Outcome:
+    """Deploy what `request` asks for; every end, the refusals too, is in the ledger.
+
+    Raises only what is not an end of a release: a cancel, after it has been dealt with, and
+    defects.
+    """
+    record = await open_record(ports, request)
+    try:
+        await _deploy(ports, record)
+    except BaseException as error:
+        await refuse(record, error)
+        if not isinstance(error, SlipwayError):
+            raise
+    return record.outcome
+
+
+async def _deploy(ports: Ports, record: Record) -> None:
+    request = record.release.request
+    commit = await resolve_commit(ports.source, request.wanted)
+    await record.note(Phase.RESOLVED, commit=commit)
+    await require_releasable(ports, commit)
+    await preflight(ports, request.options)
+    image = await publish(ports, commit, adopt=request.options.adopt_image)
+    await record.note(
+        Phase.PUBLISHED,
+        digest=image.digest,
+        image=str(image.named(commit)),
+        accepted=image.accepted,
+    )
+    async with held_for(ports, record):
+        await finish_others(ports, record.release)
+        chosen = await choose_program(ports, commit, image_only=False)
+        async with open_program(ports, chosen) as program:
+            await roll_out(ports, record, program, image)

@@ -1,0 +1,99 @@
+"""Recover: finish what a dead process left, forward if its image is proven, back otherwise."""
+
+import logging
+
+from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
+from slipway.domain.release import Outcome, Phase, Release, State
+from slipway.domain.rollout import Expectation
+from slipway.errors import ImageDisproven, PermanentError, SlipwayError, Unproven
+from slipway.ports import Ports
+from slipway.tasks.applying import wait_until_idle
+from slipway.tasks.lease import stack_lease
+from slipway.tasks.record import Record
+from slipway.tasks.verifying import verify
+
+log = logging.getLogger(__name__)
+
+
+async def recover(ports: Ports) -> list[Outcome]:
+    """Finish every unfinished release of the target's stack, oldest first, under its lease."""
+    if not await ports.ledger.unfinished(str(ports.target.stack)):
+        return []
+    async with stack_lease(ports, f"recover-{ports.target.name}") as lease:
+        return [
+            await finish(ports, release, lease.fence)
+            for release in await ports.ledger.unfinished(str(ports.target.stack))
+            # Before the decision a release holds nothing, and its process may well be alive.
+            if release.phase.reached(Phase.DECIDED)
+        ]
+
+
+async def finish_others(ports: Ports, mine: Release) -> None:
+    """Before a release begins to change the stack: nothing else may stand open there.
+
+    Raises when something does that can't be finished yet.
+    """
+    for release in await ports.ledger.unfinished(mine.stack):
+        if release.id == mine.id or not release.phase.reached(Phase.DECIDED):
+            continue
+        outcome = await finish(ports, release, mine.fence)
+        if outcome.release.unproven:
+            raise Unproven(
+                f"release {release.id} at {release.target} stands open and could not be finished "
+                f"({outcome.release.reason}): mend that, then slipway recover {release.target}"
+            )
+
+
+async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
+    """Bring one unfinished release to its end, without the memory of the process that died."""
+    ports = ports.neighbour(release.target)
+    record = Record(ports.ledger, release)
+    log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
+    await record.note(fence=fence)
+    if not release.phase.reached(Phase.PINNING):
+        await refuse(record, Interrupted("its process ended before it had changed anything"))
+        return record.outcome
+    with undisturbed():
+        try:
+            await _finish_pinned(ports, record)
+        except SlipwayError as error:
+            await leave_open(record, error)
+    return record.outcome
+
+
+async def _finish_pinned(ports: Ports, record: Record) -> None:
+    await wait_until_idle(ports)
+    cause: SlipwayError = Interrupted("its process ended after the pin")
+    if await _may_go_forward(ports, record):
+        try:
+            proof = await verify(ports, _expectation(ports, record.release))
+        except (ImageDisproven, PermanentError) as error:
+            cause = error
+        else:
+            await record.note(unproven=False)
+            await record.to(State.LIVE, f"proven: {proof}, by recovery")
+            return
+    await restore(ports, record, cause)
+
+
+async def _may_go_forward(ports: Ports, record: Record) -> bool:
+    """Forward needs the pin to stand, and Pulumi to have recorded the image that runs."""
+    release = record.release
+    if release.state is State.RESTORING or not release.phase.reached(Phase.APPLYING):
+        return False
+    config = await ports.config.read(ports.target.config_key)
+    if config.value != release.image:
+        return False
+    state = await ports.stack.state()
+    images = {
+        image
+        for each in state.deployments
+        if release.baseline is not None and each.urn == release.baseline.urn
+        for name, image in each.images.items()
+        if name == ports.target.workload.container and not each.init_errors
+    }
+    return images == {release.image} and not state.pending_operations
+
+
+def _expectation(ports: Ports, release: Release) -> Expectation:
+    return Expectation(release.image, release.accepted, ports.target.workload.container)

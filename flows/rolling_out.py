@@ -1,0 +1,181 @@
+"""What deploy and rollback share: from the decision to an end that is proven, live or restored."""
+
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.image import PublishedImage
+from slipway.domain.release import Baseline, Phase, State, reason
+from slipway.domain.rollout import Expectation
+from slipway.errors import (
+    ConfigConflict,
+    LeaseLost,
+    PermanentError,
+    SlipwayError,
+    TransientError,
+    Unproven,
+)
+from slipway.ports import Ports, ProgramRevision
+from slipway.tasks.applying import apply
+from slipway.tasks.deciding import Decision, decide
+from slipway.tasks.pinning import pin, unpin
+from slipway.tasks.program import Program
+from slipway.tasks.record import Record
+from slipway.tasks.restoring import reapply
+from slipway.tasks.settling import settle
+from slipway.tasks.verifying import verify
+
+log = logging.getLogger(__name__)
+
+PIN_ATTEMPTS = 3
+
+
+class Interrupted(PermanentError):
+    """Somebody cancelled the run, or its process was asked to end."""
+
+    code = "cancelled"
+
+
+async def roll_out(ports: Ports, record: Record, program: Program, image: PublishedImage) -> None:
+    """Decide, pin, apply, verify; from the pin on, whatever fails is restored."""
+    decision = await _decide_and_pin(ports, record, program, image)
+    if decision.unchanged:
+        sentence = f"unchanged: {record.release.image} runs already, nothing was changed"
+        await record.to(State.LIVE, sentence)
+        return
+    try:
+        await apply(
+            ports, record, _pinned(record, program, decision), decision.wanted, image.accepted
+        )
+        proof = await verify(ports, _expectation(ports, record, image))
+    except (Unproven, LeaseLost) as error:
+        await leave_open(record, error)
+        return
+    except BaseException as error:
+        with undisturbed():
+            await restore(ports, record, error)
+        if not isinstance(error, SlipwayError):
+            raise
+        return
+    await record.to(State.LIVE, f"proven: {proof}")
+    await settle(ports, record, image)
+
+
+async def _decide_and_pin(
+    ports: Ports, record: Record, program: Program, image: PublishedImage
+) -> Decision:
+    """Decide, and write the pin against exactly what was decided on; at most three times."""
+    earlier: ConfigSnapshot | None = None
+    for attempt in range(1, PIN_ATTEMPTS + 1):
+        decision = await decide(ports, record, program, image, earlier)
+        if decision.unchanged:
+            return decision
+        try:
+            await pin(ports, record, decision.config)
+        except ConfigConflict as error:
+            earlier = earlier or decision.config
+            log.info("%s (attempt %d of %d)", error, attempt, PIN_ATTEMPTS)
+            await record.note(Phase.DECIDED)
+            if attempt == PIN_ATTEMPTS:
+                raise
+        else:
+            return decision
+    raise AssertionError  # pragma: no cover - the loop returns or raises
+
+
+def _pinned(record: Record, program: Program, decision: Decision) -> ProgramRevision:
+    only = decision.wanted.urn if record.release.request.options.only_image else ""
+    revision = record.release.esc_revision
+    assert revision is not None  # noqa: S101 - the pin has recorded it
+    return ProgramRevision(program.tree, program.commit, revision, only=only)
+
+
+def _expectation(ports: Ports, record: Record, image: PublishedImage) -> Expectation:
+    return Expectation(record.release.image, image.accepted, ports.target.workload.container)
+
+
+async def leave_open(record: Record, error: SlipwayError) -> None:
+    """End honestly without a proof; recovery goes on observing."""
+    await record.note(unproven=True)
+    await record.to(State.NEEDS_ATTENTION, reason(error))
+
+
+async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
+    """Bring the baseline back and prove it: ends restored, or needs attention with the reason.
+
+    ESC first, which needs no cluster; then the stack; the live pods are the proof. Never raises a
+    `SlipwayError`.
+    """
+    because = reason(cause) if isinstance(cause, SlipwayError) else _interrupted(cause)
+    baseline = record.release.baseline
+    assert baseline is not None  # noqa: S101 - nothing is pinned before the baseline is recorded
+    try:
+        await record.to(State.RESTORING, because)
+        revision = await unpin(ports, record, baseline)
+        if record.release.phase.reached(Phase.APPLYING):
+            await reapply(ports, record, baseline, revision)
+        await _prove_baseline(ports, record, baseline)
+    except SlipwayError as error:
+        await _restore_failed(record, because, error)
+    else:
+        await record.note(unproven=False)
+        await record.to(State.RESTORED, because)
+
+
+def _interrupted(cause: BaseException) -> str:
+    if isinstance(cause, Exception):
+        return f"crashed: {type(cause).__name__}: {cause}"
+    return reason(Interrupted("the run was cancelled after the pin"))
+
+
+async def _prove_baseline(ports: Ports, record: Record, baseline: Baseline) -> None:
+    applied = record.release.phase.reached(Phase.APPLYING)
+    image = baseline.way_back if applied else baseline.spec_image
+    if image is None or not baseline.accepted:
+        raise PermanentError(
+            f"{ports.target.name} had nothing healthy to go back to: ESC is as it was, and what "
+            f"runs is for you to decide; slipway status {ports.target.name}"
+        )
+    await verify(ports, Expectation(image, baseline.accepted, ports.target.workload.container))
+
+
+async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
+    """A restore that could not be finished stays open for recovery when trying again may help."""
+    with contextlib.suppress(LeaseLost):
+        await record.note(unproven=isinstance(error, TransientError))
+        await record.to(State.NEEDS_ATTENTION, f"{because}; restoring failed: {reason(error)}")
+
+
+async def refuse(record: Record, cause: BaseException) -> None:
+    """End a release that has changed nothing that deploys."""
+    if record.release.state is not State.RELEASING:
+        return
+    if isinstance(cause, SlipwayError):
+        await record.to(State.REFUSED, reason(cause))
+    elif isinstance(cause, Exception):
+        await record.to(State.REFUSED, f"crashed: {type(cause).__name__}: {cause}")
+    else:
+        await record.to(State.REFUSED, reason(Interrupted("the run was cancelled before the pin")))
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore SIGTERM and SIGINT: a second one would end a restore without a word.
+
+    Prefect sends SIGKILL thirty seconds after a cancel; recovery takes over from there.
+    """
+    try:
+        before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
+    except ValueError:  # not in the main thread, where signals do not arrive
+        yield
+        return
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,0 +1,108 @@
+"""The baseline: what was there before, recorded so that it can be brought back and proven."""
+
+import logging
+
+from slipway.domain.candidate import present, proven_live
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.fitness import ready_digests, ready_reference
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.release import Baseline, Release
+from slipway.domain.rollout import Workloads
+from slipway.errors import ImageMissing
+from slipway.ports import Ports, StackState
+from slipway.tasks.preflight import recorded_image
+from slipway.tasks.program import program_of
+
+log = logging.getLogger(__name__)
+
+
+async def describe_baseline(
+    ports: Ports,
+    release: Release,
+    config: ConfigSnapshot,
+    seen: Workloads | None,
+    state: StackState,
+) -> Baseline:
+    """What is there now, and what a restore would write; `ImageMissing` when nothing would do."""
+    container = ports.target.workload.container
+    digests = ready_digests(seen, container) if seen else set()
+    running = next(iter(digests)) if len(digests) == 1 else None
+    way_back, accepted = await _way_back(ports, release, config, seen, running)
+    urn = next(
+        (
+            each.urn
+            for each in state.deployments
+            if seen and (each.namespace, each.name) == (seen.namespace, seen.name)
+        ),
+        "",
+    )
+    return Baseline(
+        config_revision=config.revision,
+        config_etag=config.etag,
+        config_value=config.value,
+        recorded_image=recorded_image(state, ports, seen) if seen else None,
+        spec_image=seen.image if seen else None,
+        running=running,
+        ready=sum(1 for pod in seen.pods if pod.ready and not pod.terminating) if seen else 0,
+        accepted=accepted,
+        way_back=way_back,
+        program=program_of(state.last_update),
+        last_update=state.last_update.version if state.last_update else 0,
+        urn=urn,
+    )
+
+
+async def _way_back(
+    ports: Ports,
+    release: Release,
+    config: ConfigSnapshot,
+    seen: Workloads | None,
+    running: Digest | None,
+) -> tuple[str | None, frozenset[Digest]]:
+    """The value that a restore writes, and the digests that then prove it."""
+    if seen is None:
+        return config.value, frozenset()
+    if running is None:
+        return await _last_proven(ports, config)
+    asked = ImageReference.parse(ready_reference(seen, ports.target.workload.container, running))
+    if config.value == str(asked):
+        image = await ports.registry.find(asked)
+        if image is not None and running in image.accepted:
+            return config.value, image.accepted
+    exact = ImageReference(asked.repository, asked.tag, running)
+    image = await ports.registry.find(exact)
+    if image is not None:
+        return str(exact), image.accepted | {running}
+    if release.request.automatic or not release.request.options.no_way_back:
+        raise ImageMissing(
+            f"{ports.target.name} runs {exact}, which the registry does not have any more, so a "
+            "failed release could not be undone: push it again, or accept that with --no-way-back"
+        )
+    return config.value, frozenset()
+
+
+async def _last_proven(
+    ports: Ports, config: ConfigSnapshot
+) -> tuple[str | None, frozenset[Digest]]:
+    """The newest release proven live whose image still exists; else the value as it stands."""
+    for release in proven_live(await ports.ledger.history(ports.target.name)):
+        image = await ports.registry.find(ImageReference.parse(release.image))
+        if image is not None:
+            return release.image, image.accepted | release.accepted
+    log.warning("%s has no healthy pod and no proven release to go back to", ports.target.name)
+    return config.value, frozenset()
+
+
+async def adopt_if_unknown(ports: Ports, seen: Workloads | None, baseline: Baseline) -> None:
+    """Record what runs when no release of ours put it there."""
+    if seen is None or baseline.running is None:
+        return
+    history = await ports.ledger.history(ports.target.name)
+    known = present(history)
+    if known is not None and baseline.running in known.accepted | {known.digest}:
+        return
+    found = ready_reference(seen, ports.target.workload.container, baseline.running)
+    asked = ImageReference.parse(found)
+    exact = ImageReference(asked.repository, asked.tag, baseline.running)
+    adopted = await ports.ledger.adopt(ports.target, exact, baseline.accepted | {baseline.running})
+    log.info("adopted what runs at %s: %s, release %s", ports.target.name, exact, adopted.id)

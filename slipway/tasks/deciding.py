@@ -1,0 +1,134 @@
+"""Decide, under the lease: what is there, what would change, and what the way back is."""
+
+import logging
+from dataclasses import dataclass
+
+from slipway.domain.change import ImageChange, find_first_urn
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.publication import require_platforms
+from slipway.domain.release import Baseline, Kind, Phase, Release
+from slipway.domain.rollout import Workloads
+from slipway.errors import ConfigConflict, DeploymentUnfit
+from slipway.ports import Ports, ProgramRevision, StackState
+from slipway.tasks.applying import guard, wait_until_idle
+from slipway.tasks.baseline import adopt_if_unknown, describe_baseline
+from slipway.tasks.commits import live_commit, require_forward
+from slipway.tasks.policies import once
+from slipway.tasks.preflight import check_all, require, require_pullable
+from slipway.tasks.program import Program
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the release is going to do, and from where it can come back."""
+
+    config: ConfigSnapshot
+    baseline: Baseline
+    wanted: ImageChange
+    unchanged: bool
+    """ESC, Pulumi, pod template and running pods agree on the image already."""
+
+
+@once("decide")
+async def decide(
+    ports: Ports,
+    record: Record,
+    program: Program,
+    image: PublishedImage,
+    earlier: ConfigSnapshot | None = None,
+) -> Decision:
+    """Look at everything again, record the baseline, and guard the change. Changes nothing outside.
+
+    `earlier` is what the key was when this release first decided: another value now is somebody
+    else's, and refused.
+    """
+    state = await wait_until_idle(ports)
+    require(await check_all(ports, record.release.request.options, program.tree))
+    config = await ports.config.read(ports.target.config_key)
+    _require_ours_still(config, earlier, record.release)
+    seen = await ports.cluster.observe(ports.target.workload)
+    await _require_runnable(ports, record.release, seen, image)
+    baseline = await describe_baseline(ports, record.release, config, seen, state)
+    unchanged = _is_unchanged(record.release, image, baseline)
+    wanted = ImageChange(baseline.urn, ports.target.workload.container, record.release.image)
+    if not unchanged:
+        revision = ProgramRevision(
+            program.tree,
+            program.commit,
+            config.revision,
+            value=record.release.image,
+            only=baseline.urn if record.release.request.options.only_image else "",
+        )
+        wanted = await _guard_first_or_next(ports, record, revision, wanted, state)
+    await adopt_if_unknown(ports, seen, baseline)
+    await record.note(
+        Phase.DECIDED,
+        baseline=baseline,
+        program=program.commit,
+        previous_digest=baseline.running,
+        notes=_notes(record.release, config, baseline),
+    )
+    return Decision(config, baseline, wanted, unchanged)
+
+
+def _require_ours_still(
+    now: ConfigSnapshot, earlier: ConfigSnapshot | None, release: Release
+) -> None:
+    if earlier is None or now.value in {earlier.value, release.image}:
+        return
+    raise ConfigConflict(
+        f"ESC key {now.key} became {now.value!r} at revision {now.revision} by "
+        f"{now.author or 'unknown'} while this release was being decided: nothing was changed; "
+        "look at who deploys there, and start a new run"
+    )
+
+
+async def _require_runnable(
+    ports: Ports, release: Release, seen: Workloads | None, image: PublishedImage
+) -> None:
+    if seen is None:
+        return
+    if release.kind is Kind.DEPLOY and release.commit is not None:
+        await require_forward(ports, release.commit, await live_commit(ports, seen.image))
+    require_platforms(image, await ports.cluster.node_platforms())
+    await require_pullable(ports, seen, ImageReference.parse(release.image))
+
+
+async def _guard_first_or_next(
+    ports: Ports,
+    record: Record,
+    revision: ProgramRevision,
+    wanted: ImageChange,
+    state: StackState,
+) -> ImageChange:
+    """Guard the change; a first Deployment gets its URN from the preview that makes it."""
+    if not wanted.urn:
+        if not record.release.request.options.first:
+            raise DeploymentUnfit(
+                f"stack {ports.target.stack} does not know {ports.target.workload}: another stack "
+                "or tool made it; correct the target's stack"
+            )
+        preview = await ports.stack.preview(revision)
+        wanted = find_first_urn(preview, wanted)
+    await guard(ports, record, revision, wanted, state)
+    return wanted
+
+
+def _is_unchanged(release: Release, image: PublishedImage, baseline: Baseline) -> bool:
+    strings = {baseline.config_value, baseline.recorded_image, baseline.spec_image}
+    return strings == {release.image} and baseline.running in image.accepted
+
+
+def _notes(release: Release, config: ConfigSnapshot, baseline: Baseline) -> tuple[str, ...]:
+    if config.value in {baseline.recorded_image, baseline.spec_image, release.image, None}:
+        return release.notes
+    note = (
+        f"ESC key {config.key} held {config.value!r}, which nothing had applied: it is replaced, "
+        "and would not be restored"
+    )
+    log.warning("%s", note)
+    return (*release.notes, note)

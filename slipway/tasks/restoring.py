@@ -1,0 +1,45 @@
+"""Restore: bring stack and cluster back to the baseline after its value stands in ESC again."""
+
+import asyncio
+import logging
+
+from slipway.domain.change import ImageChange
+from slipway.domain.release import Baseline
+from slipway.ports import Ports, ProgramRevision
+from slipway.tasks.applying import guard, require_applied, wait_until_idle
+from slipway.tasks.policies import once
+from slipway.tasks.program import is_of, open_program, update_message
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+
+@once("apply the baseline")
+async def reapply(ports: Ports, record: Record, baseline: Baseline, config_revision: int) -> None:
+    """Read the Deployment back into Pulumi's state, then apply what was there before.
+
+    The refresh is not optional: after a killed update Pulumi can believe "unchanged" while the
+    cluster runs the bad image. Applies exactly the baseline's ESC revision while the stack's last
+    update is ours; after somebody else's, the latest one, guarded.
+    """
+    state = await wait_until_idle(ports)
+    version = state.last_update.version if state.last_update else 0
+    ours = version == baseline.last_update or is_of(state.last_update, record.release)
+    commit = baseline.program or record.release.program
+    assert commit is not None  # noqa: S101 - the decision records both
+    exact = ours and baseline.way_back == baseline.config_value
+    revision = baseline.config_revision if exact else config_revision
+    async with open_program(ports, commit) as program:
+        only = baseline.urn
+        narrowed = ProgramRevision(program.tree, program.commit, revision, only=only)
+        message = update_message(record.release, "restore", commit, revision)
+        if only:
+            await ports.stack.refresh(narrowed, message)
+        whole = ProgramRevision(program.tree, program.commit, revision)
+        if not ours and only and baseline.way_back is not None:
+            container = ports.target.workload.container
+            wanted = ImageChange(baseline.urn, container, baseline.way_back)
+            await guard(ports, record, whole, wanted, state)
+        narrow = record.release.request.options.only_image
+        applied = await ports.stack.up(narrowed if narrow else whole, message, asyncio.Event())
+    require_applied(ports, applied)

@@ -1,0 +1,55 @@
+"""Settle: what follows a release that is live. Reported when it fails, never undone."""
+
+import logging
+
+from slipway.domain.commit import Commit
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.release import Kind
+from slipway.errors import SlipwayError
+from slipway.ports import Ports
+from slipway.tasks.policies import repeatable
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+MAIN = "main"
+
+
+async def settle(ports: Ports, record: Record, image: PublishedImage) -> None:
+    """Move the service's `:main` to an image that a deploy has proven live."""
+    commit = record.release.commit
+    if record.release.kind is not Kind.DEPLOY or commit is None or not ports.target.moves_main:
+        return
+    try:
+        await move_main(ports, image, commit)
+    except SlipwayError as error:
+        note = f":{MAIN} of {image.repository} was not moved: {error}"
+        log.warning("%s", note)
+        await record.note(notes=(*record.release.notes, note))
+
+
+@repeatable("move :main")
+async def move_main(ports: Ports, image: PublishedImage, commit: Commit) -> None:
+    """Point `:main` at the image unless that would move it backwards or sideways."""
+    there = await ports.registry.find(ImageReference(image.repository, MAIN))
+    if there is not None and there.digest == image.digest:
+        return
+    if there is not None and not await _is_behind(ports, there, commit):
+        log.warning(
+            ":%s of %s stays at %s: its revision %s is no ancestor of %s",
+            MAIN,
+            image.repository,
+            there.digest,
+            there.revision,
+            commit,
+        )
+        return
+    await ports.registry.tag(image, MAIN)
+    log.info(":%s of %s is %s", MAIN, image.repository, image.digest)
+
+
+async def _is_behind(ports: Ports, there: PublishedImage, commit: Commit) -> bool:
+    """Whether the commit descends from what `:main` names; without a label nobody can tell."""
+    if there.revision is None or len(there.revision) != len(commit.sha):
+        return True
+    return await ports.source.is_ancestor(Commit(there.revision), commit)

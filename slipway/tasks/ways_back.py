@@ -1,0 +1,91 @@
+"""Which image a rollback goes to."""
+
+import logging
+import re
+from collections.abc import Sequence
+
+from slipway.domain.candidate import previous
+from slipway.domain.commit import Commit
+from slipway.domain.fitness import ready_digests
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.release import Release
+from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo
+from slipway.ports import Ports
+from slipway.tasks.commits import resolve_commit
+from slipway.tasks.policies import repeatable
+
+log = logging.getLogger(__name__)
+
+PREVIOUS = "previous"
+SHOWN = 10
+
+
+@repeatable("choose the image to go back to")
+async def choose_image(ports: Ports, wanted: str) -> tuple[Commit, PublishedImage]:
+    """The published image of a commit, or of the default way back for `previous`."""
+    running = await _running(ports)
+    if wanted == PREVIOUS:
+        return await _previous(ports, running)
+    commit = await resolve_commit(ports.source, wanted)
+    image = await ports.registry.find(ImageReference(ports.target.service.repository, commit.sha))
+    if image is None:
+        raise ImageMissing(
+            f"{ports.target.service.repository}:{commit} does not exist, so {commit.short} was "
+            f"never published and can't be rolled back to; {await _what_there_is(ports)}"
+        )
+    if running is not None and running in image.accepted:
+        raise AlreadyLive(
+            f"{commit.short} is what runs at {ports.target.name} already ({image.digest}): choose "
+            f"another commit; {await _what_there_is(ports)}"
+        )
+    return commit, image
+
+
+async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:
+    history = await ports.ledger.history(ports.target.name)
+    gone: list[str] = []
+    for way in previous(history, _known_as(history, running)):
+        image = await ports.registry.find(ImageReference.parse(way.image))
+        if image is not None and way.commit is not None:
+            log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
+            return way.commit, image
+        gone.append(f"{way.image} of release {way.id}")
+    lost = f"; no longer in the registry: {', '.join(gone)}" if gone else ""
+    raise NothingToRollBackTo(
+        f"{ports.target.name} has no earlier release that was proven live{lost}; name a commit "
+        f"with --to instead; {await _what_there_is(ports)}"
+    )
+
+
+def _known_as(history: Sequence[Release], running: Digest | None) -> Digest | None:
+    """The digest that the ledger uses for what runs: a runtime may report a platform's."""
+    for each in history:
+        if running is not None and running in each.accepted and each.digest is not None:
+            return each.digest
+    return running
+
+
+async def _running(ports: Ports) -> Digest | None:
+    seen = await ports.cluster.observe(ports.target.workload)
+    digests = ready_digests(seen, ports.target.workload.container) if seen else set()
+    return next(iter(digests)) if len(digests) == 1 else None
+
+
+async def _what_there_is(ports: Ports) -> str:
+    """The commits that have an image, newest first along the main line as far as git knows them."""
+    tags = await ports.registry.tags(ports.target.service.repository)
+    commits = [Commit(tag) for tag in tags if re.fullmatch("[0-9a-f]{40}", tag)]
+    if not commits:
+        return f"{ports.target.service.repository} holds no image of any commit"
+    return f"published are: {', '.join(await _newest_first(ports, commits))}"
+
+
+async def _newest_first(ports: Ports, commits: list[Commit]) -> list[str]:
+    known = []
+    for commit in commits:
+        if await ports.source.is_ancestor(commit, commit):
+            info = await ports.source.describe(commit)
+            known.append((info.committed_at, f"{commit.short} ({info.subject[:50]})"))
+    return [shown for _, shown in sorted(known, reverse=True)[:SHOWN]] or [
+        each.short for each in commits[:SHOWN]
+    ]

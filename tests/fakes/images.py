@@ -1,0 +1,161 @@
+"""A registry and a builder in memory; an image behaves as its text says."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from slipway.domain.commit import Commit
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+from slipway.domain.target import Service
+from slipway.errors import AccessDenied, BuildFailed, ImageMissing
+from slipway.ports import PullCredentials
+from tests.fakes.faults import Faults
+from tests.fakes.git import FakeGit
+
+
+class Behaviour(StrEnum):
+    """What a container of the image does; the word stands in the service's source."""
+
+    GOOD = "good"
+    CRASHES = "crashes"
+    NEVER_READY = "never-ready"
+    OUT_OF_MEMORY = "out-of-memory"
+    SICK = "sick"
+    DIES_LATER = "dies-later"
+    DOES_NOT_COMPILE = "does-not-compile"
+
+
+def behaviour_in(text: str) -> Behaviour:
+    """The behaviour that a source text asks for; good when it asks for none."""
+    found = [each for each in Behaviour if re.search(rf"\b{each.value}\b", text)]
+    return found[-1] if found else Behaviour.GOOD
+
+
+def digest_of(text: str) -> Digest:
+    """A digest that differs exactly when the text does."""
+    return Digest(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    """An index with one platform child and its configuration."""
+
+    digest: Digest
+    child: Digest
+    config: Digest
+    behaviour: Behaviour
+    labels: Mapping[str, str]
+    platforms: frozenset[str] = frozenset({"linux/amd64"})
+
+    @property
+    def accepted(self) -> frozenset[Digest]:
+        return frozenset({self.digest, self.child, self.config})
+
+
+def make_image(text: str, labels: Mapping[str, str]) -> FakeImage:
+    """An image whose identity is its text and labels, as with a real build."""
+    identity = f"{text}{sorted(labels.items())}"
+    return FakeImage(
+        digest_of(f"index {identity}"),
+        digest_of(f"child {identity}"),
+        digest_of(f"config {identity}"),
+        behaviour_in(text),
+        dict(labels),
+    )
+
+
+@dataclass
+class FakeRegistry:
+    """The `ImageRegistry` port on dictionaries."""
+
+    faults: Faults
+    images: dict[tuple[str, Digest], FakeImage] = field(default_factory=dict)
+    tagged: dict[tuple[str, str], Digest] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=lambda: {"puller": "pull-password"})
+    """User → password of the accounts that may pull."""
+
+    def put(self, repository: str, tag: str, image: FakeImage) -> None:
+        """What a finished push leaves."""
+        self.images[repository, image.digest] = image
+        self.tagged[repository, tag] = image.digest
+
+    def delete(self, repository: str, digest: Digest) -> None:
+        """Delete an image and with it every tag of it."""
+        del self.images[repository, digest]
+        self.tagged = {key: each for key, each in self.tagged.items() if each != digest}
+
+    def held(self, reference: ImageReference) -> FakeImage | None:
+        """The image under a reference, whatever digest of it is named."""
+        if reference.digest is None:
+            digest = self.tagged.get((reference.repository, reference.tag or "latest"))
+            return self.images.get((reference.repository, digest)) if digest else None
+        for (repository, _), image in self.images.items():
+            if repository == reference.repository and reference.digest in image.accepted:
+                return image
+        return None
+
+    async def find(self, reference: ImageReference) -> PublishedImage | None:
+        await self.faults.at("before", "registry.find")
+        image = self.held(reference)
+        if image is None:
+            return None
+        return PublishedImage(
+            reference.repository,
+            reference.digest or image.digest,
+            image.accepted,
+            image.platforms,
+            image.labels.get(REVISION_LABEL),
+            image.labels.get(SOURCE_LABEL),
+            image.labels.get(BUILD_INPUTS_LABEL),
+        )
+
+    async def tags(self, repository: str) -> Sequence[str]:
+        await self.faults.at("before", "registry.tags")
+        return [tag for (held, tag) in self.tagged if held == repository]
+
+    async def tag(self, image: PublishedImage, tag: str) -> None:
+        await self.faults.at("before", "registry.tag")
+        self.tagged[image.repository, tag] = image.digest
+
+    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+        await self.faults.at("before", "registry.probe")
+        if credentials is None:
+            raise AccessDenied(f"{reference}: anonymous may not pull")
+        password = credentials.password.get_secret_value()
+        if self.passwords.get(credentials.username) != password:
+            raise AccessDenied(f"{reference}: user {credentials.username} was rejected")
+        if self.held(reference) is None:
+            raise ImageMissing(f"{reference} does not exist")
+
+
+@dataclass
+class FakeBuilder:
+    """The `ImageBuilder` port: builds from the fake repository, pushes into the fake registry."""
+
+    faults: Faults
+    git: FakeGit
+    registry: FakeRegistry
+    built: dict[str, FakeImage] = field(default_factory=dict)
+    may_push: bool = True
+
+    async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
+        await self.faults.at("before", "builder.build")
+        text = self.git.text_of(Commit(tree.name), service.folder)
+        if behaviour_in(text) is Behaviour.DOES_NOT_COMPILE:
+            raise BuildFailed(f"the image of {service.name} could not be built: step 2 of 3 failed")
+        image = make_image(text, labels)
+        self.built[str(image.config)] = image
+        return str(image.config)
+
+    async def push(self, image_id: str, reference: ImageReference) -> Digest:
+        await self.faults.at("before", "builder.push")
+        if not self.may_push:
+            raise AccessDenied(f"push to {reference} denied: the account may only pull")
+        image = self.built[image_id]
+        self.registry.put(reference.repository, reference.tag or "", image)
+        await self.faults.at("after", "builder.push")
+        return image.digest
