@@ -223,11 +223,11 @@ class LedgerContract(ABC):
     async def test_unfinished_needs_attention_only_where_a_look_may_help(
         self, ledger: Ledger
     ) -> None:
-        unknown = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unknown: no answer")
-        lost = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unreachable: timed out")
+        looked = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unproven: no answer")
+        unproven = await ledger.save(replace(looked, unproven=True))
         await self.saved(ledger, State.NEEDS_ATTENTION, reason="disproven: the restore failed too")
 
-        assert await ledger.unfinished(STACK) == [unknown, lost]
+        assert await ledger.unfinished(STACK) == [unproven]
 
     async def test_a_lease_has_one_holder_a_stack(self, ledger: Ledger) -> None:
         lease = await ledger.acquire(STACK, "ada", 60)

@@ -1,0 +1,18 @@
+"""Which clock a test runs by."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.fakes.virtual_time import VirtualTimeLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+STORIES = {"flows", "simulation"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """Stories run in virtual time, where a ten-minute timeout takes milliseconds."""
+    if STORIES & set(item.path.parts):
+        return {"virtual-time": VirtualTimeLoop}
+    return {"asyncio": asyncio.new_event_loop}

@@ -1,0 +1,1 @@
+"""The whole story of a release, on fakes and in virtual time."""
