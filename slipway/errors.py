@@ -32,6 +32,7 @@ SlipwayError
     ├── NothingToRollBackTo     no release qualifies as a way back
     ├── LeaseLost               somebody else may change the stack now
     ├── AlreadyLive             a rollback to what runs already
+    ├── LedgerUnusable          the ledger's database can't be read or written by this program
     └── PreflightFailed         several of the above at once, found before anything was changed
 """
 
@@ -224,6 +225,12 @@ class AlreadyLive(PermanentError):
     """A rollback was asked to go where the target is already."""
 
     code = "already-live"
+
+
+class LedgerUnusable(PermanentError):
+    """The ledger's database can't be read or written by this program."""
+
+    code = "ledger-unusable"
 
 
 class PreflightFailed(PermanentError):

@@ -1,1 +1,1 @@
-"""The SQL record of releases, and the lease that lets one of them change a stack."""
+"""What is recorded of every release, and who may change a stack now."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Phase, Release, Request, State
 from slipway.domain.target import Target
-from slipway.domain.unfinished import is_unfinished
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
 from slipway.ports import Lease
 
@@ -87,7 +86,9 @@ class MemoryLedger:
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""
         return [
-            each for each in self.releases.values() if each.stack == stack and is_unfinished(each)
+            each
+            for each in self.releases.values()
+            if each.stack == stack and (each.unproven or not each.state.is_end)
         ]
 
     async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:

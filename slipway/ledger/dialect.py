@@ -1,0 +1,104 @@
+"""All that differs between SQLite and PostgreSQL.
+
+Time is the database's own, in seconds since 1970, and moves on inside a transaction:
+PostgreSQL's `now()` would stand still from the transaction's begin.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Double, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+BUSY_SECONDS = 30
+"""How long a write waits for another one before the ledger counts as unreachable."""
+_LOCK_FIRST = "slipway_lock_first"
+_MIGRATION_LOCK = 0x51195AE
+
+
+class database_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """The database's time, in seconds since 1970."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+    # unixepoch('subsec') needs SQLite 3.42; 2440587.5 is 1970-01-01 as a Julian day.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(_element: database_now, _compiler: SQLCompiler, **_: Any) -> str:
+    return "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+
+
+def create_engine(url: URL) -> AsyncEngine:
+    """An engine without a pool: no connection outlives its transaction or belongs to one loop."""
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(url, poolclass=NullPool)
+    _make_folder(url)
+    engine = create_async_engine(
+        url, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}
+    )
+    event.listen(engine.sync_engine, "connect", _configure_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def insert_if_absent(
+    engine: AsyncEngine, table: Table, values: dict[str, Any]
+) -> sqlite.Insert | postgresql.Insert:
+    """Insert a row, or none when its primary key is there already."""
+    if engine.dialect.name == "sqlite":
+        return sqlite.insert(table).values(values).on_conflict_do_nothing()
+    return postgresql.insert(table).values(values).on_conflict_do_nothing()
+
+
+def locked_first(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, whose transactions take SQLite's write lock when they begin."""
+    return engine.execution_options(**{_LOCK_FIRST: True})
+
+
+def lock_for_migration(connection: Connection) -> None:
+    """Let only one process migrate; on SQLite the transaction's begin has seen to it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether trying again may help: a lock that was not given, a connection that broke."""
+    cause = error.orig.__cause__ or error.orig if error.orig is not None else None
+    if isinstance(cause, sqlite3.Error):
+        # Extended codes keep the primary one in the low byte (sqlite.org/rescode.html).
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return True
+
+
+def _make_folder(url: URL) -> None:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # The driver's own BEGIN would leave DDL outside the transaction.
+    locked = connection.get_execution_options().get(_LOCK_FIRST)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if locked else "BEGIN")

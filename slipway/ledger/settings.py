@@ -1,0 +1,30 @@
+"""Where the ledger is: the one place that reads the environment for it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+VARIABLE = "SLIPWAY_LEDGER_URL"
+
+
+class LedgerSettings(BaseModel):
+    """The ledger's database; its URL may hold a password."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: SecretStr
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """What `SLIPWAY_LEDGER_URL` says, else a SQLite file in the user's state folder."""
+        url = environment.get(VARIABLE) or _default_url(environment)
+        return cls(url=SecretStr(url))
+
+
+def _default_url(environment: Mapping[str, str]) -> str:
+    home = environment.get("HOME") or str(Path.home())
+    state = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
+    return f"sqlite+aiosqlite:///{state}/slipway/ledger.db"

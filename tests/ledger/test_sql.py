@@ -1,0 +1,146 @@
+"""The SQL ledger keeps the contract on a real SQLite file, and says what is wrong with one."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy.engine import Connection
+
+from slipway.domain.release import Phase, State
+from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
+from slipway.ledger import dialect
+from slipway.ledger.database import NEWEST, Database
+from slipway.ledger.migrate import MIGRATIONS
+from slipway.ledger.settings import LedgerSettings
+from slipway.ledger.sql import SqlLedger
+from slipway.ledger.tables import metadata
+from slipway.ports import Ledger
+from tests.ledger.contract import LedgerContract, a_request, a_target, sqlite_at
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.db"
+
+
+class TestSqlLedger(LedgerContract):
+    @pytest.fixture
+    def ledger(self, path: Path) -> Ledger:
+        return SqlLedger(sqlite_at(path))
+
+
+async def test_the_migrations_make_exactly_the_tables(path: Path) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with Database(sqlite_at(path)).transaction() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+def test_the_newest_schema_is_the_last_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
+
+
+async def test_a_commit_is_on_disk_before_it_returns(path: Path) -> None:
+    async with Database(sqlite_at(path)).transaction() as connection:
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
+        synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+
+    assert (mode, synchronous) == ("wal", 2)
+
+
+async def test_a_release_outlives_the_program_that_wrote_it(path: Path) -> None:
+    release = await SqlLedger(sqlite_at(path)).open(a_target(), a_request())
+
+    assert await SqlLedger(sqlite_at(path)).history("adapter-prod") == [release]
+
+
+async def test_a_save_that_is_cancelled_happened_or_not_and_blocks_nobody(path: Path) -> None:
+    ledger = SqlLedger(sqlite_at(path))
+    release = await ledger.open(a_target(), a_request())
+    for hops in range(40):
+        saving = asyncio.create_task(ledger.save(release.at(Phase.RESOLVED)))
+        for _ in range(hops):
+            await asyncio.sleep(0)
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+
+    async with asyncio.timeout(5):
+        ended = await ledger.save(release.to(State.REFUSED, "cancelled: by a person"))
+
+    assert await ledger.history("adapter-prod") == [ended]
+
+
+async def test_a_locked_ledger_is_unreachable_not_broken(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialect, "BUSY_SECONDS", 0.05)
+    ledger = SqlLedger(sqlite_at(path))
+    await ledger.open(a_target(), a_request())
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Unreachable, match=r"ledger\.db.*locked"):
+        await ledger.open(a_target(), a_request())
+
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await ledger.history("adapter-prod")) == 1
+
+
+async def test_a_ledger_of_a_newer_program_is_refused(path: Path) -> None:
+    await SqlLedger(sqlite_at(path)).open(a_target(), a_request())
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+
+    with pytest.raises(LedgerUnusable, match=r"9999.*upgrade slipway"):
+        await SqlLedger(sqlite_at(path)).history("adapter-prod")
+
+
+@pytest.fixture
+def no_database(path: Path) -> Path:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to look at" * 100)
+    return path
+
+
+async def test_a_file_that_is_no_database_is_named(no_database: Path) -> None:
+    with pytest.raises(LedgerUnusable, match=r"ledger\.db can't be used: .*not a database"):
+        await SqlLedger(sqlite_at(no_database)).history("adapter-prod")
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+
+    with pytest.raises(LedgerUnusable, match="state"):
+        SqlLedger(sqlite_at(tmp_path / "state" / "ledger.db"))
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql+nodriver://ada:hunter2@db/slipway", "oracle://ada:hunter2@db/x"]
+)
+def test_a_wrong_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        SqlLedger(LedgerSettings(url=SecretStr(url)))
+
+    assert "postgresql+asyncpg" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_ledger_is_where_the_environment_says() -> None:
+    def url(environment: dict[str, str]) -> str:
+        return LedgerSettings.from_environment(environment).url.get_secret_value()
+
+    assert url({"SLIPWAY_LEDGER_URL": "sqlite+aiosqlite:////x.db", "HOME": "/h"}).endswith("/x.db")
+    assert url({"XDG_STATE_HOME": "/s", "HOME": "/h"}).endswith(":////s/slipway/ledger.db")
+    assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
