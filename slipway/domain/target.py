@@ -1,8 +1,13 @@
 """Services and targets: what is built from where, and where it must run."""
 
+import re
 from dataclasses import dataclass, field
+from typing import Self
 
 from slipway.domain.commit import Commit
+from slipway.errors import InvalidInput
+
+_ALLOWANCE = re.compile(r"(?P<urn>urn:\S+?::.+):(?P<path>[^:\[\]]+(?:\[[^\]]*\][^:\[\]]*)*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,17 @@ class Allowance:
 
     def __str__(self) -> str:
         return f"{self.urn}:{self.path}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `URN:path`; a path may hold colons inside brackets only."""
+        found = _ALLOWANCE.fullmatch(text)
+        if found is None:
+            raise InvalidInput(
+                f"{text[:200]!r} is not a change that can be allowed: write the URN, a colon and "
+                "the path, as a refused preview prints them"
+            )
+        return cls(found["urn"], found["path"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,220 @@
+"""The one schema of where things are: slipway.toml is read into it, the Prefect blocks inherit it.
+
+A field's description ends an error about it, so it says what to write.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from slipway.domain.image import ImageReference
+from slipway.domain.target import (
+    Allowance,
+    ConfigKey,
+    Service,
+    StackName,
+    Target,
+    Workload,
+)
+from slipway.errors import InvalidInput
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+ThreeParts = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """A table of slipway.toml; a key that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RepositorySettings(Settings):
+    """The git repository of services and program."""
+
+    url: str = Field(
+        min_length=1,
+        description="Address of the git repository: https, ssh, or a path on this machine.",
+    )
+    username: str = Field(
+        default="x-access-token", description="User for https; GitHub's tokens take any."
+    )
+    token: SecretStr | None = Field(
+        default=None, description="Token for https; none for a public repository or ssh."
+    )
+
+
+class RegistrySettings(Settings):
+    """The image registry, with an account that may pull and push."""
+
+    host: str = Field(
+        min_length=1, description="Host of the registry, with its port if there is one: ghcr.io."
+    )
+    username: str = Field(default="", description="The account's name; empty for none.")
+    password: SecretStr | None = Field(
+        default=None, description="The account's password or token, with read and write access."
+    )
+    insecure: bool = Field(
+        default=False, description="Whether to speak plain http: for a registry on this machine."
+    )
+
+
+class PulumiSettings(Settings):
+    """The Pulumi account that holds stack and ESC environment, and the CLI that uses it."""
+
+    token: SecretStr = Field(description="The access token of Pulumi.")
+    backend: str = Field(
+        default="https://api.pulumi.com", description="Address of Pulumi Cloud's API."
+    )
+    cli: str = Field(default="pulumi", description="The pulumi command: a name on PATH or a path.")
+    home: str = Field(
+        default="", description="Folder for plugins and credentials; empty takes the CLI's own."
+    )
+
+
+class ClusterSettings(Settings):
+    """The Kubernetes cluster, by a kubeconfig."""
+
+    context: str = Field(
+        min_length=1, description="The context of the kubeconfig, as kubectl config lists them."
+    )
+    kubeconfig: str = Field(
+        default="~/.kube/config", description="Path of the kubeconfig, unless it is given itself."
+    )
+    kubeconfig_text: SecretStr | None = Field(
+        default=None, description="The kubeconfig itself, where there is no file to read."
+    )
+
+
+class DockerSettings(Settings):
+    """The Docker engine that builds and pushes."""
+
+    host: str = Field(
+        min_length=1, description="Address of the engine: unix:///var/run/docker.sock or tcp://…."
+    )
+
+
+class TargetSettings(Settings):
+    """A service in an environment: what is built from where, and where it must run."""
+
+    name: Name = Field(description="Lower-case letters and digits, in words joined by dashes.")
+    repository: RepositorySettings = Field(description="The repository of service and program.")
+    registry: RegistrySettings = Field(description="Where the service's images are.")
+    pulumi: PulumiSettings = Field(description="The account of stack and ESC environment.")
+    cluster: ClusterSettings = Field(description="Where the service runs.")
+    docker: DockerSettings = Field(description="What builds the service's images.")
+
+    image: str = Field(description="The image repository, with its host: ghcr.io/acme/shop/web.")
+    folder: str = Field(min_length=1, description="The service's folder in the repository.")
+    service: str = Field(default="", description="The service's name; empty takes the image's.")
+    context: str = Field(
+        default="", description="The build context; empty is the folder, a dot the repository."
+    )
+    dockerfile: str = Field(
+        default="", description="Path in the repository; empty is Dockerfile in the folder."
+    )
+    platform: str = Field(
+        default="linux/amd64",
+        pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
+        description="What to build for, as os/architecture: linux/amd64.",
+    )
+    build_arguments: dict[str, str] = Field(
+        default_factory=dict, description="Arguments of the build; they end up in the image."
+    )
+    branch: str = Field(
+        default="main", min_length=1, description="The branch whose commits may be deployed."
+    )
+    moves_main: bool = Field(
+        default=True, description="Whether a live deploy here moves the image's tag main."
+    )
+
+    stack: ThreeParts = Field(description="The Pulumi stack, as ORGANIZATION/PROJECT/STACK.")
+    environment: ThreeParts = Field(
+        description="The ESC environment, as ORGANIZATION/PROJECT/ENVIRONMENT."
+    )
+    key: str = Field(
+        pattern=r"^[^\s:]+:[^\s:]+$",
+        description="The key of pulumiConfig that holds the image, as NAMESPACE:NAME.",
+    )
+    program: str = Field(
+        default="cluster", min_length=1, description="The Pulumi program's folder."
+    )
+    prepare: list[str] = Field(
+        default_factory=list, description="A command to run in the checkout before Pulumi."
+    )
+    apply_within: Seconds = Field(default=900, description="Seconds that one update may take.")
+    allow_changes: list[str] = Field(
+        default_factory=list,
+        description="Changes beside the image that a release may make, each as URN:path.",
+    )
+
+    namespace: str = Field(min_length=1, description="The Deployment's namespace.")
+    deployment: str = Field(
+        default="", description="The Deployment's name; empty finds it by its labels."
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels that fit exactly one Deployment."
+    )
+    container: str = Field(min_length=1, description="The container that runs the image.")
+    port: int = Field(default=8080, ge=1, le=65535, description="The port of the health path.")
+    health_path: str = Field(
+        default="/health",
+        pattern=r"^(/.*)?$",
+        description="Path that answers 2xx when a pod is well; empty trusts readiness alone.",
+    )
+    ready_within: Seconds = Field(
+        default=120, description="Seconds until all pods must be ready after the update."
+    )
+    soak: Seconds = Field(
+        default=10, description="Seconds that ready pods must stay ready without a restart."
+    )
+
+    def target(self) -> Target:
+        """The target as the domain knows it; `InvalidInput` for what does not fit together."""
+        organization, project, environment = self.environment.split("/")
+        return Target(
+            self.name,
+            self._service(),
+            ConfigKey(organization, project, environment, self.key),
+            StackName(*self.stack.split("/")),
+            self._workload(),
+            program=self.program,
+            prepare=tuple(self.prepare),
+            branch=self.branch,
+            moves_main=self.moves_main,
+            ready_within=self.ready_within,
+            soak=self.soak,
+            apply_within=self.apply_within,
+            allow_changes=tuple(Allowance.parse(each) for each in self.allow_changes),
+        )
+
+    def _service(self) -> Service:
+        image = ImageReference(self.image)
+        if image.host != self.registry.host:
+            raise InvalidInput(
+                f"image is at {image.host}, but the registry is {self.registry.host}: "
+                "name the registry that holds the image"
+            )
+        repository = image.repository
+        return Service(
+            self.service or repository.rsplit("/", 1)[-1],
+            self.folder,
+            repository,
+            context=self.context,
+            dockerfile=self.dockerfile,
+            platform=self.platform,
+            build_arguments=tuple(sorted(self.build_arguments.items())),
+            source=self.repository.url if self.repository.url.startswith("https://") else "",
+        )
+
+    def _workload(self) -> Workload:
+        if not self.deployment and not self.labels:
+            raise InvalidInput("neither deployment nor labels is given: say which Deployment it is")
+        return Workload(
+            self.namespace,
+            self.container,
+            name=self.deployment,
+            labels=tuple(sorted(self.labels.items())),
+            port=self.port,
+            health_path=self.health_path,
+        )
