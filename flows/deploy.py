@@ -5,6 +5,7 @@ from flows.rolling_out import refuse, roll_out
 from slipway.domain.release import Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
+from slipway.tasks.baseline import adopt_what_runs
 from slipway.tasks.commits import require_releasable, resolve_commit
 from slipway.tasks.lease import held_for
 from slipway.tasks.preflight import preflight
@@ -19,6 +20,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
     Raises only what is not an end of a release: a cancel, after it has been dealt with, and
     defects.
     """
+    await adopt_what_runs(ports)
     record = await open_record(ports, request)
     try:
         await _deploy(ports, record)

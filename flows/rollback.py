@@ -5,6 +5,7 @@ from flows.rolling_out import refuse, roll_out
 from slipway.domain.release import Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
+from slipway.tasks.baseline import adopt_what_runs
 from slipway.tasks.lease import held_for
 from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
@@ -14,6 +15,7 @@ from slipway.tasks.ways_back import choose_image
 
 async def release(ports: Ports, request: Request) -> Outcome:
     """Go back to what `request` asks for: a commit, or `previous`; raises as a deploy does."""
+    await adopt_what_runs(ports)
     record = await open_record(ports, request)
     try:
         await _roll_back(ports, record)

@@ -66,6 +66,12 @@ def ready_digests(seen: Workloads, container: str) -> set[Digest]:
     return {each for each in found if each is not None}
 
 
+def the_ready_digest(seen: Workloads, container: str) -> Digest | None:
+    """The one digest that all ready pods run; None when there is none, or more than one."""
+    digests = ready_digests(seen, container)
+    return next(iter(digests)) if len(digests) == 1 else None
+
+
 def ready_reference(seen: Workloads, container: str, digest: Digest) -> str:
     """The image reference by which the pods that run `digest` were asked for."""
     names = {

@@ -181,6 +181,11 @@ class Release:
         """Why there is this release."""
         return self.request.kind
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has no end, or one that recovery may still better."""
+        return self.unproven or not self.state.is_end
+
     def at(self, phase: Phase) -> Self:
         """The same release, about to do what `phase` names; going back a phase is a defect."""
         if self.state.is_end:

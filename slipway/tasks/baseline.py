@@ -4,12 +4,13 @@ import logging
 
 from slipway.domain.candidate import present, proven_live
 from slipway.domain.config import ConfigSnapshot
-from slipway.domain.fitness import ready_digests, ready_reference
+from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Baseline, Release
 from slipway.domain.rollout import Workloads
-from slipway.errors import ImageMissing
+from slipway.errors import ImageMissing, SlipwayError
 from slipway.ports import Ports, StackState
+from slipway.tasks.policies import repeatable
 from slipway.tasks.preflight import recorded_image
 from slipway.tasks.program import program_of
 
@@ -25,8 +26,7 @@ async def describe_baseline(
 ) -> Baseline:
     """What is there now, and what a restore would write; `ImageMissing` when nothing would do."""
     container = ports.target.workload.container
-    digests = ready_digests(seen, container) if seen else set()
-    running = next(iter(digests)) if len(digests) == 1 else None
+    running = the_ready_digest(seen, container) if seen else None
     way_back, accepted = await _way_back(ports, release, config, seen, running)
     urn = next(
         (
@@ -93,16 +93,37 @@ async def _last_proven(
     return config.value, frozenset()
 
 
-async def adopt_if_unknown(ports: Ports, seen: Workloads | None, baseline: Baseline) -> None:
-    """Record what runs when no release of ours put it there."""
-    if seen is None or baseline.running is None:
-        return
+@repeatable("look at what runs")
+async def adopt_what_runs(ports: Ports) -> None:
+    """Record what runs when no release of ours put it there: first contact, or somebody's hand.
+
+    Only an aid for later rollbacks, so what can't be seen is left for the next time.
+    """
     history = await ports.ledger.history(ports.target.name)
-    known = present(history)
-    if known is not None and baseline.running in known.accepted | {known.digest}:
+    if any(each.is_open for each in history):
         return
-    found = ready_reference(seen, ports.target.workload.container, baseline.running)
-    asked = ImageReference.parse(found)
-    exact = ImageReference(asked.repository, asked.tag, baseline.running)
-    adopted = await ports.ledger.adopt(ports.target, exact, baseline.accepted | {baseline.running})
-    log.info("adopted what runs at %s: %s, release %s", ports.target.name, exact, adopted.id)
+    try:
+        found = await _foreign_image(ports, present(history))
+    except SlipwayError as error:
+        log.info("what runs at %s could not be looked at: %s", ports.target.name, error)
+        return
+    if found is not None:
+        image, accepted = found
+        adopted = await ports.ledger.adopt(ports.target, image, accepted)
+        log.info("adopted what runs at %s: %s, release %s", ports.target.name, image, adopted.id)
+
+
+async def _foreign_image(
+    ports: Ports, known: Release | None
+) -> tuple[ImageReference, frozenset[Digest]] | None:
+    container = ports.target.workload.container
+    seen = await ports.cluster.observe(ports.target.workload)
+    running = the_ready_digest(seen, container) if seen else None
+    if seen is None or running is None:
+        return None
+    if known is not None and running in known.accepted | {known.digest}:
+        return None
+    asked = ImageReference.parse(ready_reference(seen, container, running))
+    exact = ImageReference(asked.repository, asked.tag, running)
+    image = await ports.registry.find(exact)
+    return exact, (image.accepted if image else frozenset()) | {running}

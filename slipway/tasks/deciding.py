@@ -12,7 +12,7 @@ from slipway.domain.rollout import Workloads
 from slipway.errors import ConfigConflict, DeploymentUnfit
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle
-from slipway.tasks.baseline import adopt_if_unknown, describe_baseline
+from slipway.tasks.baseline import describe_baseline
 from slipway.tasks.commits import live_commit, require_forward
 from slipway.tasks.policies import once
 from slipway.tasks.preflight import check_all, require, require_pullable
@@ -64,7 +64,6 @@ async def decide(
             only=baseline.urn if record.release.request.options.only_image else "",
         )
         wanted = await _guard_first_or_next(ports, record, revision, wanted, state)
-    await adopt_if_unknown(ports, seen, baseline)
     await record.note(
         Phase.DECIDED,
         baseline=baseline,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slipway.domain.candidate import previous
 from slipway.domain.commit import Commit
-from slipway.domain.fitness import ready_digests
+from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo
@@ -67,8 +67,7 @@ def _known_as(history: Sequence[Release], running: Digest | None) -> Digest | No
 
 async def _running(ports: Ports) -> Digest | None:
     seen = await ports.cluster.observe(ports.target.workload)
-    digests = ready_digests(seen, ports.target.workload.container) if seen else set()
-    return next(iter(digests)) if len(digests) == 1 else None
+    return the_ready_digest(seen, ports.target.workload.container) if seen else None
 
 
 async def _what_there_is(ports: Ports) -> str:

@@ -85,11 +85,7 @@ class MemoryLedger:
 
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""
-        return [
-            each
-            for each in self.releases.values()
-            if each.stack == stack and (each.unproven or not each.state.is_end)
-        ]
+        return [each for each in self.releases.values() if each.stack == stack and each.is_open]
 
     async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
         """See `slipway.ports.Ledger`."""

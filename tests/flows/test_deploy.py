@@ -1,8 +1,17 @@
-"""Deploying: what ends live, what is refused, what is restored."""
+"""Deploying: what ends live, and what it leaves everywhere."""
+
+import pytest
 
 from flows import deploy
-from slipway.domain.release import State
+from slipway.domain.release import Kind, State
+from slipway.errors import AccessDenied
 from tests.fakes.world import World, deploy_request, reference_of, summary
+
+
+async def deployed(world: World, name: str) -> None:
+    """Deploy a good commit of the history."""
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+    assert outcome.state is State.LIVE, outcome.release.reason
 
 
 async def test_a_good_commit_ends_live_and_every_place_agrees() -> None:
@@ -18,9 +27,163 @@ async def test_a_good_commit_ends_live_and_every_place_agrees() -> None:
     assert world.runs() == {world.digest_of("second")}
 
 
-async def test_one_that_crashes_is_restored() -> None:
+async def test_deploying_what_is_live_changes_nothing_anywhere() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    before = (world.config.latest.number, len(world.updates), dict(world.registry.tagged))
+    world.faults.effects.clear()
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "live: unchanged"
+    assert before == (world.config.latest.number, len(world.updates), world.registry.tagged)
+    assert not {"builder.build", "stack.up", "config.write"} & set(world.faults.effects)
+
+
+async def test_seven_characters_go_live_under_the_full_commit() -> None:
     world = World.seeded()
 
-    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].short))
 
-    assert summary(outcome) == "restored: disproven", outcome.release.reason
+    assert outcome.release.commit == world.commits["second"]
+    assert world.value == reference_of(world, "second")
+
+
+async def test_main_follows_a_release_that_is_live() -> None:
+    world = World.seeded()
+
+    await deployed(world, "second")
+
+    assert world.registry.tagged[world.target.service.repository, "main"] == world.digest_of(
+        "second"
+    )
+
+
+async def test_main_stays_where_it_is_until_the_release_is_live() -> None:
+    world = World.seeded()
+    main = world.registry.tagged[world.target.service.repository, "main"]
+
+    await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert world.registry.tagged[world.target.service.repository, "main"] == main
+
+
+async def test_main_is_not_moved_backwards_by_a_late_release() -> None:
+    world = World.seeded()
+    newest = world.publish("third")
+    world.registry.tagged[world.target.service.repository, "main"] = newest.digest
+
+    await deployed(world, "second")
+
+    assert world.registry.tagged[world.target.service.repository, "main"] == newest.digest
+
+
+async def test_main_that_can_not_be_moved_is_reported_and_nothing_is_undone() -> None:
+    world = World.seeded()
+    world.faults.always("registry.tag", PermissionErrorOfTheRegistry("denied"))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+    assert "was not moved: denied" in outcome.release.notes[0]
+
+
+async def test_first_contact_records_what_was_found_as_adopted() -> None:
+    world = World.seeded()
+
+    await deployed(world, "second")
+
+    newest, adopted = await world.ledger.history(world.target.name)
+    assert adopted.kind is Kind.ADOPTED
+    assert adopted.digest == world.digest_of("first")
+    assert newest.previous_digest == adopted.digest
+
+
+async def test_what_somebody_deployed_by_hand_since_is_adopted_too() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    third = world.publish("third")
+    repository = world.target.service.repository
+    by_hand = f"{repository}:{world.commits['third']}"
+    world.config.edit("bob", adapterImage=by_hand)
+    world.resources[0].recorded = by_hand
+    world.cluster.set_image(world.deployment, by_hand)
+    world.deployment.pods[-1].created -= 60.0
+    fourth = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(fourth.sha))
+
+    assert outcome.release.previous_digest == third.digest
+    kinds = [each.kind for each in await world.ledger.history(world.target.name)]
+    assert kinds == [Kind.DEPLOY, Kind.ADOPTED, Kind.DEPLOY, Kind.ADOPTED]
+
+
+async def test_a_value_that_nothing_applied_yet_is_applied() -> None:
+    world = World.seeded()
+    world.publish("second")
+    world.config.edit("bob", adapterImage=reference_of(world, "second"))
+    revision = world.config.latest.number
+
+    await deployed(world, "second")
+
+    assert world.runs() == {world.digest_of("second")}
+    assert world.config.latest.number == revision
+
+
+async def test_a_third_value_that_nothing_applied_is_replaced_and_reported() -> None:
+    world = World.seeded()
+    world.config.edit("bob", adapterImage="ghcr.io/acme/shop/ls-triton-adapter:main")
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+    assert "ls-triton-adapter:main" in outcome.release.notes[0]
+
+
+async def test_a_commit_that_touches_only_documentation_builds_and_goes_live() -> None:
+    world = World.seeded()
+    for name in ("broken", "crashing"):
+        assert name in world.commits
+    good = world.git.commit("mend", {"adapter/app.py": "good 9"})
+    docs = world.git.commit("docs again", {"adapter/README.md": "more"})
+    assert (await deploy.release(world.ports(), deploy_request(good.sha))).state is State.LIVE
+
+    outcome = await deploy.release(world.ports(), deploy_request(docs.sha))
+
+    assert outcome.state is State.LIVE
+    assert world.value is not None
+    assert docs.sha in world.value
+
+
+async def test_an_existing_image_of_the_commit_is_reused_without_a_build() -> None:
+    world = World.seeded()
+    image = world.publish("second")
+
+    await deployed(world, "second")
+
+    assert world.runs() == {image.digest}
+    assert "builder.build" not in world.faults.effects
+
+
+async def test_two_services_change_one_value_and_one_deployment_each() -> None:
+    world = World.seeded()
+    pods = [pod.name for pod in world.neighbour.pods]
+    sink = world.config.latest.values["sinkImage"]
+
+    await deployed(world, "second")
+
+    assert [pod.name for pod in world.neighbour.pods] == pods
+    assert world.config.latest.values["sinkImage"] == sink
+
+
+@pytest.mark.parametrize("name", ["second", "crashing", "broken"])
+async def test_no_lease_outlives_its_release(name: str) -> None:
+    world = World.seeded()
+
+    await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+
+    assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+class PermissionErrorOfTheRegistry(AccessDenied):
+    """A registry that refuses to move a tag."""
