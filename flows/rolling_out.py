@@ -10,8 +10,11 @@ from slipway.domain.image import PublishedImage
 from slipway.domain.release import Baseline, Phase, State, reason
 from slipway.domain.rollout import Expectation
 from slipway.errors import (
+    AccessDenied,
     ConfigConflict,
+    ConfigRejected,
     LeaseLost,
+    NothingToRollBackTo,
     PermanentError,
     SlipwayError,
     TransientError,
@@ -40,27 +43,34 @@ class Interrupted(PermanentError):
 
 async def roll_out(ports: Ports, record: Record, program: Program, image: PublishedImage) -> None:
     """Decide, pin, apply, verify; from the pin on, whatever fails is restored."""
-    decision = await _decide_and_pin(ports, record, program, image)
-    if decision.unchanged:
-        sentence = f"unchanged: {record.release.image} runs already, nothing was changed"
-        await record.to(State.LIVE, sentence)
-        return
     try:
-        await apply(
-            ports, record, _pinned(record, program, decision), decision.wanted, image.accepted
-        )
+        decision = await _decide_and_pin(ports, record, program, image)
+        if decision.unchanged:
+            sentence = f"unchanged: {record.release.image} runs already, nothing was changed"
+            await record.to(State.LIVE, sentence)
+            return
+        revision = _pinned(record, program, decision)
+        await apply(ports, record, revision, decision.wanted, image.accepted)
         proof = await verify(ports, _expectation(ports, record, image))
     except (Unproven, LeaseLost) as error:
         await leave_open(record, error)
-        return
     except BaseException as error:
+        if not _may_have_pinned(record, error):
+            raise
         with undisturbed():
             await restore(ports, record, error)
         if not isinstance(error, SlipwayError):
             raise
-        return
-    await record.to(State.LIVE, f"proven: {proof}")
-    await settle(ports, record, image)
+    else:
+        await record.to(State.LIVE, f"proven: {proof}")
+        await settle(ports, record, image)
+
+
+def _may_have_pinned(record: Record, error: BaseException) -> bool:
+    """Whether ESC may hold our value: not before the pin, nor when ESC has said no to it."""
+    if record.release.phase is Phase.PINNING:
+        return not isinstance(error, ConfigConflict | ConfigRejected | AccessDenied)
+    return record.release.phase.reached(Phase.PINNING)
 
 
 async def _decide_and_pin(
@@ -68,21 +78,21 @@ async def _decide_and_pin(
 ) -> Decision:
     """Decide, and write the pin against exactly what was decided on; at most three times."""
     earlier: ConfigSnapshot | None = None
-    for attempt in range(1, PIN_ATTEMPTS + 1):
+    for _ in range(PIN_ATTEMPTS - 1):
         decision = await decide(ports, record, program, image, earlier)
         if decision.unchanged:
             return decision
         try:
             await pin(ports, record, decision.config)
         except ConfigConflict as error:
+            log.info("%s: deciding again", error)
             earlier = earlier or decision.config
-            log.info("%s (attempt %d of %d)", error, attempt, PIN_ATTEMPTS)
-            await record.note(Phase.DECIDED)
-            if attempt == PIN_ATTEMPTS:
-                raise
         else:
             return decision
-    raise AssertionError  # pragma: no cover - the loop returns or raises
+    decision = await decide(ports, record, program, image, earlier)
+    if not decision.unchanged:
+        await pin(ports, record, decision.config)
+    return decision
 
 
 def _pinned(record: Record, program: Program, decision: Decision) -> ProgramRevision:
@@ -114,9 +124,10 @@ async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
     try:
         await record.to(State.RESTORING, because)
         revision = await unpin(ports, record, baseline)
+        expected = _baseline_expectation(ports, record, baseline)
         if record.release.phase.reached(Phase.APPLYING):
-            await reapply(ports, record, baseline, revision)
-        await _prove_baseline(ports, record, baseline)
+            await reapply(ports, record, baseline, revision, expected)
+        await verify(ports, expected)
     except SlipwayError as error:
         await _restore_failed(record, because, error)
     else:
@@ -130,15 +141,16 @@ def _interrupted(cause: BaseException) -> str:
     return reason(Interrupted("the run was cancelled after the pin"))
 
 
-async def _prove_baseline(ports: Ports, record: Record, baseline: Baseline) -> None:
+def _baseline_expectation(ports: Ports, record: Record, baseline: Baseline) -> Expectation:
+    """What proves the baseline; an error where nothing healthy was there to be proven."""
     applied = record.release.phase.reached(Phase.APPLYING)
     image = baseline.way_back if applied else baseline.spec_image
     if image is None or not baseline.accepted:
-        raise PermanentError(
+        raise NothingToRollBackTo(
             f"{ports.target.name} had nothing healthy to go back to: ESC is as it was, and what "
             f"runs is for you to decide; slipway status {ports.target.name}"
         )
-    await verify(ports, Expectation(image, baseline.accepted, ports.target.workload.container))
+    return Expectation(image, baseline.accepted, ports.target.workload.container)
 
 
 async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:

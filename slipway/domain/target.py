@@ -124,7 +124,7 @@ class Target:
     branch: str = "main"
     moves_main: bool = True
     ready_within: float = 120.0
-    """Seconds from the end of the update until all pods must be ready."""
+    """Seconds from when the pod template asks for the image until all pods must be ready."""
     soak: float = 10.0
     """Seconds that ready pods must stay ready without a restart."""
     apply_within: float = 900.0

@@ -12,7 +12,7 @@ from slipway.ports import Applied, Ports, ProgramRevision, StackState
 from slipway.tasks.policies import once, repeatable
 from slipway.tasks.program import config_revision_of, update_message
 from slipway.tasks.record import Record
-from slipway.tasks.verifying import LOOK_EVERY, disproven, look
+from slipway.tasks.verifying import LOOK_EVERY, disproven, look, too_late
 
 log = logging.getLogger(__name__)
 
@@ -91,28 +91,23 @@ async def apply(
             record.release, record.release.kind, program.commit, program.config_revision
         )
         try:
-            applied, judgement, seen = await _up_watched(ports, program, message, expected)
+            applied = await up(ports, program, message, expected)
         except StackBusy as error:
             log.info("%s: waiting", error)
             continue
         break
-    if judgement is not None and not applied.succeeded:
-        raise await disproven(ports, seen, judgement)
-    require_applied(ports, applied)
     allowances = (*ports.target.allow_changes, *record.release.request.options.allow_changes)
     require_image_only(applied.preview, wanted, allowances, "seen in the update itself")
     await record.note(Phase.APPLIED, update_version=applied.version)
 
 
-def require_applied(ports: Ports, applied: Applied) -> None:
-    """`ApplyFailed` unless the engine says that it succeeded; that is never the proof."""
-    if not applied.succeeded:
-        raise ApplyFailed(f"pulumi up of stack {ports.target.stack} failed: {applied.why}")
-
-
-async def _up_watched(
+async def up(
     ports: Ports, program: ProgramRevision, message: str, expected: Expectation
-) -> tuple[Applied, Judgement | None, Workloads | None]:
+) -> Applied:
+    """One `pulumi up`, stopped as soon as the cluster shows that its image can't become good.
+
+    Its success is never the proof; its failure is `ApplyFailed`, or `ImageDisproven` with evidence.
+    """
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch_for_trouble(ports, expected, stop))
     try:
@@ -120,20 +115,29 @@ async def _up_watched(
     finally:
         watching.cancel()
         [result] = await asyncio.gather(watching, return_exceptions=True)
+    if applied.succeeded:
+        return applied
     if isinstance(result, tuple):
-        return applied, result[0], result[1]
-    return applied, None, None
+        judgement, seen = result
+        raise await disproven(ports, seen, judgement)
+    raise ApplyFailed(f"pulumi up of stack {ports.target.stack} failed: {applied.why}")
 
 
 async def _watch_for_trouble(
     ports: Ports, expected: Expectation, stop: asyncio.Event
 ) -> tuple[Judgement, Workloads]:
     """Stop the update as soon as the new pods can't become good: seconds, not ten minutes."""
-    watch = Watch()
+    loop = asyncio.get_running_loop()
+    watch, asked_since = Watch(), None
     while True:
         await asyncio.sleep(LOOK_EVERY)
         seen, watch, judgement = await look(ports, expected, watch)
-        if seen is not None and judgement.verdict is Verdict.DISPROVEN:
+        if seen is None or seen.image != expected.image:
+            continue
+        asked_since = asked_since or loop.time()
+        if judgement.verdict is not Verdict.PROVEN:
+            judgement = too_late(ports, judgement, loop.time() - asked_since)
+        if judgement.verdict is Verdict.DISPROVEN:
             log.warning("stopping the update: %s", judgement.why)
             stop.set()
             return judgement, seen

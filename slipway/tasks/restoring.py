@@ -1,12 +1,12 @@
 """Restore: bring stack and cluster back to the baseline after its value stands in ESC again."""
 
-import asyncio
 import logging
 
 from slipway.domain.change import ImageChange
 from slipway.domain.release import Baseline
+from slipway.domain.rollout import Expectation
 from slipway.ports import Ports, ProgramRevision
-from slipway.tasks.applying import guard, require_applied, wait_until_idle
+from slipway.tasks.applying import guard, up, wait_until_idle
 from slipway.tasks.policies import once
 from slipway.tasks.program import is_of, open_program, update_message
 from slipway.tasks.record import Record
@@ -15,7 +15,13 @@ log = logging.getLogger(__name__)
 
 
 @once("apply the baseline")
-async def reapply(ports: Ports, record: Record, baseline: Baseline, config_revision: int) -> None:
+async def reapply(
+    ports: Ports,
+    record: Record,
+    baseline: Baseline,
+    config_revision: int,
+    expected: Expectation,
+) -> None:
     """Read the Deployment back into Pulumi's state, then apply what was there before.
 
     The refresh is not optional: after a killed update Pulumi can believe "unchanged" while the
@@ -36,10 +42,9 @@ async def reapply(ports: Ports, record: Record, baseline: Baseline, config_revis
         if only:
             await ports.stack.refresh(narrowed, message)
         whole = ProgramRevision(program.tree, program.commit, revision)
-        if not ours and only and baseline.way_back is not None:
+        if not ours and only:
             container = ports.target.workload.container
-            wanted = ImageChange(baseline.urn, container, baseline.way_back)
+            wanted = ImageChange(baseline.urn, container, expected.image)
             await guard(ports, record, whole, wanted, state)
         narrow = record.release.request.options.only_image
-        applied = await ports.stack.up(narrowed if narrow else whole, message, asyncio.Event())
-    require_applied(ports, applied)
+        await up(ports, narrowed if narrow else whole, message, expected)

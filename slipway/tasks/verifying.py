@@ -23,7 +23,7 @@ async def verify(ports: Ports, expected: Expectation) -> str:
     deadline. Changes nothing, so it may be asked again at any time.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + ports.target.ready_within
+    began = loop.time()
     watch, told = Watch(), ""
     while True:
         seen, watch, judgement = await look(ports, expected, watch)
@@ -31,13 +31,18 @@ async def verify(ports: Ports, expected: Expectation) -> str:
             judgement = await _soak(ports, expected, seen)
         if judgement.verdict is Verdict.PROVEN:
             return judgement.why
+        judgement = too_late(ports, judgement, loop.time() - began)
         if judgement.verdict is Verdict.DISPROVEN:
             raise await disproven(ports, seen, judgement)
         if judgement.why != told:
             told = judgement.why
             log.info("%s: %s", ports.target.name, told)
-        if loop.time() >= deadline:
-            raise await _too_late(ports, seen, judgement)
+        if loop.time() - began >= ports.target.ready_within:
+            raise Unproven(
+                f"{ports.target.name} could not be measured within "
+                f"{ports.target.ready_within:g} s; last seen: {judgement.why}; `slipway recover "
+                f"{ports.target.name}` goes on observing"
+            )
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -75,15 +80,12 @@ async def report_failure(ports: Ports, seen: Workloads, judgement: Judgement) ->
     await report_evidence(ports.target.name, judgement.why, evidence)
 
 
-async def _too_late(ports: Ports, seen: Workloads | None, judgement: Judgement) -> SlipwayError:
-    within = f"within {ports.target.ready_within:g} s"
-    if judgement.verdict is Verdict.UNKNOWN:
-        return Unproven(
-            f"{ports.target.name} could not be measured {within}; last seen: {judgement.why}; "
-            f"slipway recover goes on observing"
-        )
-    why = f"{judgement.why}, and not ready {within}"
-    return await disproven(ports, seen, Judgement(Verdict.DISPROVEN, why, judgement.pod))
+def too_late(ports: Ports, judgement: Judgement, waited: float) -> Judgement:
+    """Waiting becomes a bad verdict once the target's patience is over; unknown never does."""
+    if judgement.verdict is not Verdict.WAITING or waited < ports.target.ready_within:
+        return judgement
+    why = f"{judgement.why}, and not ready within {ports.target.ready_within:g} s"
+    return Judgement(Verdict.DISPROVEN, why, judgement.pod)
 
 
 async def _soak(ports: Ports, expected: Expectation, first: Workloads) -> Judgement:

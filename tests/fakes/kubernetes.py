@@ -165,12 +165,15 @@ class FakeCluster:
         self.settle(deployment)
         now = asyncio.get_running_loop().time()
         for pod in deployment.pods:
-            if not _shows(pod, now).ready and pod.deleted is None:
-                pod.deleted = now
+            if pod.replica_set != replica_set and not _shows(pod, now).ready:
+                pod.deleted = pod.deleted or now
+        there = [
+            pod for pod in deployment.pods if pod.replica_set == replica_set and pod.deleted is None
+        ]
         reference = ImageReference.parse(deployment.image)
         refused = self._pull(deployment, reference)
         image = None if refused else self.registry.held(reference)
-        for number in range(deployment.replicas):
+        for number in range(len(there), deployment.replicas):
             name = f"{replica_set}-{deployment.generation}-{number}"
             deployment.pods.append(FakePod(name, replica_set, reference, image, refused, now))
 

@@ -1,0 +1,366 @@
+"""Restores: after the pin, whatever fails ends with the old image proven running again."""
+
+import asyncio
+
+import pytest
+
+from flows import deploy
+from slipway.domain.change import PathChange, ResourceChange
+from slipway.domain.image import Digest
+from slipway.domain.release import Options, Outcome, State
+from slipway.errors import Unreachable
+from tests.fakes.faults import raising
+from tests.fakes.images import Behaviour, FakeImage
+from tests.fakes.kubernetes import FakePod
+from tests.fakes.pulumi import AWAIT
+from tests.fakes.world import World, deploy_request, reference_of, summary
+
+SINK_ALONE = "ghcr.io/acme/shop/annotations-sink:main"
+
+
+async def restored(world: World, name: str) -> Outcome:
+    """Deploy something that must end with the world as it was."""
+    value, running = world.value, world.runs()
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.value == value
+    assert world.runs() == running
+    assert world.resources[0].recorded == world.deployment.image
+    assert not world.held_by
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("crashing", "restarted 2 times: Error, exit code 1"),
+        ("hungry", "OOMKilled"),
+        ("stuck", "0 of 1 pods ready"),
+        ("sick", "answered 503: not today"),
+        ("dying", "restarted 1 times within the soak"),
+    ],
+)
+async def test_an_image_that_does_not_run_is_restored_and_the_cause_is_named(
+    name: str, says: str
+) -> None:
+    world = World.seeded()
+
+    outcome = await restored(world, name)
+
+    assert says in outcome.release.reason
+    assert "stuck" == name or outcome.code == "disproven"  # noqa: SIM300 - reads as it is meant
+
+
+async def test_a_second_release_is_restored_to_exactly_what_stood_there_before() -> None:
+    world = World.seeded()
+    await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    await restored(world, "crashing")
+
+    assert world.value == reference_of(world, "second")
+
+
+async def test_a_bad_image_costs_seconds_not_pulumis_ten_minutes() -> None:
+    world = World.seeded()
+    began = asyncio.get_running_loop().time()
+
+    await restored(world, "crashing")
+
+    assert asyncio.get_running_loop().time() - began < AWAIT / 10
+
+
+async def test_an_image_deleted_before_the_pull_is_restored() -> None:
+    world = World.seeded()
+    repository = world.target.service.repository
+
+    def delete() -> None:
+        digest = world.digest_of("second")
+        assert isinstance(digest, Digest)
+        world.registry.delete(repository, digest)
+
+    world.faults.before("stack.server-side-apply", delete)
+
+    outcome = await restored(world, "second")
+
+    assert "ErrImagePull" in outcome.release.reason
+    assert "not found" in outcome.release.reason
+
+
+async def test_a_pull_secret_revoked_after_preflight_is_restored() -> None:
+    world = World.seeded()
+    running = world.deployment.pods[0]
+    world.faults.before("stack.server-side-apply", world.registry.passwords.clear)
+
+    outcome = await restored(world, "second")
+
+    assert "401 Unauthorized" in outcome.release.reason
+    assert world.deployment.pods[0] is running
+
+
+async def test_a_provider_that_fails_after_the_pin_is_restored() -> None:
+    world = World.seeded()
+
+    async def fail(*_: object) -> str:
+        return "the provider crashed"
+
+    original, world.stack._apply = world.stack._apply, fail  # type: ignore[method-assign, assignment] # planted
+
+    def heal() -> None:
+        world.stack._apply = original  # type: ignore[method-assign] # as it was
+
+    world.faults.before("stack.refresh", heal)
+
+    outcome = await restored(world, "second")
+
+    assert outcome.code == "apply-failed"
+    assert "the provider crashed" in outcome.release.reason
+
+
+async def test_a_busy_stack_is_waited_for() -> None:
+    world = World.seeded()
+    world.held_by.append("bob")
+
+    async def later() -> None:
+        await asyncio.sleep(60)
+        world.held_by.remove("bob")
+        world.stack.somebody_updates()
+
+    waiting = asyncio.create_task(later())
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+    await waiting
+
+    assert outcome.state is State.LIVE
+
+
+async def test_a_stack_that_somebody_takes_between_decision_and_apply_is_waited_for() -> None:
+    world = World.seeded()
+
+    async def later() -> None:
+        await asyncio.sleep(30)
+        world.held_by.remove("bob")
+        world.stack.somebody_updates()
+
+    waiting: list[asyncio.Task[None]] = []
+
+    def take() -> None:
+        world.held_by.append("bob")
+        waiting.append(asyncio.create_task(later()))
+
+    world.faults.before("stack.up", take)
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+    await asyncio.gather(*waiting)
+
+    assert outcome.state is State.LIVE
+    assert world.faults.effects.count("stack.preview") == 2
+
+
+async def test_an_update_between_preview_and_apply_is_guarded_again_and_restored_if_unfit() -> None:
+    world = World.seeded()
+    service = "urn:pulumi:prod::oceanid-cluster::kubernetes:core/v1:Service::web"
+
+    def meanwhile() -> None:
+        world.stack.somebody_updates()
+        path = PathChange("spec.ports", "update")
+        world.stack.extra.append(ResourceChange(service, "update", "Service", (path,)))
+
+    world.faults.after("config.write", meanwhile)
+    value = world.value
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "restored: not-image-only"
+    assert world.value == value
+    assert "stack.up" not in world.faults.effects
+
+
+async def test_a_value_that_nothing_had_applied_is_not_restored_what_ran_is() -> None:
+    world = World.seeded()
+    first = world.digest_of("first")
+    world.config.edit("bob", adapterImage="ghcr.io/acme/shop/ls-triton-adapter:main")
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.value == f"{world.target.service.repository}:{world.commits['first']}@{first}"
+    assert world.runs() == {first}
+
+
+async def test_a_pin_that_nothing_had_applied_and_that_fails_restores_what_ran() -> None:
+    world = World.seeded()
+    first = world.digest_of("first")
+    world.publish("crashing")
+    world.config.edit("bob", adapterImage=reference_of(world, "crashing"))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.runs() == {first}
+    assert str(first) in (world.value or "")
+
+
+async def test_a_tag_that_moved_since_is_restored_by_digest() -> None:
+    world = World.seeded()
+    first = world.digest_of("first")
+    repository, tag = world.target.service.repository, world.commits["first"].sha
+    world.registry.tagged[repository, tag] = world.publish("third").digest
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.value == f"{repository}:{tag}@{first}"
+    assert world.runs() == {first}
+
+
+async def test_a_restore_stops_where_somebody_else_has_changed_the_value() -> None:
+    world = World.seeded()
+    theirs = "ghcr.io/acme/shop/ls-triton-adapter:main"
+    world.faults.after(
+        "stack.server-side-apply", lambda: world.config.edit("bob", adapterImage=theirs)
+    )
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.NEEDS_ATTENTION
+    assert world.value == theirs
+    assert "by bob" in outcome.release.reason
+    assert "restarted 2 times" in outcome.release.reason
+    assert not outcome.release.unproven
+
+
+async def test_an_api_server_gone_during_verify_needs_attention_with_esc_untouched() -> None:
+    world = World.seeded()
+    world.faults.after(
+        "stack.up", lambda: world.faults.always("cluster.observe", Unreachable("no route"))
+    )
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "needs attention: unproven"
+    assert world.value == reference_of(world, "second")
+    assert outcome.release.unproven
+    assert "slipway recover" in outcome.release.reason
+
+
+async def test_an_api_server_that_is_gone_during_apply_puts_esc_back_at_once() -> None:
+    world = World.seeded()
+    value = world.value
+
+    async def fail(*_: object) -> str:
+        world.faults.always("cluster.observe", Unreachable("no route"))
+        world.faults.always("stack.refresh", Unreachable("no route"))
+        return "no route to the API server"
+
+    world.stack._apply = fail  # type: ignore[method-assign, assignment] # planted
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "needs attention: apply-failed"
+    assert world.value == value
+    assert outcome.release.unproven
+
+
+async def test_a_short_gap_of_the_api_server_during_verify_does_no_harm() -> None:
+    world = World.seeded()
+    world.faults.after(
+        "stack.up",
+        lambda: world.faults.before("cluster.observe", raising(Unreachable("blink"))),
+    )
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+
+
+async def test_a_pin_whose_answer_was_lost_for_good_is_taken_back() -> None:
+    world = World.seeded()
+    value = world.value
+    world.faults.after("config.write", raising(Unreachable("answer lost")))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.value == value
+    assert "stack.up" not in world.faults.effects
+
+
+async def test_a_broken_deployment_goes_back_to_the_last_proven_release() -> None:
+    world = World.seeded()
+    await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+    second = world.digest_of("second")
+    by_hand = world.publish("crashing")
+    _break(world, by_hand)
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["hungry"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.runs() == {second}
+
+
+async def test_a_broken_deployment_without_any_proven_release_needs_attention() -> None:
+    world = World.seeded()
+    value = world.value
+    _break(world, world.publish("crashing"))
+    broken = world.value
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["hungry"].sha))
+
+    assert outcome.state is State.NEEDS_ATTENTION
+    assert world.value == broken != value
+    assert "nothing healthy to go back to" in outcome.release.reason
+
+
+async def test_a_fix_for_a_broken_deployment_goes_live() -> None:
+    world = World.seeded()
+    _break(world, world.publish("crashing"))
+    fix = world.git.commit("fix", {"adapter/app.py": "good again"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(fix.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_the_update_itself_passes_the_guard_afterwards() -> None:
+    world = World.seeded()
+    original = world.stack._changes
+
+    def more(program: object) -> list[ResourceChange]:
+        changes = original(program)  # type: ignore[arg-type] # passed through
+        return [*changes, ResourceChange("urn:other", "create", "Service")]
+
+    def plant() -> None:
+        world.stack._changes = more  # type: ignore[method-assign] # planted
+
+    def heal() -> None:
+        world.stack._changes = original  # type: ignore[method-assign] # as it was
+
+    world.faults.before("stack.up", plant)
+    world.faults.before("stack.refresh", heal)
+
+    outcome = await restored(world, "second")
+
+    assert outcome.code == "not-image-only"
+    assert "urn:other" in outcome.release.reason
+
+
+async def test_a_first_key_that_fails_is_taken_away_again() -> None:
+    world = World.seeded()
+    world.config.edit("bob", adapterImage=None)
+    request = deploy_request(world.commits["crashing"].sha, Options(first=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert outcome.state in {State.RESTORED, State.NEEDS_ATTENTION}
+    assert Behaviour.CRASHES not in {
+        pod.image.behaviour for pod in world.deployment.pods if pod.image and not pod.deleted
+    }
+
+
+def _break(world: World, image: FakeImage) -> None:
+    """Somebody rolled out a crashing image by hand and left it so, old pods gone."""
+    reference = f"{world.target.service.repository}:{world.commits['crashing']}@{image.digest}"
+    world.config.edit("bob", adapterImage=reference)
+    world.resources[0].recorded = reference
+    world.cluster.set_image(world.deployment, reference)
+    pod: FakePod = world.deployment.pods[-1]
+    pod.created -= 300.0
+    world.deployment.pods = [pod]
