@@ -5,11 +5,12 @@ import logging
 from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
 from slipway.domain.release import Outcome, Phase, Release, State
 from slipway.domain.rollout import Expectation
-from slipway.errors import ImageDisproven, PermanentError, SlipwayError, Unproven
+from slipway.errors import PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
+from slipway.tasks.restoring import align
 from slipway.tasks.verifying import verify
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,11 @@ async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
 async def _finish_pinned(ports: Ports, record: Record) -> None:
     await wait_until_idle(ports)
     cause: SlipwayError = Interrupted("its process ended after the pin")
-    if await _may_go_forward(ports, record):
+    if await _stands(ports, record.release):
         try:
             proof = await verify(ports, _expectation(ports, record.release))
-        except (ImageDisproven, PermanentError) as error:
+            await align(ports, record)
+        except PermanentError as error:
             cause = error
         else:
             await record.note(unproven=False)
@@ -76,23 +78,15 @@ async def _finish_pinned(ports: Ports, record: Record) -> None:
     await restore(ports, record, cause)
 
 
-async def _may_go_forward(ports: Ports, record: Record) -> bool:
-    """Forward needs the pin to stand, and Pulumi to have recorded the image that runs."""
-    release = record.release
+async def _stands(ports: Ports, release: Release) -> bool:
+    """Whether forward is possible at all: ESC holds the image, and the pod template asks for it."""
     if release.state is State.RESTORING or not release.phase.reached(Phase.APPLYING):
         return False
     config = await ports.config.read(ports.target.config_key)
     if config.value != release.image:
         return False
-    state = await ports.stack.state()
-    images = {
-        image
-        for each in state.deployments
-        if release.baseline is not None and each.urn == release.baseline.urn
-        for name, image in each.images.items()
-        if name == ports.target.workload.container and not each.init_errors
-    }
-    return images == {release.image} and not state.pending_operations
+    seen = await ports.cluster.observe(ports.target.workload)
+    return seen is not None and seen.image == release.image
 
 
 def _expectation(ports: Ports, release: Release) -> Expectation:

@@ -86,6 +86,8 @@ async def _decide_and_pin(
             await pin(ports, record, decision.config)
         except ConfigConflict as error:
             log.info("%s: deciding again", error)
+            # Nothing was written: what fails from here to the next pin changes nothing.
+            await record.note(Phase.DECIDED)
             earlier = earlier or decision.config
         else:
             return decision
@@ -107,7 +109,10 @@ def _expectation(ports: Ports, record: Record, image: PublishedImage) -> Expecta
 
 
 async def leave_open(record: Record, error: SlipwayError) -> None:
-    """End honestly without a proof; recovery goes on observing."""
+    """End honestly without a proof; recovery goes on observing, or has taken over already."""
+    if isinstance(error, LeaseLost):
+        await record.look_again()
+        return
     await record.note(unproven=True)
     await record.to(State.NEEDS_ATTENTION, reason(error))
 
@@ -155,16 +160,20 @@ def _baseline_expectation(ports: Ports, record: Record, baseline: Baseline) -> E
 
 async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
     """A restore that could not be finished stays open for recovery when trying again may help."""
-    with contextlib.suppress(LeaseLost):
-        await record.note(unproven=isinstance(error, TransientError))
-        await record.to(State.NEEDS_ATTENTION, f"{because}; restoring failed: {reason(error)}")
+    if isinstance(error, LeaseLost):
+        await record.look_again()
+        return
+    await record.note(unproven=isinstance(error, TransientError))
+    await record.to(State.NEEDS_ATTENTION, f"{because}; restoring failed: {reason(error)}")
 
 
 async def refuse(record: Record, cause: BaseException) -> None:
     """End a release that has changed nothing that deploys."""
-    if record.release.state is not State.RELEASING:
+    if isinstance(cause, LeaseLost):
+        await record.look_again()
+    elif record.release.state is not State.RELEASING:
         return
-    if isinstance(cause, SlipwayError):
+    elif isinstance(cause, SlipwayError):
         await record.to(State.REFUSED, reason(cause))
     elif isinstance(cause, Exception):
         await record.to(State.REFUSED, f"crashed: {type(cause).__name__}: {cause}")

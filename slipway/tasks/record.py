@@ -34,6 +34,12 @@ class Record:
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)
 
+    async def look_again(self) -> None:
+        """Read the row as whoever took the release over has left it."""
+        rows = await self._ledger.history(self.release.target)
+        self.release = next((each for each in rows if each.id == self.release.id), self.release)
+        log.warning("release %s was taken over: it is %s", self.release.id, self.release.state)
+
     @property
     def outcome(self) -> Outcome:
         """How it ended, or stands."""

@@ -3,7 +3,7 @@
 import logging
 
 from slipway.domain.change import ImageChange
-from slipway.domain.release import Baseline
+from slipway.domain.release import Baseline, Release
 from slipway.domain.rollout import Expectation
 from slipway.ports import Ports, ProgramRevision
 from slipway.tasks.applying import guard, up, wait_until_idle
@@ -48,3 +48,25 @@ async def reapply(
             await guard(ports, record, whole, wanted, state)
         narrow = record.release.request.options.only_image
         await up(ports, narrowed if narrow else whole, message, expected)
+
+
+@once("align Pulumi's state with what runs")
+async def align(ports: Ports, record: Record) -> None:
+    """Read the Deployment back into Pulumi's state where a killed update has left it behind."""
+    release = record.release
+    state = await wait_until_idle(ports)
+    recorded = next((each for each in state.deployments if each.urn == _urn(release)), None)
+    container = ports.target.workload.container
+    clean = recorded is not None and not recorded.init_errors and not state.pending_operations
+    if clean and recorded is not None and recorded.images.get(container) == release.image:
+        return
+    commit, revision = release.program, release.esc_revision
+    assert commit is not None  # noqa: S101 - recorded before the pin
+    assert revision is not None  # noqa: S101 - recorded with the pin
+    async with open_program(ports, commit) as program:
+        narrowed = ProgramRevision(program.tree, commit, revision, only=_urn(release))
+        await ports.stack.refresh(narrowed, update_message(release, "align", commit, revision))
+
+
+def _urn(release: Release) -> str:
+    return release.baseline.urn if release.baseline else ""

@@ -1,5 +1,6 @@
 """The seed's system in memory: two services, one stack, deployed by hand before Slipway came."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from slipway.domain.commit import Commit
@@ -43,6 +44,8 @@ class World:
     faults: Faults = field(default_factory=Faults)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     commits: dict[str, Commit] = field(default_factory=dict)
+    dead: list[asyncio.Future[Outcome]] = field(default_factory=list)
+    """What processes that died were doing; kept, so that nothing of it ever runs on."""
 
     def __post_init__(self) -> None:
         self.git = FakeGit(self.faults)

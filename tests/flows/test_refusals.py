@@ -308,6 +308,18 @@ async def test_an_environment_that_keeps_changing_is_refused_after_three_tries()
     assert world.config.latest.values["other"] == "2"
 
 
+async def test_another_keys_change_meanwhile_that_would_ship_too_is_refused() -> None:
+    world = World.seeded()
+    value, other = world.value, "ghcr.io/acme/shop/annotations-sink:main"
+    world.faults.before("config.write", lambda: world.config.edit("bob", sinkImage=other))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "refused: not-image-only"
+    assert world.value == value
+    assert "stack.up" not in world.faults.effects
+
+
 async def test_another_keys_change_meanwhile_is_kept_and_the_release_goes_live() -> None:
     world = World.seeded()
     world.faults.before("config.write", lambda: world.config.edit("bob", other="new"))

@@ -1,0 +1,249 @@
+"""Cancelling, dying and racing: every release ends proven, and never two updates at once."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from flows import deploy, recover, rollback
+from slipway.domain.release import Outcome, State
+from slipway.errors import Unreachable
+from slipway.tasks.lease import LEASE_SECONDS
+from tests.fakes.world import World, deploy_request, reference_of, rollback_request
+
+
+def deploying(world: World, name: str) -> Awaitable[Outcome]:
+    return deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+
+
+async def stop_at(
+    world: World, moment: str, effect: str, name: str = "second"
+) -> asyncio.Task[Outcome]:
+    """Cancel a deploy at an effect, as the UI and Ctrl-C do."""
+    task = asyncio.ensure_future(deploying(world, name))
+    register = world.faults.before if moment == "before" else world.faults.after
+
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.sleep(0)
+
+    register(effect, cancel)
+    await asyncio.wait({task})
+    return task
+
+
+@pytest.mark.parametrize("effect", ["builder.build", "builder.push", "stack.preview"])
+async def test_a_cancel_before_the_pin_ends_refused_with_nothing_changed(effect: str) -> None:
+    world = World.seeded()
+    before = (world.config.latest, world.deployment.image)
+
+    task = await stop_at(world, "before", effect)
+
+    assert task.cancelled()
+    [newest, *_] = await world.ledger.history(world.target.name)
+    assert newest.state is State.REFUSED
+    assert newest.reason.startswith("cancelled: ")
+    assert before == (world.config.latest, world.deployment.image)
+    assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "effect"),
+    [
+        ("after", "config.write"),
+        ("before", "stack.server-side-apply"),
+        ("after", "stack.server-side-apply"),
+        ("after", "stack.up"),
+        ("before", "cluster.health"),
+    ],
+)
+async def test_a_cancel_after_the_pin_ends_restored(moment: str, effect: str) -> None:
+    world = World.seeded()
+    value, running = world.value, world.runs()
+
+    task = await stop_at(world, moment, effect)
+
+    assert task.cancelled()
+    [newest, *_] = await world.ledger.history(world.target.name)
+    assert newest.state is State.RESTORED, newest.reason
+    assert newest.reason.startswith("cancelled: ")
+    assert world.value == value
+    assert world.runs() == running
+    assert not world.held_by
+    assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+async def dead(world: World, name: str, moment: str, effect: str) -> None:
+    """A process dies at an effect: its coroutine stops there for ever, its lease is not renewed."""
+    stopped = asyncio.Event()
+
+    async def die() -> None:
+        stopped.set()
+        await asyncio.get_running_loop().create_future()
+
+    register = world.faults.before if moment == "before" else world.faults.after
+    register(effect, die)
+    task = asyncio.ensure_future(deploying(world, name))
+    await stopped.wait()
+    for each in asyncio.all_tasks() - {asyncio.current_task(), task}:
+        each.cancel()
+    world.dead.append(task)
+
+
+async def orphan_ends(world: World) -> None:
+    """Pulumi's lease of a dead update runs out, five minutes later."""
+    await asyncio.sleep(300)
+    world.held_by.clear()
+    world.stack.somebody_updates("slipway, killed")
+
+
+@pytest.mark.parametrize(
+    ("name", "moment", "effect", "end"),
+    [
+        ("second", "before", "config.write", State.RESTORED),
+        ("second", "after", "config.write", State.RESTORED),
+        ("second", "before", "stack.up", State.RESTORED),
+        ("second", "after", "stack.server-side-apply", State.LIVE),
+        ("second", "after", "stack.up", State.LIVE),
+        ("second", "before", "cluster.health", State.LIVE),
+        ("crashing", "after", "config.write", State.RESTORED),
+        ("crashing", "before", "stack.up", State.RESTORED),
+        ("crashing", "after", "stack.server-side-apply", State.RESTORED),
+        ("stuck", "after", "stack.server-side-apply", State.RESTORED),
+    ],
+)
+async def test_a_dead_process_leaves_what_recovery_finishes(
+    name: str, moment: str, effect: str, end: State
+) -> None:
+    world = World.seeded()
+    first = world.digest_of("first")
+    await dead(world, name, moment, effect)
+    orphan = asyncio.ensure_future(orphan_ends(world)) if world.held_by else None
+
+    [outcome] = await recover.recover(world.ports())
+
+    assert outcome.state is end, outcome.release.reason
+    assert world.runs() == {world.digest_of("second") if end is State.LIVE else first}
+    assert world.resources[0].recorded == world.deployment.image == world.value
+    assert orphan is None or orphan.done()
+
+
+async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left() -> None:
+    world = World.seeded()
+    await dead(world, "second", "after", "config.write")
+
+    outcome = await deploying(world, "third")
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    states = [each.state for each in await world.ledger.history(world.target.name)]
+    assert states == [State.LIVE, State.RESTORED, State.LIVE]
+
+
+async def test_another_targets_release_finishes_what_a_dead_one_left_on_the_stack() -> None:
+    world = World.seeded()
+    value = world.value
+    await dead(world, "second", "after", "config.write")
+    request = deploy_request(world.commits["second"].sha)
+
+    outcome = await deploy.release(world.ports("annotations-sink-prod"), request)
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.value == value
+
+
+async def test_recovery_with_nothing_open_does_nothing() -> None:
+    world = World.seeded()
+    await deploying(world, "second")
+    world.faults.effects.clear()
+
+    assert await recover.recover(world.ports()) == []
+    assert not world.faults.effects
+
+
+@pytest.mark.parametrize("name", ["second", "crashing"])
+async def test_what_could_not_be_measured_is_finished_once_the_cluster_is_back(name: str) -> None:
+    world = World.seeded()
+    world.faults.after(
+        "stack.server-side-apply",
+        lambda: world.faults.always("cluster.observe", Unreachable("no route")),
+    )
+    outcome = await deploying(world, name)
+    assert outcome.state is State.NEEDS_ATTENTION
+    world.faults.always("cluster.observe", None)
+
+    [recovered] = await recover.recover(world.ports())
+
+    assert recovered.state is (State.LIVE if name == "second" else State.RESTORED)
+    assert not recovered.release.unproven
+
+
+async def test_recovery_that_still_can_not_measure_stays_honest() -> None:
+    world = World.seeded()
+    world.faults.after(
+        "stack.up", lambda: world.faults.always("cluster.observe", Unreachable("no route"))
+    )
+    await deploying(world, "second")
+
+    [recovered] = await recover.recover(world.ports())
+    refused = await deploying(world, "third")
+
+    assert recovered.state is State.NEEDS_ATTENTION
+    assert recovered.release.unproven
+    assert world.value == reference_of(world, "second")
+    assert refused.state is State.REFUSED
+
+
+async def test_two_deploys_of_one_stack_run_one_after_the_other() -> None:
+    world = World.seeded()
+    sink = world.ports("annotations-sink-prod")
+
+    outcomes = await asyncio.gather(
+        deploying(world, "second"),
+        deploy.release(sink, deploy_request(world.commits["second"].sha)),
+    )
+
+    assert [each.state for each in outcomes] == [State.LIVE, State.LIVE]
+    fences = sorted(each.release.fence for each in outcomes)
+    assert fences[0] < fences[1]
+
+
+async def test_a_rollback_asked_for_during_a_deploy_waits_and_then_goes_back() -> None:
+    world = World.seeded()
+
+    first, second = await asyncio.gather(
+        deploying(world, "second"),
+        rollback.release(world.ports(), rollback_request(world.commits["first"].sha)),
+    )
+
+    assert {first.state, second.state} <= {State.LIVE, State.REFUSED}
+    assert len(world.runs()) == 1
+
+
+async def test_a_release_whose_lease_was_taken_over_does_nothing_more() -> None:
+    world = World.seeded()
+    release = asyncio.ensure_future(deploying(world, "second"))
+
+    async def sleep_past_the_lease() -> None:
+        lease = world.ledger.leases[str(world.target.stack)]
+        world.ledger.leases[str(world.target.stack)] = type(lease)(None, lease.fence, lease.expires)
+        [outcome] = await recover.recover(world.ports())
+        assert outcome.state in {State.RESTORED, State.REFUSED}
+
+    world.faults.before("stack.up", sleep_past_the_lease)
+    world.faults.before("stack.state", lambda: None)
+    outcome = await release
+
+    assert outcome.state is not State.RELEASING
+    assert not world.held_by
+
+
+async def test_a_lease_lasts_longer_than_its_renewals_are_apart() -> None:
+    world = World.seeded()
+
+    async def wait() -> None:
+        await asyncio.sleep(LEASE_SECONDS * 3)
+        assert await world.ledger.acquire(str(world.target.stack), "thief", 1.0) is None
+
+    world.faults.before("stack.up", wait)
+
+    assert (await deploying(world, "second")).state is State.LIVE
