@@ -58,11 +58,11 @@ class ImageReference:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a reference; the host must be spelled out, nothing is guessed."""
-        name, _, digest = text.partition("@")
+        name, at, digest = text.partition("@")
         path, colon, tag = name.rpartition(":")
-        if not colon or "/" in tag:
-            path, tag = name, ""
-        return cls(path, tag or None, Digest(digest) if digest else None)
+        if not colon or "/" in tag:  # the colon, if any, belongs to the host's port
+            return cls(name, None, Digest(digest) if at else None)
+        return cls(path, tag, Digest(digest) if at else None)
 
     @property
     def host(self) -> str:
