@@ -6,10 +6,10 @@ PostgreSQL's `now()` would stand still from the transaction's begin.
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -17,6 +17,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 BUSY_SECONDS = 30
 """How long a write waits for another one before the ledger counts as unreachable."""
@@ -57,10 +60,12 @@ def create_engine(url: URL) -> AsyncEngine:
 
 def insert_if_absent(
     engine: AsyncEngine, table: Table, values: dict[str, Any]
-) -> sqlite.Insert | postgresql.Insert:
+) -> "sqlite.Insert | postgresql.Insert":
     """Insert a row, or none when its primary key is there already."""
     if engine.dialect.name == "sqlite":
         return sqlite.insert(table).values(values).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 50 ms that SQLite need not pay
+
     return postgresql.insert(table).values(values).on_conflict_do_nothing()
 
 

@@ -1,7 +1,8 @@
 """A release as a row, and a row as a release."""
 
+import functools
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
@@ -10,8 +11,13 @@ from slipway.domain.commit import Commit
 from slipway.domain.image import Digest
 from slipway.domain.release import Baseline, Kind, Options, Phase, Release, Request, State
 
-_OPTIONS = TypeAdapter(Options)
-_BASELINE = TypeAdapter(Baseline)
+T = TypeVar("T", Options, Baseline)
+
+
+@functools.cache
+def _as_json(kind: type[T]) -> TypeAdapter[T]:
+    """How a value of the domain is written as JSON; made when first needed: it takes a while."""
+    return TypeAdapter(kind)
 
 
 def moment(seconds: float) -> datetime:
@@ -28,7 +34,7 @@ def request_columns(request: Request) -> dict[str, Any]:
         "why": request.why,
         "automatic": request.automatic,
         "prefect_run": request.prefect_run,
-        "options": _OPTIONS.dump_python(request.options, mode="json"),
+        "options": _as_json(Options).dump_python(request.options, mode="json"),
     }
 
 
@@ -47,7 +53,7 @@ def progress_columns(release: Release) -> dict[str, Any]:
         "image": release.image,
         "accepted": sorted(str(each) for each in release.accepted),
         "program_sha": _text(release.program),
-        "baseline": baseline and _BASELINE.dump_python(baseline, mode="json"),
+        "baseline": baseline and _as_json(Baseline).dump_python(baseline, mode="json"),
         "esc_revision": release.esc_revision,
         "update_version": release.update_version,
         "previous_digest": _text(release.previous_digest),
@@ -72,7 +78,7 @@ def release_from(row: RowMapping) -> Release:
         image=row["image"],
         accepted=frozenset(Digest(each) for each in row["accepted"]),
         program=row["program_sha"] and Commit(row["program_sha"]),
-        baseline=row["baseline"] and _BASELINE.validate_python(row["baseline"]),
+        baseline=row["baseline"] and _as_json(Baseline).validate_python(row["baseline"]),
         esc_revision=row["esc_revision"],
         update_version=row["update_version"],
         previous_digest=row["previous_digest"] and Digest(row["previous_digest"]),
@@ -90,7 +96,7 @@ def _request_from(row: RowMapping) -> Request:
         wanted=row["wanted"],
         requested_by=row["requested_by"],
         why=row["why"],
-        options=_OPTIONS.validate_python(row["options"]),
+        options=_as_json(Options).validate_python(row["options"]),
         automatic=row["automatic"],
         prefect_run=row["prefect_run"],
     )

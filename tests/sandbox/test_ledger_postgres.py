@@ -1,0 +1,105 @@
+"""The ledger on a real PostgreSQL keeps the same contract as on SQLite."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from slipway.errors import Unreachable
+from slipway.ledger.settings import LedgerSettings
+from slipway.ledger.sql import SqlLedger
+from slipway.ports import Ledger
+from tests.ledger.contender import take_turn
+from tests.ledger.contract import LedgerContract
+
+DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+INITDB = shutil.which("initdb", path=os.pathsep.join([*map(str, DEBIAN), os.environ["PATH"]]))
+USER = "nobody" if os.geteuid() == 0 else None
+"""PostgreSQL refuses to run as root."""
+
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.skipif(INITDB is None, reason="PostgreSQL is not installed"),
+]
+
+
+def tool(name: str) -> str:
+    return str(Path(INITDB or "").with_name(name))
+
+
+def run_as_server(folder: Path, name: str, *arguments: str) -> None:
+    # To nowhere: the server would keep a pipe open after pg_ctl has ended.
+    nowhere = subprocess.DEVNULL
+    subprocess.run(
+        [tool(name), *arguments], cwd=folder, user=USER, check=True, stdout=nowhere, stderr=nowhere
+    )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server of our own on a free port, with its files in a folder that its user may enter."""
+    folder = Path("/tmp") / f"slipway-postgres-{uuid.uuid4().hex}"  # noqa: S108 - random name
+    folder.mkdir(mode=0o700)
+    if USER is not None:
+        shutil.chown(folder, USER)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    cluster, log = str(folder / "cluster"), str(folder / "log")
+    where = f"-h 127.0.0.1 -p {port} -k {folder}"
+    run_as_server(folder, "initdb", "-D", cluster, "-A", "trust", "-U", "slipway")
+    run_as_server(folder, "pg_ctl", "-D", cluster, "-l", log, "-w", "-o", where, "start")
+    yield f"127.0.0.1:{port}"
+    run_as_server(folder, "pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def settings(server: str) -> LedgerSettings:
+    host, _, port = server.partition(":")
+    name = f"ledger_{uuid.uuid4().hex}"
+    subprocess.run(
+        [tool("createdb"), "-h", host, "-p", port, "-U", "slipway", name],
+        check=True,
+        capture_output=True,
+    )
+    return LedgerSettings(url=SecretStr(f"postgresql+asyncpg://slipway@{server}/{name}"))
+
+
+class TestPostgresLedger(LedgerContract):
+    @pytest.fixture
+    def ledger(self, settings: LedgerSettings) -> Ledger:
+        return SqlLedger(settings)
+
+
+async def test_fences_grow_by_one_whoever_takes_the_lease(settings: LedgerSettings) -> None:
+    """Each has its own connections, and all meet an empty database: they migrate at once, too."""
+    contenders = [SqlLedger(settings) for _ in range(8)]
+
+    async def take_turns(name: str, ledger: Ledger) -> list[object]:
+        turns = [await take_turn(ledger, name, abandon=turn % 2 == 1) for turn in range(6)]
+        return [turn["fence"] for turn in turns]
+
+    taken = await asyncio.gather(
+        *(take_turns(f"contender-{n}", each) for n, each in enumerate(contenders))
+    )
+
+    assert sorted(str(fence).zfill(3) for fences in taken for fence in fences) == [
+        str(number).zfill(3) for number in range(1, 49)
+    ]
+
+
+async def test_a_server_that_is_gone_is_unreachable() -> None:
+    url = SecretStr("postgresql+asyncpg://slipway:canary@127.0.0.1:1/ledger")
+
+    with pytest.raises(Unreachable) as refused:
+        await SqlLedger(LedgerSettings(url=url)).history("adapter-prod")
+
+    assert "canary" not in str(refused.value)
