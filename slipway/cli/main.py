@@ -1,9 +1,69 @@
-"""The entry point of `slipway`."""
+"""The entry point of `slipway`: commands are imported when they are called."""
+
+import importlib
+from pathlib import Path
+from typing import Any
 
 import click
 
+from slipway.cli.session import Session
+from slipway.errors import InvalidInput, SlipwayError
 
-@click.group()
+COMMANDS = {
+    "deploy": "slipway.cli.releases",
+    "doctor": "slipway.cli.doctor",
+    "history": "slipway.cli.history",
+    "recover": "slipway.cli.recover",
+    "restart": "slipway.cli.restart",
+    "rollback": "slipway.cli.releases",
+    "status": "slipway.cli.status",
+}
+"""Command → the module that holds it under its own name."""
+USAGE_ERROR = 2
+REFUSED = 4
+
+
+class Commands(click.Group):
+    """Imports a command's module when the command is asked for; tells our errors in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command there is."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of ours is a sentence and an exit code, a defect a traceback."""
+        try:
+            return super().invoke(ctx)
+        except SlipwayError as error:
+            click.echo(f"slipway: {error}", err=True)
+            ctx.exit(USAGE_ERROR if isinstance(error, InvalidInput) else REFUSED)
+
+
+@click.group(cls=Commands)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="slipway.toml",
+    show_default=True,
+    envvar="SLIPWAY_CONFIG",
+    show_envvar=True,
+    help="Where targets and places are described.",
+)
 @click.version_option(package_name="slipway")
-def main() -> None:
-    """Carry a commit into a running, proven container, and back again when it must."""
+@click.pass_context
+def main(ctx: click.Context, config: Path) -> None:
+    """Carry a commit into a running, proven container, and back again when it must.
+
+    Exit codes: 0 live (also when nothing had to change), 3 restored, 4 refused,
+    5 needs attention; 1 is a crash, 2 a usage error.
+    """
+    ctx.obj = ctx.obj or Session(config)

@@ -1,0 +1,50 @@
+"""Restart: replace the pods by new ones, and prove that the same image runs afterwards."""
+
+from slipway.domain.fitness import ready_digests, require_ours
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.rollout import Expectation, Workloads
+from slipway.errors import DeploymentUnfit, ImageMissing, StackBusy
+from slipway.ports import Ports
+from slipway.tasks.lease import stack_lease
+from slipway.tasks.verifying import verify
+
+
+async def restart(ports: Ports) -> str:
+    """Restart the target's pods under the stack's lease; the sentence that proves what runs."""
+    target = ports.target
+    async with stack_lease(ports, f"restart-{target.name}"):
+        await _require_nothing_open(ports)
+        seen = await ports.cluster.observe(target.workload)
+        if seen is None:
+            raise DeploymentUnfit(
+                f"there is no {target.workload} to restart: correct namespace and name of the "
+                "target, or deploy with --first"
+            )
+        require_ours(seen, target.workload.container)
+        expected = Expectation(
+            seen.image, await _same_image(ports, seen), target.workload.container
+        )
+        await ports.cluster.restart(target.workload)
+        return await verify(ports, expected)
+
+
+async def _require_nothing_open(ports: Ports) -> None:
+    for release in await ports.ledger.unfinished(str(ports.target.stack)):
+        raise StackBusy(
+            f"release {release.id} at {release.target} stands open: slipway recover "
+            f"{release.target} first"
+        )
+
+
+async def _same_image(ports: Ports, seen: Workloads) -> frozenset[Digest]:
+    """The digests that ready pods run now; where none is ready, those of the image asked for."""
+    running = ready_digests(seen, ports.target.workload.container)
+    if running:
+        return frozenset(running)
+    image = await ports.registry.find(ImageReference.parse(seen.image))
+    if image is None:
+        raise ImageMissing(
+            f"{seen} asks for {seen.image}, which the registry does not have: a restart can't "
+            f"help; slipway rollback {ports.target.name} --reason …"
+        )
+    return image.accepted

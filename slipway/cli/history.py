@@ -1,0 +1,41 @@
+"""`slipway history`: what was released at a target, newest first."""
+
+import click
+
+from slipway.cli.output import duration, local, print_json, print_table, release_record
+from slipway.cli.session import Session
+from slipway.domain.release import Release
+
+
+@click.command
+@click.argument("target")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+@click.pass_obj
+def history(session: Session, target: str, limit: int, *, as_json: bool) -> None:
+    """Show the releases of TARGET, newest first."""
+    releases = session.run(_read(session, target, limit))
+    if as_json:
+        print_json([release_record(each) for each in releases])
+    elif releases:
+        heads = ("started", "kind", "state", "commit", "took", "by", "reason")
+        print_table(heads, [_row(each) for each in releases])
+    else:
+        click.echo(f"the ledger has no release of {target}", err=True)
+
+
+async def _read(session: Session, target: str, limit: int) -> list[Release]:
+    return list(await session.ledger().history(target, limit))
+
+
+def _row(release: Release) -> tuple[str, ...]:
+    took = duration(release)
+    return (
+        local(release.started),
+        release.kind.value,
+        release.state.value,
+        release.commit.short if release.commit else release.request.wanted[:12],
+        "" if took is None else f"{took:.0f} s",
+        release.request.requested_by,
+        release.reason,
+    )

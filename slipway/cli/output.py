@@ -1,0 +1,84 @@
+"""What people and scripts read: aligned lines, JSON, one record of a release for both."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from slipway.domain.release import Release, State
+
+COLOURS = {
+    State.LIVE: "green",
+    State.RESTORED: "yellow",
+    State.REFUSED: "yellow",
+    State.NEEDS_ATTENTION: "red",
+}
+
+
+def print_json(value: object) -> None:
+    """Print a JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as they need to be; the last one may be as long as it likes."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads) - 1)]
+    click.secho(_line(heads, widths), bold=True)
+    for row in rows:
+        click.echo(_line(row, widths))
+
+
+def state_text(state: State) -> str:
+    """A state in its colour, where colours can be seen."""
+    return click.style(state.value, fg=COLOURS.get(state, "cyan"))
+
+
+def local(moment: datetime) -> str:
+    """A moment by the reader's own clock."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def release_record(release: Release) -> dict[str, Any]:
+    """A release for scripts. The keys are a contract: docs/command-line.md."""
+    return {
+        "id": release.id,
+        "target": release.target,
+        "kind": release.kind.value,
+        "state": release.state.value,
+        "phase": release.phase.value,
+        "commit": _text(release.commit),
+        "digest": _text(release.digest),
+        "image": release.image or None,
+        "reason": release.reason,
+        "why": release.request.why,
+        "requested_by": release.request.requested_by,
+        "automatic": release.request.automatic,
+        "started": release.started.isoformat(),
+        "ended": release.ended.isoformat() if release.ended else None,
+        "duration_seconds": duration(release),
+        "prefect_run": release.request.prefect_run or None,
+        "previous_digest": _text(release.previous_digest),
+        "esc_revision": release.esc_revision,
+        "update_version": release.update_version,
+        "unproven": release.unproven,
+        "notes": list(release.notes),
+    }
+
+
+def duration(release: Release) -> float | None:
+    """Seconds from the request to the end, None while there is none."""
+    if release.ended is None:
+        return None
+    return round((release.ended - release.started).total_seconds(), 3)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    *columns, last = row
+    padded = [text.ljust(width) for text, width in zip(columns, widths, strict=True)]
+    return "  ".join([*padded, last]).rstrip()

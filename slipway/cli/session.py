@@ -1,0 +1,43 @@
+"""What every command works with: the targets of slipway.toml, their ports, the ledger, a loop."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from slipway.ports import Ledger, Ports
+
+T = TypeVar("T")
+
+
+class Session:
+    """Builds what a command asks for, and nothing else: `history` needs no target and no client."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+
+    def targets(self) -> list[str]:
+        """The names of all targets."""
+        from blocks.file import SlipwayFile  # noqa: PLC0415 - `history` reads no file
+
+        return SlipwayFile(self._config).targets
+
+    def ports(self, target: str) -> "Ports":
+        """The ports of one target."""
+        from blocks.clients import build_ports  # noqa: PLC0415 - clients take their time to import
+        from blocks.file import SlipwayFile  # noqa: PLC0415 - likewise
+
+        file = SlipwayFile(self._config)
+        return build_ports(file.target(target), file.target)
+
+    def ledger(self) -> "Ledger":
+        """The ledger alone."""
+        from slipway.ledger.settings import LedgerSettings  # noqa: PLC0415 - SQLAlchemy: 0.25 s
+        from slipway.ledger.sql import SqlLedger  # noqa: PLC0415 - likewise
+
+        return SqlLedger(LedgerSettings.from_environment())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        return asyncio.run(work)

@@ -1,0 +1,108 @@
+"""`slipway deploy` and `slipway rollback` with --local: ends, exit codes, records."""
+
+import pytest
+
+from slipway.errors import Unreachable
+from tests.cli.conftest import ADAPTER, Terminal
+
+CONTRACT = {
+    "id",
+    "kind",
+    "commit",
+    "digest",
+    "state",
+    "reason",
+    "requested_by",
+    "started",
+    "ended",
+    "duration_seconds",
+    "prefect_run",
+    "previous_digest",
+    "esc_revision",
+}
+
+
+def test_a_good_commit_ends_live_with_code_0(terminal: Terminal) -> None:
+    release = terminal.deploy("second")
+
+    assert release["state"] == "live"
+    assert release["commit"] == terminal.world.commits["second"].sha
+    assert release["digest"] == str(terminal.world.digest_of("second"))
+    assert set(release) >= CONTRACT
+
+
+def test_a_commit_that_crashes_is_restored_with_code_3(terminal: Terminal) -> None:
+    release = terminal.deploy("crashing", code=3)
+
+    assert release["state"] == "restored"
+    assert release["reason"].startswith("disproven: ")
+
+
+def test_a_commit_that_does_not_compile_is_refused_with_code_4(terminal: Terminal) -> None:
+    assert terminal.deploy("broken", code=4)["reason"].startswith("build-failed: ")
+
+
+def test_what_could_not_be_proven_needs_attention_with_code_5(terminal: Terminal) -> None:
+    world = terminal.world
+    world.faults.after(
+        "stack.up", lambda: world.faults.always("cluster.observe", Unreachable("no route"))
+    )
+
+    result = terminal.type("deploy", ADAPTER, world.commits["second"].sha, "--local")
+
+    assert result.exit_code == 5, result.output
+    assert f"slipway recover {ADAPTER}" in result.stdout
+
+
+def test_what_runs_already_ends_with_code_0(terminal: Terminal) -> None:
+    terminal.deploy("second")
+
+    assert terminal.deploy("second")["reason"].startswith("unchanged: ")
+
+
+def test_the_end_is_told_in_a_line_and_the_progress_beside_it(terminal: Terminal) -> None:
+    commit = terminal.world.commits["second"]
+
+    result = terminal.type("deploy", ADAPTER, commit.short, "--local", "--reason", "it is better")
+
+    assert f"live: deploy {commit.short} at {ADAPTER}" in result.stdout
+    assert f"commit {commit}" in result.stderr
+    assert f"commit {commit}:" not in result.stdout
+
+
+def test_a_rollback_goes_to_previous_and_needs_a_reason(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    terminal.deploy("third")
+
+    assert terminal.type("rollback", ADAPTER, "--local").exit_code == 2
+    back = terminal.json("rollback", ADAPTER, "--reason", "it is slow", "--local")
+
+    assert (back["kind"], back["state"], back["why"]) == ("rollback", "live", "it is slow")
+    assert back["digest"] == str(terminal.world.digest_of("second"))
+
+
+def test_a_rollback_to_a_commit_without_an_image_is_refused(terminal: Terminal) -> None:
+    to = terminal.world.commits["third"].sha
+
+    result = terminal.type("rollback", ADAPTER, "--to", to, "--reason", "try", "--local")
+
+    assert result.exit_code == 4
+
+
+@pytest.mark.parametrize("allowed", ["nonsense", "urn:x"])
+def test_an_allowance_that_is_none_is_a_usage_error(terminal: Terminal, allowed: str) -> None:
+    commit = terminal.world.commits["second"].sha
+
+    result = terminal.type("deploy", ADAPTER, commit, "--local", "--allow-change", allowed)
+
+    assert result.exit_code == 2
+    assert "URN" in result.stderr
+    assert terminal.json("history", ADAPTER) == []
+
+
+def test_a_target_that_is_not_there_is_a_usage_error(terminal: Terminal) -> None:
+    result = terminal.type("deploy", "nowhere", "1234567", "--local")
+
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+    assert "Traceback" not in result.output

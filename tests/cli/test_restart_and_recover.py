@@ -1,0 +1,74 @@
+"""`slipway restart` and `slipway recover`."""
+
+from slipway.errors import Unreachable
+from tests.cli.conftest import ADAPTER, Terminal
+
+
+def test_a_restart_proves_the_same_digest_on_new_pods(terminal: Terminal) -> None:
+    before = {pod.name for pod in terminal.world.deployment.pods}
+
+    report = terminal.json("restart", ADAPTER)
+
+    assert report["state"] == "live"
+    assert report["reason"].startswith("proven: ")
+    status = terminal.json("status", ADAPTER)
+    assert status["agree"] is True
+    assert not before & {pod["name"] for pod in status["pods"] if pod["ready"]}
+    assert status["ledger"]["lease"] is None
+
+
+def test_a_restart_leaves_config_and_stack_alone(terminal: Terminal) -> None:
+    terminal.json("restart", ADAPTER)
+
+    assert not {"config.write", "stack.up"} & set(terminal.world.faults.effects)
+
+
+def test_a_restart_that_can_not_be_measured_needs_attention(terminal: Terminal) -> None:
+    faults = terminal.world.faults
+    faults.before(
+        "cluster.restart", lambda: faults.always("cluster.observe", Unreachable("no route"))
+    )
+
+    assert terminal.json("restart", ADAPTER, code=5)["reason"].startswith("unproven: ")
+
+
+def test_a_restart_of_nothing_is_refused(terminal: Terminal) -> None:
+    terminal.world.cluster.deployments.clear()
+
+    report = terminal.json("restart", ADAPTER, code=4)
+
+    assert report["state"] == "refused"
+    assert "there is no Deployment" in report["reason"]
+
+
+def test_a_release_that_could_not_be_measured_is_recovered_forward(terminal: Terminal) -> None:
+    faults = terminal.world.faults
+    gone = Unreachable("no route to the cluster")
+    faults.after("stack.up", lambda: faults.always("cluster.observe", gone))
+    terminal.deploy("second", code=5)
+    assert terminal.json("recover", code=5)[0]["state"] == "needs attention"
+
+    faults.always("cluster.observe", None)
+    [recovered] = terminal.json("recover")
+
+    assert (recovered["state"], recovered["unproven"]) == ("live", False)
+    assert terminal.json("history", ADAPTER)[0] == recovered
+
+
+def test_a_restore_that_failed_is_finished_with_code_3(terminal: Terminal) -> None:
+    faults = terminal.world.faults
+    faults.after(
+        "stack.up", lambda: faults.always("config.write", Unreachable("ESC does not answer"))
+    )
+    terminal.deploy("crashing", code=5)
+
+    faults.always("config.write", None)
+    [recovered] = terminal.json("recover", ADAPTER, code=3)
+
+    assert recovered["state"] == "restored"
+    assert terminal.json("status", ADAPTER)["agree"] is True
+
+
+def test_nothing_open_is_nothing_to_recover(terminal: Terminal) -> None:
+    assert terminal.type("recover").stdout == "nothing stands open\n"
+    assert terminal.json("recover", ADAPTER) == []
