@@ -12,6 +12,7 @@ from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.publishing import publish
 from slipway.tasks.record import Record, open_record
+from slipway.tasks.report import report_release
 
 
 async def release(ports: Ports, request: Request) -> Outcome:
@@ -28,6 +29,8 @@ async def release(ports: Ports, request: Request) -> Outcome:
         await refuse(record, error)
         if not isinstance(error, SlipwayError):
             raise
+    finally:
+        await report_release(record.release, record.durations)
     return record.outcome
 
 

@@ -10,6 +10,7 @@ from slipway.tasks.lease import held_for
 from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.record import Record, open_record
+from slipway.tasks.report import report_release
 from slipway.tasks.ways_back import choose_image
 
 
@@ -23,6 +24,8 @@ async def release(ports: Ports, request: Request) -> Outcome:
         await refuse(record, error)
         if not isinstance(error, SlipwayError):
             raise
+    finally:
+        await report_release(record.release, record.durations)
     return record.outcome
 
 

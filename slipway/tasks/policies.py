@@ -48,7 +48,8 @@ def _step(name: str, delays: Sequence[float]) -> Callable[[Step[P, R]], Step[P, 
 
         @functools.wraps(function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _in_flow_run():
+            # A step inside a step is part of it, not one more task to look at.
+            if in_flow_run() and not _in_task_run():
                 return await as_task()(*args, **kwargs)
             return await _with_tries(function, name, delays, *args, **kwargs)
 
@@ -57,15 +58,15 @@ def _step(name: str, delays: Sequence[float]) -> Callable[[Step[P, R]], Step[P, 
     return decorate
 
 
-def _in_flow_run() -> bool:
+def in_flow_run() -> bool:
+    """Whether this code runs inside a Prefect flow run."""
     context = sys.modules.get("prefect.context")
-    if context is None:
-        return False
-    return (
-        context.FlowRunContext.get() is not None
-        # A step inside a step is part of it, not one more task to look at.
-        and context.TaskRunContext.get() is None
-    )
+    return context is not None and context.FlowRunContext.get() is not None
+
+
+def _in_task_run() -> bool:
+    context = sys.modules.get("prefect.context")
+    return context is not None and context.TaskRunContext.get() is not None
 
 
 def _as_task(function: Step[P, R], name: str, delays: Sequence[float]) -> Step[P, R]:

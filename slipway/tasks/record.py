@@ -1,5 +1,7 @@
 """The release's row in the ledger, while the release is worked on."""
 
+import asyncio
+import itertools
 import logging
 from dataclasses import replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from slipway.domain.release import Outcome, Phase, Release, Request, State
 from slipway.ports import Ledger, Ports
 from slipway.tasks.policies import repeatable
+from slipway.tasks.report import show_progress
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +25,20 @@ class Record:
         """Go on with a release that the ledger already has."""
         self._ledger = ledger
         self.release = release
+        self._times = [(release.phase.value, asyncio.get_running_loop().time())]
 
     async def note(self, phase: Phase | None = None, **facts: Any) -> None:
         """Commit facts, and the phase that is about to begin."""
         changed = replace(self.release, **facts)
         self.release = await self._ledger.save(changed.at(phase) if phase else changed)
+        if phase is not None:
+            self._times.append((phase.value, asyncio.get_running_loop().time()))
+            await show_progress(self.release)
 
     async def to(self, state: State, reason: str = "") -> None:
         """Commit another state; an end is logged with its reason."""
         self.release = await self._ledger.save(self.release.to(state, reason))
+        self._times.append((state.value, asyncio.get_running_loop().time()))
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)
 
@@ -39,6 +47,12 @@ class Record:
         rows = await self._ledger.history(self.release.target)
         self.release = next((each for each in rows if each.id == self.release.id), self.release)
         log.warning("release %s was taken over: it is %s", self.release.id, self.release.state)
+
+    @property
+    def durations(self) -> list[tuple[str, float]]:
+        """How many seconds each step took, by the name of what it ended in."""
+        pairs = itertools.pairwise(self._times)
+        return [(name, at - since) for (_, since), (name, at) in pairs]
 
     @property
     def outcome(self) -> Outcome:

@@ -1,19 +1,145 @@
 """Reports for people: artifacts of the flow run inside one, log lines everywhere."""
 
+import functools
+import html
 import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, ParamSpec
+from uuid import UUID
 
+from slipway.domain.release import Phase, Release, State
 from slipway.ports import Evidence
+from slipway.tasks.policies import in_flow_run
+
+P = ParamSpec("P")
 
 log = logging.getLogger(__name__)
 
+_MARKS = {
+    State.LIVE: "✅",
+    State.RESTORED: "↩️",
+    State.REFUSED: "⛔",
+    State.NEEDS_ATTENTION: "🚨",
+}
+_bars: dict[str, UUID] = {}
+"""Release id → its progress bar, while this process works on it."""
 
+
+def _best_effort(
+    report: Callable[P, Awaitable[None]],
+) -> Callable[P, Coroutine[Any, Any, None]]:
+    """A report that only logs when Prefect's API fails: a release never depends on it."""
+
+    @functools.wraps(report)
+    async def reported(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await report(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign API raises
+            log.warning("%s failed: %s: %s", report.__name__, type(error).__name__, error)
+
+    return reported
+
+
+@_best_effort
+async def show_progress(release: Release) -> None:
+    """Move the run's progress bar to the release's phase; nothing outside a flow run."""
+    if not in_flow_run():
+        return
+    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
+        acreate_progress_artifact,
+        aupdate_progress_artifact,
+    )
+
+    phases = list(Phase)
+    done = 100.0 * (phases.index(release.phase) + 1) / (len(phases) + 1)
+    words = f"{release.target}: {release.phase}"
+    if release.id in _bars:
+        await aupdate_progress_artifact(_bars[release.id], progress=done, description=words)
+        return
+    _bars[release.id] = await acreate_progress_artifact(progress=done, description=words)
+
+
+@_best_effort
+async def report_release(release: Release, durations: Sequence[tuple[str, float]]) -> None:
+    """Leave the report of a release that has ended: what, before and after, why, how long."""
+    if not in_flow_run():
+        return
+    from prefect.artifacts import (  # noqa: PLC0415 - likewise
+        acreate_markdown_artifact,
+        aupdate_progress_artifact,
+    )
+
+    await acreate_markdown_artifact(
+        key=f"release-{release.target}",
+        markdown=release_report(release, durations),
+        description=f"{release.kind} at {release.target}: {release.state}",
+    )
+    if (bar := _bars.pop(release.id, None)) is not None:
+        words = f"{release.target}: {release.state}"
+        await aupdate_progress_artifact(bar, progress=100.0, description=words)
+
+
+@_best_effort
 async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
     """Show what explains a failure: pods, events, the container's last lines."""
-    log.warning("%s: %s", target, why)
-    for kind, lines in (
-        ("pod", evidence.pods),
-        ("event", evidence.events),
-        ("log", evidence.log),
-    ):
+    for kind, lines in (("pod", evidence.pods), ("event", evidence.events), ("log", evidence.log)):
         for line in lines:
             log.warning("%s: %s: %s", target, kind, line)
+    if not in_flow_run():
+        return
+    from prefect.artifacts import acreate_markdown_artifact  # noqa: PLC0415 - likewise
+
+    await acreate_markdown_artifact(
+        key=f"failure-{target}",
+        markdown=evidence_report(target, why, evidence),
+        description=f"why {target} was not proven",
+    )
+
+
+def release_report(release: Release, durations: Sequence[tuple[str, float]]) -> str:
+    """The report as markdown; text from outside is escaped."""
+    baseline = release.baseline
+    rows = [
+        ("release", f"`{release.id}`"),
+        ("asked for", f"{release.request.wanted} by {release.request.requested_by}"),
+        ("why", release.request.why),
+        ("commit", f"`{release.commit}`" if release.commit else ""),
+        ("before", f"`{release.previous_digest}`" if release.previous_digest else ""),
+        ("after", f"`{release.digest}`" if release.digest else ""),
+        ("ESC revision", _arrow(baseline.config_revision if baseline else None, release)),
+        ("Pulumi update", str(release.update_version or "")),
+        ("program", f"`{release.program}`" if release.program else ""),
+        ("allowed beside", ", ".join(map(str, release.request.options.allow_changes))),
+    ]
+    table = "\n".join(f"| {name} | {_escape(value)} |" for name, value in rows if value)
+    steps = "\n".join(f"| {name} | {seconds:.1f} s |" for name, seconds in durations)
+    notes = "".join(f"\n- {_escape(note)}" for note in release.notes)
+    return (
+        f"# {_MARKS.get(release.state, '')} {release.kind} at {release.target}: {release.state}\n\n"
+        f"{_escape(release.reason)}\n\n| | |\n|---|---|\n{table}\n\n"
+        f"## How long\n\n| until | took |\n|---|---|\n{steps}\n{notes}\n"
+    )
+
+
+def evidence_report(target: str, why: str, evidence: Evidence) -> str:
+    """The evidence as markdown, each part in a block of its own."""
+    parts = [
+        f"## {title}\n\n" + "\n".join(f"    {line}" for line in lines)
+        for title, lines in (
+            ("Pods", evidence.pods),
+            ("Events", evidence.events),
+            ("Last log lines", evidence.log),
+        )
+        if lines
+    ]
+    return "\n\n".join([f"# Why {target} was not proven", _escape(why), *parts])
+
+
+def _arrow(before: int | None, release: Release) -> str:
+    if release.esc_revision is None:
+        return ""
+    return f"{before} → {release.esc_revision}"
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")

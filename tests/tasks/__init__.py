@@ -1,0 +1,1 @@
+"""Steps, reports, and which of them may be repeated."""
