@@ -1,0 +1,1 @@
+"""Each client, against recorded answers or the real program."""
