@@ -1,11 +1,11 @@
 """Builds the ports of a target: the only place where flows and command line get their clients."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from blocks.settings import TargetSettings
 from slipway.ports import Ports
 
-FindTarget = Callable[[str], TargetSettings]
+FindTarget = Callable[[str], Awaitable[TargetSettings]]
 
 
 def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:

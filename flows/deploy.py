@@ -1,8 +1,16 @@
 """Deploy: from a commit to proven pods."""
 
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from blocks.loading import load_ports
+from flows.parameters import DeployOptions, as_request, name_deploy
 from flows.recover import finish_others
 from flows.rolling_out import refuse, roll_out
-from slipway.domain.release import Outcome, Phase, Request
+from flows.states import as_prefect_state, was_retried
+from slipway.domain.release import Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.baseline import adopt_what_runs
@@ -13,6 +21,29 @@ from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.publishing import publish
 from slipway.tasks.record import Record, open_record
 from slipway.tasks.report import report_release
+
+
+@flow(name="deploy", flow_run_name=name_deploy, persist_result=False)
+async def deploy(
+    commit: str,
+    target: str,
+    requested_by: str = "",
+    why: str = "",
+    options: DeployOptions = DeployOptions(),  # noqa: B008 - never changed; Prefect's form shows it
+) -> State[Any]:
+    """Deploy a commit to a target, and prove that it runs, or bring back what ran before.
+
+    Args:
+        commit: The commit's hash, 7 to 40 characters, as git prints it.
+        target: The target's name, as in slipway.toml.
+        requested_by: Who asks; shown in the history.
+        why: The reason, for those who read the history.
+        options: What you allow beyond the rules.
+    """
+    if (refusal := was_retried()) is not None:
+        return refusal
+    request = as_request(Kind.DEPLOY, commit, requested_by, why, options)
+    return as_prefect_state(await release(await load_ports(target), request))
 
 
 async def release(ports: Ports, request: Request) -> Outcome:

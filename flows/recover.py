@@ -1,8 +1,14 @@
 """Recover: finish what a dead process left, forward if its image is proven, back otherwise."""
 
 import logging
+from typing import Any
 
+from prefect import flow
+from prefect.client.schemas.objects import State as PrefectState
+
+from blocks.loading import load_ports
 from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
+from flows.states import worst
 from slipway.domain.release import Outcome, Phase, Release, State
 from slipway.domain.rollout import Expectation
 from slipway.errors import PermanentError, SlipwayError, Unproven
@@ -16,7 +22,17 @@ from slipway.tasks.verifying import verify
 log = logging.getLogger(__name__)
 
 
-async def recover(ports: Ports) -> list[Outcome]:
+@flow(name="recover", flow_run_name="recover the stack of {target}", persist_result=False)
+async def recover(target: str) -> PrefectState[Any]:
+    """Finish every release that a dead process left open at the target's stack.
+
+    Args:
+        target: The name of any target of the stack, as in slipway.toml.
+    """
+    return worst(await finish_all(await load_ports(target)))
+
+
+async def finish_all(ports: Ports) -> list[Outcome]:
     """Finish every unfinished release of the target's stack, oldest first, under its lease."""
     if not await ports.ledger.unfinished(str(ports.target.stack)):
         return []
@@ -47,7 +63,7 @@ async def finish_others(ports: Ports, mine: Release) -> None:
 
 async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
     """Bring one unfinished release to its end, without the memory of the process that died."""
-    ports = ports.neighbour(release.target)
+    ports = await ports.neighbour(release.target)
     record = Record(ports.ledger, release)
     log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
     await record.note(fence=fence)

@@ -1,8 +1,16 @@
 """Roll back: the same way as a deploy, with an image that is published already."""
 
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from blocks.loading import load_ports
+from flows.parameters import RollbackOptions, as_request, name_rollback
 from flows.recover import finish_others
 from flows.rolling_out import refuse, roll_out
-from slipway.domain.release import Outcome, Phase, Request
+from flows.states import as_prefect_state, was_retried
+from slipway.domain.release import Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.baseline import adopt_what_runs
@@ -12,6 +20,29 @@ from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.record import Record, open_record
 from slipway.tasks.report import report_release
 from slipway.tasks.ways_back import choose_image
+
+
+@flow(name="rollback", flow_run_name=name_rollback, persist_result=False)
+async def rollback(
+    target: str,
+    why: str,
+    to: str = "previous",
+    requested_by: str = "",
+    options: RollbackOptions = RollbackOptions(),  # noqa: B008 - never changed; shown in the form
+) -> State[Any]:
+    """Roll a target back to an image that is published already, and prove that it runs.
+
+    Args:
+        target: The target's name, as in slipway.toml.
+        why: The reason; it is required, and shown in the history.
+        to: A commit's hash, or `previous`: the newest release proven live before this one.
+        requested_by: Who asks; shown in the history.
+        options: What you allow beyond the rules.
+    """
+    if (refusal := was_retried()) is not None:
+        return refusal
+    request = as_request(Kind.ROLLBACK, to, requested_by, why, options)
+    return as_prefect_state(await release(await load_ports(target), request))
 
 
 async def release(ports: Ports, request: Request) -> Outcome:

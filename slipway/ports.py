@@ -9,7 +9,7 @@ one stack, one cluster, one repository.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -350,4 +350,4 @@ class Ports:
     stack: Stack
     cluster: Cluster
     ledger: Ledger
-    neighbour: Callable[[str], "Ports"]
+    neighbour: Callable[[str], Awaitable["Ports"]]

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.recover import recover as recover_stack
+from flows.recover import finish_all
 from slipway.cli.ends import end_line, exit_code
 from slipway.cli.local_run import progress_on_stderr
 from slipway.cli.output import print_json, release_record
@@ -34,6 +34,4 @@ def recover(ctx: click.Context, targets: tuple[str, ...], *, as_json: bool) -> N
 async def _recover(every: list[Ports]) -> list[Release]:
     stacks = {str(ports.target.stack): ports for ports in every}
     with progress_on_stderr():
-        return [
-            outcome.release for ports in stacks.values() for outcome in await recover_stack(ports)
-        ]
+        return [outcome.release for ports in stacks.values() for outcome in await finish_all(ports)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from blocks.settings import TargetSettings
     from slipway.ports import Ledger, Ports
 
 T = TypeVar("T")
@@ -29,7 +30,11 @@ class Session:
         from blocks.file import SlipwayFile  # noqa: PLC0415 - likewise
 
         file = SlipwayFile(self._config)
-        return build_ports(file.target(target), file.target)
+
+        async def find(name: str) -> "TargetSettings":
+            return file.target(name)
+
+        return build_ports(file.target(target), find)
 
     def ledger(self) -> "Ledger":
         """The ledger alone."""

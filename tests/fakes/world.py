@@ -110,8 +110,11 @@ class World:
             stack,
             self.cluster,
             self.ledger,
-            self.ports,
+            self._neighbour,
         )
+
+    async def _neighbour(self, target: str) -> Ports:
+        return self.ports(target)
 
     def change_target(self, **changes: object) -> None:
         """Change the adapter's target."""

@@ -120,7 +120,7 @@ async def test_a_dead_process_leaves_what_recovery_finishes(
     await dead(world, name, moment, effect)
     orphan = asyncio.ensure_future(orphan_ends(world)) if world.held_by else None
 
-    [outcome] = await recover.recover(world.ports())
+    [outcome] = await recover.finish_all(world.ports())
 
     assert outcome.state is end, outcome.release.reason
     assert world.runs() == {world.digest_of("second") if end is State.LIVE else first}
@@ -156,7 +156,7 @@ async def test_recovery_with_nothing_open_does_nothing() -> None:
     await deploying(world, "second")
     world.faults.effects.clear()
 
-    assert await recover.recover(world.ports()) == []
+    assert await recover.finish_all(world.ports()) == []
     assert not world.faults.effects
 
 
@@ -171,7 +171,7 @@ async def test_what_could_not_be_measured_is_finished_once_the_cluster_is_back(n
     assert outcome.state is State.NEEDS_ATTENTION
     world.faults.always("cluster.observe", None)
 
-    [recovered] = await recover.recover(world.ports())
+    [recovered] = await recover.finish_all(world.ports())
 
     assert recovered.state is (State.LIVE if name == "second" else State.RESTORED)
     assert not recovered.release.unproven
@@ -184,7 +184,7 @@ async def test_recovery_that_still_can_not_measure_stays_honest() -> None:
     )
     await deploying(world, "second")
 
-    [recovered] = await recover.recover(world.ports())
+    [recovered] = await recover.finish_all(world.ports())
     refused = await deploying(world, "third")
 
     assert recovered.state is State.NEEDS_ATTENTION
@@ -226,7 +226,7 @@ async def test_a_release_whose_lease_was_taken_over_does_nothing_more() -> None:
     async def sleep_past_the_lease() -> None:
         lease = world.ledger.leases[str(world.target.stack)]
         world.ledger.leases[str(world.target.stack)] = type(lease)(None, lease.fence, lease.expires)
-        [outcome] = await recover.recover(world.ports())
+        [outcome] = await recover.finish_all(world.ports())
         assert outcome.state in {State.RESTORED, State.REFUSED}
 
     world.faults.before("stack.up", sleep_past_the_lease)

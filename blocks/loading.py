@@ -1,0 +1,34 @@
+"""From a target's name to its ports, by the blocks that `slipway register` has saved."""
+
+from prefect.client.orchestration import get_client
+
+from blocks.clients import build_ports
+from blocks.prefect_blocks import DeployTarget
+from blocks.settings import TargetSettings
+from slipway.errors import InvalidInput
+from slipway.ports import Ports
+
+
+async def load_ports(name: str) -> Ports:
+    """The ports of a registered target; `InvalidInput` names the targets there are."""
+    return build_ports(await load_target(name), load_target)
+
+
+async def load_target(name: str) -> TargetSettings:
+    """A registered target's settings, with its places."""
+    try:
+        found = await DeployTarget.aload(name)
+    except ValueError as error:  # Prefect's answer to a name that it does not know
+        listed = ", ".join(await _names()) or "none"
+        raise InvalidInput(
+            f"no target {name!r} is registered; registered are: {listed}; add it to slipway.toml "
+            "and run slipway register"
+        ) from error
+    return found
+
+
+async def _names() -> list[str]:
+    slug = DeployTarget.get_block_type_slug()
+    async with get_client() as client:
+        documents = await client.read_block_documents_by_type(slug)
+    return sorted(each.name for each in documents if each.name)

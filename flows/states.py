@@ -1,0 +1,47 @@
+"""How an end of a release looks in Prefect."""
+
+from typing import Any
+
+from prefect.client.schemas.objects import State as PrefectState
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from slipway.domain.release import Outcome, State
+
+NAMES = {
+    State.LIVE: "Live",
+    State.RESTORED: "Restored",
+    State.REFUSED: "Refused",
+    State.NEEDS_ATTENTION: "NeedsAttention",
+}
+HARMLESS = {"unchanged": "Unchanged", "superseded": "Superseded", "held": "Held"}
+"""Reason codes that are no failure, and the names of their states."""
+
+
+def as_prefect_state(outcome: Outcome) -> PrefectState[Any]:
+    """The Prefect state of an end; its message is the reason."""
+    release = outcome.release
+    if outcome.code in HARMLESS:
+        return Completed(name=HARMLESS[outcome.code], message=release.reason)
+    if release.state is State.LIVE:
+        return Completed(name=NAMES[release.state], message=release.reason)
+    return Failed(name=NAMES.get(release.state, "NeedsAttention"), message=release.reason)
+
+
+def worst(outcomes: list[Outcome]) -> PrefectState[Any]:
+    """The Prefect state of several ends: the one that most needs a person."""
+    if not outcomes:
+        return Completed(name="Nothing", message="nothing stood open")
+    order = [State.NEEDS_ATTENTION, State.RESTORED, State.REFUSED, State.LIVE]
+    return as_prefect_state(min(outcomes, key=lambda each: order.index(each.state)))
+
+
+def was_retried() -> PrefectState[Any] | None:
+    """A refusal when this run has run before: what it began is ended elsewhere."""
+    if (flow_run.run_count or 0) <= 1:
+        return None
+    return Failed(
+        name="Refused",
+        message="retried: a release is never run again under the same run; start a new run "
+        "(slipway recover finishes whatever the earlier attempt left)",
+    )

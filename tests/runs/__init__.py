@@ -1,0 +1,1 @@
+"""Flow runs: what Prefect shows of a release, on its own test server."""

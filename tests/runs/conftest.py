@@ -1,0 +1,26 @@
+"""One Prefect test server for all runs; it takes half a minute to start."""
+
+from collections.abc import Iterator
+
+import pytest
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_EXTRA_LOGGERS,
+    temporary_settings,
+)
+from prefect.testing.utilities import prefect_test_harness
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server() -> Iterator[None]:
+    """A server of our own, in a temporary folder."""
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings(
+            {
+                PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+                PREFECT_LOGGING_EXTRA_LOGGERS: ["slipway", "flows"],
+            }
+        ),
+    ):
+        yield

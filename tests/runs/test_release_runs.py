@@ -1,0 +1,158 @@
+"""A release as a Prefect run: states with names, steps to look at, artifacts to read."""
+
+import asyncio
+import logging
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import State
+
+from flows import deploy, recover, rollback
+from tests.fakes.world import World
+
+# Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world behind the blocks; it is seeded by the first run that asks for its ports."""
+    made = World()
+
+    async def load_ports(target: str) -> Any:
+        return made.ports(target)
+
+    for module in (deploy, rollback, recover):
+        monkeypatch.setattr(module, "load_ports", load_ports)
+    return made
+
+
+async def seeded(world: World) -> World:
+    """The world as `World.seeded` makes it, quick enough for real time."""
+    fresh = World.seeded()
+    world.__dict__.update(fresh.__dict__)
+    world.change_target(soak=0.0)
+    return world
+
+
+async def run(world: World, name: str, **options: Any) -> State[Any]:
+    return await deploy.deploy(
+        world.commits[name].sha, world.target.name, return_state=True, **options
+    )
+
+
+async def test_a_live_release_completes_as_live_with_its_steps_and_its_report(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await seeded(world)
+    caplog.set_level(logging.INFO)
+
+    state = await run(world, "second", requested_by="ada")
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Live")
+    assert state.message is not None
+    assert state.message.startswith("proven: ")
+    [newest, *_] = await world.ledger.history(world.target.name)
+    assert newest.request.requested_by == "ada"
+    run_id = newest.request.prefect_run
+    async with get_client() as client:
+        flow_run = await client.read_flow_run(UUID(run_id))
+        steps = await client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        )
+        artifacts = await client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
+        )
+    assert flow_run.name == f"deploy {world.commits['second'].short} to {world.target.name}"
+    names = {step.name.rsplit("-", 1)[0] for step in steps}
+    assert {"build the image", "pin the image in ESC", "apply with pulumi up"} <= names
+    assert {artifact.type for artifact in artifacts} == {"markdown", "progress"}
+    [report] = [each for each in artifacts if each.type == "markdown"]
+    assert str(newest.digest) in str(report.data)
+
+
+@pytest.mark.parametrize(("name", "state_name"), [("crashing", "Restored"), ("broken", "Refused")])
+async def test_other_ends_fail_under_a_name_of_their_own(
+    world: World, name: str, state_name: str
+) -> None:
+    await seeded(world)
+
+    state = await run(world, name)
+
+    assert (state.type.value, state.name) == ("FAILED", state_name)
+
+
+async def test_deploying_what_runs_completes_as_unchanged(world: World) -> None:
+    await seeded(world)
+    await run(world, "second")
+
+    state = await run(world, "second")
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Unchanged")
+
+
+async def test_a_rollback_completes_as_live(world: World) -> None:
+    await seeded(world)
+    await run(world, "second")
+
+    state = await rollback.rollback(world.target.name, "it is slow", return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Live")
+    assert world.runs() == {world.digest_of("first")}
+
+
+async def test_a_recovery_with_nothing_to_do_completes(world: World) -> None:
+    await seeded(world)
+
+    state = await recover.recover(world.target.name, return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Nothing")
+
+
+async def test_a_retried_run_refuses_and_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seeded(world)
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "2")
+
+    state = await run(world, "second")
+
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert "start a new run" in (state.message or "")
+    assert not world.faults.effects
+
+
+async def test_what_the_library_logs_is_in_the_runs_log(world: World) -> None:
+    await seeded(world)
+
+    await run(world, "broken")
+
+    [newest, *_] = await world.ledger.history(world.target.name)
+    lines = await log_of(newest.request.prefect_run, "is refused: build-failed")
+    assert any(line.startswith(f"commit {newest.commit}: broken") for line in lines)
+
+
+async def log_of(run_id: str, awaited: str) -> list[str]:
+    """The run's log lines once `awaited` is among them; Prefect sends them in the background."""
+    wanted = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(run_id)]))
+    deadline = asyncio.get_running_loop().time() + 30
+    lines: list[str] = []
+    while not any(awaited in line for line in lines):
+        assert asyncio.get_running_loop().time() < deadline, lines
+        await asyncio.sleep(0.5)
+        async with get_client() as client:
+            lines = [each.message for each in await client.read_logs(wanted, limit=200)]
+    return lines
