@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from prefect.logging.configuration import setup_logging
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOGGING_EXTRA_LOGGERS,
@@ -23,4 +24,6 @@ def server() -> Iterator[None]:
             }
         ),
     ):
+        # A worker's process reads the setting when it starts; this one has started already.
+        setup_logging(incremental=False)
         yield
