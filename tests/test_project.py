@@ -1,0 +1,82 @@
+"""What holds the project together: names, files and promises that no single room owns."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import Flow
+
+from slipway.errors import SlipwayError
+
+ROOT = Path(__file__).parents[1]
+PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+DEPLOYMENTS: list[dict[str, Any]] = PREFECT["deployments"]
+
+
+def flow_of(deployment: dict[str, Any]) -> Flow[..., Any]:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+    assert isinstance(found, Flow)
+    return found
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["entrypoint"])
+def test_every_deployment_names_a_flow_and_only_parameters_it_has(
+    deployment: dict[str, Any],
+) -> None:
+    flow = flow_of(deployment)
+
+    assert set(deployment["parameters"]) <= set(flow.parameters.properties)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each["entrypoint"])
+def test_a_deployment_has_only_keys_that_prefect_knows(deployment: dict[str, Any]) -> None:
+    """Prefect drops keys that it does not know without a word."""
+    known = {"name", "description", "entrypoint", "parameters", "tags", "work_pool"}
+
+    assert set(deployment) == known
+    assert set(deployment["work_pool"]) == {"name", "job_variables"}
+
+
+def test_both_example_targets_can_be_deployed_and_rolled_back() -> None:
+    names = {f"{flow_of(each).name}/{each['name']}" for each in DEPLOYMENTS}
+
+    targets = ("ls-triton-adapter-prod", "annotations-sink-prod")
+    assert {f"{verb}/{target}" for verb in ("deploy", "rollback") for target in targets} <= names
+
+
+def test_a_run_of_deploy_asks_only_for_the_commit() -> None:
+    flow = next(flow_of(each) for each in DEPLOYMENTS if each["entrypoint"].endswith(".deploy"))
+
+    assert set(flow.parameters.required) - {"target"} == {"commit"}
+    described = {name: each.get("description") for name, each in flow.parameters.properties.items()}
+    assert all(described.values()), described
+
+
+def test_flow_files_do_not_bear_the_name_of_an_importable_module() -> None:
+    """Prefect puts a flow file's folder in front of the path: it would shadow that module."""
+    ours = {path.stem for path in (ROOT / "flows").glob("*.py")} - {"__init__"}
+
+    assert not ours & (set(sys.stdlib_module_names) | {"docker", "pulumi", "prefect", "httpx"})
+
+
+def test_the_lock_names_no_index() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert "://" not in lock
+    assert "--index-url" not in lock
+
+
+def test_the_runbook_explains_every_code_that_an_error_can_end_with() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    codes = {each.code for each in _all(SlipwayError)} - {"error", "invalid-transition"}
+
+    missing = {code for code in codes if f"| `{code}` |" not in runbook}
+    assert not missing
+
+
+def _all(kind: type[SlipwayError]) -> list[type[SlipwayError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _all(child))]
