@@ -1,14 +1,29 @@
 """How a release's end is told: a line for people, a record for scripts, an exit code for shells."""
 
+from typing import TYPE_CHECKING, NoReturn
+
 import click
 
 from slipway.cli.output import duration, print_json, release_record, state_text
 from slipway.domain.release import Outcome, Release, State
+from slipway.ledger.settings import VARIABLE
+
+if TYPE_CHECKING:
+    from slipway.cli.prefect_run import RunEnd
 
 EXIT_CODES = {State.LIVE: 0, State.RESTORED: 3, State.REFUSED: 4}
 NEEDS_ATTENTION = 5
 GOOD_REFUSALS = frozenset({"superseded", "unchanged"})
 """Nothing was done because nothing had to be."""
+RUN_STATES = {
+    "Live": State.LIVE,
+    "Unchanged": State.LIVE,
+    "Superseded": State.LIVE,
+    "Restored": State.RESTORED,
+    "Refused": State.REFUSED,
+    "Held": State.REFUSED,
+}
+"""The name of a Prefect run's state → the release's; any other needs attention."""
 
 
 def exit_code(release: Release) -> int:
@@ -18,13 +33,29 @@ def exit_code(release: Release) -> int:
     return EXIT_CODES.get(release.state, NEEDS_ATTENTION)
 
 
-def tell_end(ctx: click.Context, release: Release, *, as_json: bool) -> None:
+def tell_end(ctx: click.Context, release: Release, *, as_json: bool) -> NoReturn:
     """Print how a release ended, and end with its exit code."""
     if as_json:
         print_json(release_record(release))
     else:
         click.echo(end_line(release))
     ctx.exit(exit_code(release))
+
+
+def tell_run_end(ctx: click.Context, target: str, end: "RunEnd", *, as_json: bool) -> NoReturn:
+    """Tell a run's end by Prefect's word alone, where our ledger is not the worker's."""
+    click.echo(
+        f"slipway: this ledger has no release of run {end.run}: set {VARIABLE} to the ledger that "
+        "the worker uses, and slipway history tells more",
+        err=True,
+    )
+    state = RUN_STATES.get(end.name, State.NEEDS_ATTENTION)
+    if as_json:
+        run = {"target": target, "state": state.value, "reason": end.message}
+        print_json({"id": None, **run, "prefect_run": str(end.run)})
+    else:
+        click.echo(f"{state_text(state)}: run {end.run} at {target}\n  {end.message}")
+    ctx.exit(EXIT_CODES.get(state, NEEDS_ATTENTION))
 
 
 def end_line(release: Release) -> str:

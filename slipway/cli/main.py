@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": "slipway.cli.doctor",
     "history": "slipway.cli.history",
     "recover": "slipway.cli.recover",
+    "register": "slipway.cli.register",
     "restart": "slipway.cli.restart",
     "rollback": "slipway.cli.releases",
     "status": "slipway.cli.status",

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from slipway.cli.ends import tell_end
+from slipway.cli.ends import tell_end, tell_run_end
 from slipway.cli.session import Session
-from slipway.domain.release import Kind, Options, Request
+from slipway.domain.release import Kind, Options, Release, Request
 from slipway.domain.target import Allowance
 from slipway.errors import InvalidInput
 
@@ -103,12 +103,20 @@ def _release(
     ctx: click.Context, target: str, request: Request, *, local: bool, as_json: bool
 ) -> None:
     session: Session = ctx.obj
-    if not local:
-        raise click.UsageError("give --local: starting the release in Prefect is not there yet")
-    from flows import deploy as deploying  # noqa: PLC0415
-    from flows import rollback as rolling_back  # noqa: PLC0415
-    from slipway.cli.local_run import release_here  # noqa: PLC0415
+    if local:
+        tell_end(ctx, _release_here(session, target, request), as_json=as_json)
+    from slipway.cli.prefect_run import release_by_worker  # noqa: PLC0415 - Prefect: 1.5 s
+
+    end = session.run(release_by_worker(target, request, session.ledger()))
+    if end.release is not None:
+        tell_end(ctx, end.release, as_json=as_json)
+    tell_run_end(ctx, target, end, as_json=as_json)
+
+
+def _release_here(session: Session, target: str, request: Request) -> Release:
+    from flows import deploy as deploying  # noqa: PLC0415 - Prefect: 1.5 s
+    from flows import rollback as rolling_back  # noqa: PLC0415 - likewise
+    from slipway.cli.local_run import release_here  # noqa: PLC0415 - likewise
 
     story = deploying.release if request.kind is Kind.DEPLOY else rolling_back.release
-    release = session.run(release_here(story, session.ports(target), request))
-    tell_end(ctx, release, as_json=as_json)
+    return session.run(release_here(story, session.ports(target), request))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from blocks.file import SlipwayFile
     from blocks.settings import TargetSettings
     from slipway.ports import Ledger, Ports
 
@@ -18,21 +19,25 @@ class Session:
     def __init__(self, config: Path) -> None:
         self._config = config
 
-    def targets(self) -> list[str]:
-        """The names of all targets."""
+    def file(self) -> "SlipwayFile":
+        """The slipway.toml."""
         from blocks.file import SlipwayFile  # noqa: PLC0415 - `history` reads no file
 
-        return SlipwayFile(self._config).targets
+        return SlipwayFile(self._config)
+
+    def targets(self) -> list[str]:
+        """The names of all targets."""
+        return self.file().targets
 
     def ports(self, target: str) -> "Ports":
         """The ports of one target."""
         from blocks.clients import build_ports  # noqa: PLC0415 - clients take their time to import
-        from blocks.file import SlipwayFile  # noqa: PLC0415 - likewise
 
-        file = SlipwayFile(self._config)
+        file = self.file()
 
         async def find(name: str) -> "TargetSettings":
-            return file.target(name)
+            # In a thread: a secret that is a Prefect block can't be loaded on a running loop.
+            return await asyncio.to_thread(file.target, name)
 
         return build_ports(file.target(target), find)
 

@@ -1,5 +1,6 @@
 """One Prefect test server for all runs; it takes half a minute to start."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -11,19 +12,23 @@ from prefect.settings import (
 )
 from prefect.testing.utilities import prefect_test_harness
 
+LOGGERS = ["slipway", "flows"]
 
-@pytest.fixture(scope="session", autouse=True)
+
+@pytest.fixture(scope="package", autouse=True)
 def server() -> Iterator[None]:
-    """A server of our own, in a temporary folder."""
+    """A server of our own, in a temporary folder; what follows is outside of Prefect again."""
     with (
         prefect_test_harness(server_startup_timeout=120),
         temporary_settings(
             {
                 PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-                PREFECT_LOGGING_EXTRA_LOGGERS: ["slipway", "flows"],
+                PREFECT_LOGGING_EXTRA_LOGGERS: LOGGERS,
             }
         ),
     ):
         # A worker's process reads the setting when it starts; this one has started already.
         setup_logging(incremental=False)
         yield
+    for name in LOGGERS:
+        logging.getLogger(name).handlers.clear()

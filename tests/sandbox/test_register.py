@@ -1,0 +1,89 @@
+"""`slipway register` on a real Prefect server: what the file says is what a flow run loads."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from prefect.settings import PREFECT_API_URL
+from prefect.testing.utilities import prefect_test_harness
+
+from blocks.file import SlipwayFile
+from blocks.loading import load_target
+from blocks.settings import TargetSettings
+from slipway.cli.main import main
+from slipway.errors import InvalidInput
+from tests.blocks.test_file import ADAPTER, ENVIRONMENT, EXAMPLE, SINK
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "slipway.toml"
+    path.write_text(EXAMPLE.read_text())
+    return path
+
+
+def register(path: Path) -> Result:
+    return CliRunner().invoke(main, ["--config", str(path), "register"], catch_exceptions=False)
+
+
+def load(name: str) -> TargetSettings:
+    return asyncio.run(load_target(name))
+
+
+def documents() -> str:
+    """Everything that the server tells of its blocks, as anybody who may ask it sees."""
+    url = f"{PREFECT_API_URL.value()}/block_documents/filter"
+    return httpx.post(url, json={}).raise_for_status().text
+
+
+def named() -> list[tuple[str, str]]:
+    found = json.loads(documents())
+    return sorted((each["block_type"]["slug"], each["name"]) for each in found)
+
+
+def test_what_the_file_says_is_what_a_flow_run_loads(path: Path) -> None:
+    result = register(path)
+
+    assert result.stdout == f"registered: {ADAPTER}, {SINK}\n"
+    file = SlipwayFile(path)
+    for name in (ADAPTER, SINK):
+        loaded, said = load(name), file.target(name)
+        assert loaded.target() == said.target()
+        for place in ("repository", "registry", "pulumi", "cluster", "docker"):
+            values = getattr(said, place).model_dump()
+            assert getattr(loaded, place).model_dump(include=set(values)) == values
+    assert load(ADAPTER).pulumi.token.get_secret_value() == "canary-pulumi"
+    assert "canary" not in documents()
+
+
+def test_registering_again_changes_what_differs_and_adds_nothing(path: Path) -> None:
+    register(path)
+    before = named()
+    changed = path.read_text().replace("soak = 10 ", "soak = 30 ")
+    path.write_text(changed.replace('context = "home"', 'context = "moved"'))
+
+    register(path)
+
+    assert load(ADAPTER).soak == 30
+    assert load(ADAPTER).cluster.context == load(SINK).cluster.context == "moved"
+    assert named() == before
+    assert len(before) == len(set(before)) == 7
+
+
+def test_a_target_that_nobody_registered_is_told_with_the_remedy() -> None:
+    with pytest.raises(InvalidInput, match=r"'nowhere'.*slipway register"):
+        load("nowhere")
