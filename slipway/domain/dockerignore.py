@@ -64,7 +64,11 @@ def translate(pattern: str, *, doublestar: bool) -> re.Pattern[str]:
             at += 1
         else:
             out += re.escape(char)
-    return re.compile(out, re.DOTALL)
+    try:
+        return re.compile(out, re.DOTALL)
+    except re.error:
+        # An empty class or a range backwards: Docker refuses to build with such a line.
+        return re.compile(re.escape(pattern))
 
 
 def _character_class(inside: str) -> str:

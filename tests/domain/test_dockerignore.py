@@ -34,6 +34,8 @@ PATHS = st.lists(st.text("ab.", min_size=1, max_size=3), min_size=1, max_size=4)
         ("a/**/z", ["a/z", "a/b/c/z"], ["az"]),
         ("\ufeffbom", ["bom"], []),
         ("$a(b)|+{}", ["$a(b)|+{}"], ["a"]),
+        ("[^]", ["[^]"], ["a"]),
+        ("[z-a]", ["[z-a]"], ["m"]),
     ],
 )
 def test_the_documented_rules_hold(text: str, hidden: list[str], seen: list[str]) -> None:
