@@ -1,0 +1,230 @@
+"""The Docker engine: builds images from checkouts and pushes them, and believes only what it sees.
+
+The SDK blocks, so each call runs in a thread of its own; ending one early closes its connection,
+upon which the engine gives up the build or the push (docs.docker.com, Engine API, ImageBuild).
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+from docker.types import CancellableStream
+
+from slipway.clients.build_context import write_context
+from slipway.clients.docker_stream import Event, push_error, read_build, read_push
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.target import Service
+from slipway.errors import BuildFailed, PushFailed, SlipwayError, Unreachable
+from slipway.ports import ImageRegistry, PullCredentials
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DockerBuilder:
+    """The `ImageBuilder` port on a Docker engine.
+
+    `engine` is its address; empty means `DOCKER_HOST`, or the active docker context. Without
+    credentials the engine's user's own (`~/.docker`) are used. `registry` confirms every push.
+    """
+
+    registry: ImageRegistry
+    credentials: PullCredentials | None = None
+    engine: str = ""
+    build_within: float = 1800.0
+    """Seconds that one build may take; a silent step is no reason to give up earlier."""
+    push_within: float = 600.0
+
+    async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
+        """Build the service's image from a checkout; the local image id, or `BuildFailed`."""
+        what = f"image of {service.name}"
+
+        def build(call: "_EngineCall") -> str:
+            with tempfile.TemporaryFile() as context:
+                dockerfile = write_context(tree, service, context)
+                context.seek(0)
+                events = call.api.build(
+                    fileobj=context,
+                    custom_context=True,
+                    dockerfile=dockerfile,
+                    labels=dict(labels),
+                    buildargs=dict(service.build_arguments),
+                    platform=service.platform,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                )
+                return read_build(call.watched(events), what, log)
+
+        late = BuildFailed(
+            f"{what} was not built within {self.build_within:.0f} s: make the build faster, or "
+            "allow it more time"
+        )
+        try:
+            return await self._run(build, self.build_within, late)
+        except APIError as error:
+            raise BuildFailed(
+                f"{what} could not be built: {error.explanation or error}; mend the Dockerfile, "
+                "and deploy the new commit"
+            ) from error
+
+    async def push(self, image_id: str, reference: ImageReference) -> Digest:
+        """Push a local image under a tag; the digest that the registry confirms."""
+
+        def push(call: "_EngineCall") -> Digest:
+            call.api.tag(image_id, reference.repository, reference.tag)
+            events = call.api.push(
+                reference.repository,
+                reference.tag,
+                stream=True,
+                decode=True,
+                auth_config=self._auth(reference),
+            )
+            return read_push(call.watched(events), reference)
+
+        late = Unreachable(
+            f"push of {reference} was not done within {self.push_within:.0f} s: check the registry "
+            "and the way to it, and try again"
+        )
+        try:
+            pushed = await self._run(push, self.push_within, late)
+        except APIError as error:
+            raise push_error(reference, str(error.explanation or error)) from error
+        await self._confirm(reference, pushed)
+        return pushed
+
+    async def _confirm(self, reference: ImageReference, pushed: Digest) -> None:
+        held = await self.registry.find(ImageReference(reference.repository, reference.tag))
+        if held is None or held.digest != pushed:
+            raise PushFailed(
+                f"{reference} was pushed as {pushed}, but the registry holds "
+                f"{held.digest if held else 'nothing'} there: look for another publisher of this "
+                "tag, then start a new run"
+            )
+
+    def _auth(self, reference: ImageReference) -> dict[str, str] | None:
+        ours = self.credentials
+        if ours is None:
+            return None
+        if ours.host != reference.host:
+            raise PushFailed(
+                f"the registry account is for {ours.host}, but {reference} is at {reference.host}: "
+                "correct the account's host or the service's repository"
+            )
+        return {"username": ours.username, "password": ours.password.get_secret_value()}
+
+    async def _run(
+        self, work: Callable[["_EngineCall"], T], within: float, late: SlipwayError
+    ) -> T:
+        """Run blocking work in a thread; it has ended when this returns or raises."""
+        call = _EngineCall(self.engine)
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        future = loop.run_in_executor(None, context.run, call.run, work)
+        try:
+            async with asyncio.timeout(within):
+                return await asyncio.shield(future)
+        except TimeoutError as error:
+            raise late from error
+        finally:
+            if not future.done():
+                call.end()
+                await _ended(future)
+
+
+@dataclass(slots=True)
+class _EngineCall:
+    """One call of the engine on a connection of its own, which another thread can end."""
+
+    engine: str
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _response: requests.Response | None = None
+    _api: docker.APIClient | None = None
+
+    @property
+    def api(self) -> docker.APIClient:
+        """The SDK's low-level client: its `images.build` keeps everything back until the end."""
+        if self._api is None:
+            raise RuntimeError("the engine's client is there only inside `run`")
+        return self._api
+
+    def run(self, work: Callable[["_EngineCall"], T]) -> T:
+        """Do the work with the SDK's connection errors translated."""
+        try:
+            with contextlib.closing(self._connect()) as client:
+                self._api = client.api
+                client.api.hooks["response"].append(self._keep)
+                try:
+                    return work(self)
+                finally:
+                    # A stream that was left at its error would keep its connection open.
+                    if self._response is not None:
+                        self._response.close()
+        except (APIError, SlipwayError):
+            raise
+        except (DockerException, requests.RequestException, OSError) as error:
+            where = self.engine or "(DOCKER_HOST or the active docker context)"
+            raise Unreachable(
+                f"the Docker engine {where} does not answer ({type(error).__name__}): check that "
+                "it runs, and that this user may use its socket"
+            ) from error
+
+    def watched(self, events: Any) -> Iterator[Event]:
+        """The engine's events, until they or the call end."""
+        for event in events:
+            if self._ending.is_set():
+                return
+            yield event
+
+    def end(self) -> None:
+        """Close the connection, from whatever thread; the engine then stops its work too."""
+        self._ending.set()
+        if self._response is not None:
+            # Over ssh, and where it is closed already, the call's own end is waited for.
+            with contextlib.suppress(DockerException, OSError, AttributeError):
+                CancellableStream(iter(()), self._response).close()
+
+    def _keep(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        self._response = response
+        if self._ending.is_set():
+            response.close()
+
+    def _connect(self) -> docker.DockerClient:
+        if self.engine.startswith("unix://"):
+            # Asked first: the SDK leaves its own socket open when nobody listens.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self.engine.removeprefix("unix://"))
+        if self.engine:
+            return docker.DockerClient(base_url=self.engine, version="auto", timeout=_SILENCE)
+        return docker.DockerClient.from_env(version="auto", timeout=_SILENCE)
+
+
+_SILENCE = 3600
+"""Seconds without a byte from the engine; long steps are silent, and `_run` holds the deadline."""
+
+
+async def _ended(future: "asyncio.Future[Any]") -> None:
+    """Wait for the thread's end, its outcome is no matter; a cancellation waits until then."""
+    cancelled = False
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            cancelled = True
+    if not future.cancelled():
+        future.exception()
+    if cancelled:
+        raise asyncio.CancelledError
