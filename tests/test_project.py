@@ -9,7 +9,10 @@ import pytest
 import yaml
 from prefect.flows import Flow
 
+from blocks.file import SlipwayFile
+from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of
 from slipway.errors import SlipwayError
+from tests.blocks.test_file import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -46,6 +49,26 @@ def test_both_example_targets_can_be_deployed_and_rolled_back() -> None:
 
     targets = ("ls-triton-adapter-prod", "annotations-sink-prod")
     assert {f"{verb}/{target}" for verb in ("deploy", "rollback") for target in targets} <= names
+
+
+def test_register_makes_of_the_example_what_prefect_yaml_has() -> None:
+    file = SlipwayFile(ROOT / "slipway.example.toml", ENVIRONMENT)
+    made = [
+        {
+            "name": each.name,
+            "description": each.description,
+            "entrypoint": each.entrypoint,
+            "parameters": {"target": each.target},
+            "tags": each.tags,
+            "work_pool": {"name": WORK_POOL, "job_variables": JOB_VARIABLES},
+        }
+        for each in deployments_of([file.target(name).target() for name in file.targets])
+    ]
+
+    def order(deployment: dict[str, Any]) -> tuple[str, str]:
+        return deployment["entrypoint"], deployment["name"]
+
+    assert sorted(made, key=order) == sorted(DEPLOYMENTS, key=order)
 
 
 def test_a_run_of_deploy_asks_only_for_the_commit() -> None:

@@ -10,16 +10,16 @@ from slipway.cli.session import Session
 from slipway.errors import InvalidInput, SlipwayError
 
 COMMANDS = {
-    "deploy": "slipway.cli.releases",
-    "doctor": "slipway.cli.doctor",
-    "history": "slipway.cli.history",
-    "recover": "slipway.cli.recover",
-    "register": "slipway.cli.register",
-    "restart": "slipway.cli.restart",
-    "rollback": "slipway.cli.releases",
-    "status": "slipway.cli.status",
+    "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
+    "doctor": ("doctor", "Check what a release needs, and say how to mend it."),
+    "history": ("history", "Show the releases of a target, newest first."),
+    "recover": ("recover", "Finish the releases that a dead process left open."),
+    "register": ("register", "Save targets as Prefect blocks and deployments."),
+    "restart": ("restart", "Replace the pods, and prove that the same image runs."),
+    "rollback": ("releases", "Roll back to an image that is published already."),
+    "status": ("status", "Show what every place says of a target's image."),
 }
-"""Command → the module that holds it under its own name."""
+"""Command → its module in `slipway.cli`, and what `--help` says without importing it."""
 USAGE_ERROR = 2
 REFUSED = 4
 
@@ -37,8 +37,15 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        module = importlib.import_module(f"slipway.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error of ours is a sentence and an exit code, a defect a traceback."""

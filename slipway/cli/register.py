@@ -1,22 +1,46 @@
 """`slipway register`: tell the Prefect server what slipway.toml says."""
 
+from collections.abc import Mapping
+
 import click
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 
 from blocks.registering import PLACES, save_targets
+from blocks.settings import TargetSettings
+from slipway.cli.deployments import WORK_POOL, save_deployments
 from slipway.cli.session import Session
+from slipway.errors import Unreachable
+
+Named = tuple[TargetSettings, Mapping[str, str]]
 
 
 @click.command
 @click.pass_obj
 def register(session: Session) -> None:
-    """Save every target, and the places it names, as Prefect blocks. May be done again.
+    """Save every target as Prefect blocks and deployments, and make their work pool.
 
-    Secrets are taken from where slipway.toml says they are, and kept in Prefect's encrypted store.
+    May be done again. Secrets are taken from where slipway.toml says they are, and kept in
+    Prefect's encrypted store.
     """
     file = session.file()
-    found = [
+    found: list[Named] = [
         (file.target(name), {field: file.place_of(field, name) for field in PLACES})
         for name in file.targets
     ]
-    session.run(save_targets(found))
-    click.echo(f"registered: {', '.join(file.targets)}")
+    for saved in session.run(_save(found)):
+        click.echo(saved)
+    click.echo(f"a worker runs them: prefect worker start --pool {WORK_POOL}", err=True)
+
+
+async def _save(found: list[Named]) -> list[str]:
+    try:
+        await save_targets(found)
+        async with get_client() as client:
+            return await save_deployments(client, [settings.target() for settings, _ in found])
+    except (httpx.HTTPError, PrefectException) as error:
+        raise Unreachable(
+            f"the Prefect server did not do what was asked: {type(error).__name__} {error}; check "
+            "PREFECT_API_URL and prefect server status"
+        ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
@@ -19,6 +20,14 @@ from slipway.errors import InvalidInput
 from tests.blocks.test_file import ADAPTER, ENVIRONMENT, EXAMPLE, SINK
 
 pytestmark = pytest.mark.sandbox
+
+DEPLOYMENTS = [
+    f"deploy/{ADAPTER}",
+    f"rollback/{ADAPTER}",
+    f"deploy/{SINK}",
+    f"rollback/{SINK}",
+    "recover/oceanid-cluster-prod",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,6 +59,17 @@ def documents() -> str:
     return httpx.post(url, json={}).raise_for_status().text
 
 
+def deployments() -> list[str]:
+    async def read() -> list[str]:
+        async with get_client() as client:
+            flows = {each.id: each.name for each in await client.read_flows()}
+            found = await client.read_deployments()
+        assert {each.work_pool_name for each in found} == {"slipway"}
+        return sorted(f"{flows[each.flow_id]}/{each.name}" for each in found)
+
+    return asyncio.run(read())
+
+
 def named() -> list[tuple[str, str]]:
     found = json.loads(documents())
     return sorted((each["block_type"]["slug"], each["name"]) for each in found)
@@ -58,7 +78,8 @@ def named() -> list[tuple[str, str]]:
 def test_what_the_file_says_is_what_a_flow_run_loads(path: Path) -> None:
     result = register(path)
 
-    assert result.stdout == f"registered: {ADAPTER}, {SINK}\n"
+    assert result.stdout.splitlines() == DEPLOYMENTS
+    assert deployments() == sorted(DEPLOYMENTS)
     file = SlipwayFile(path)
     for name in (ADAPTER, SINK):
         loaded, said = load(name), file.target(name)
@@ -82,6 +103,7 @@ def test_registering_again_changes_what_differs_and_adds_nothing(path: Path) -> 
     assert load(ADAPTER).cluster.context == load(SINK).cluster.context == "moved"
     assert named() == before
     assert len(before) == len(set(before)) == 7
+    assert deployments() == sorted(DEPLOYMENTS)
 
 
 def test_a_target_that_nobody_registered_is_told_with_the_remedy() -> None:

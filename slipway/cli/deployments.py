@@ -1,0 +1,94 @@
+"""The Prefect deployments of targets: one to deploy, one to roll back, one a stack to recover.
+
+`prefect.yaml` says the same of the example's targets; a test holds the two together.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import Flow
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessWorker
+
+from flows.deploy import deploy
+from flows.recover import recover
+from flows.rollback import rollback
+from slipway.domain.target import Target
+
+WORK_POOL = "slipway"
+JOB_VARIABLES = {
+    # Skips two of the three Python starts that a run costs otherwise.
+    "command": "python -m prefect.engine",
+    "env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "slipway,flows"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One entry of Prefect's Deployments page."""
+
+    flow: Flow[Any, Any]
+    name: str
+    target: str
+    description: str
+
+    @property
+    def entrypoint(self) -> str:
+        """Where a worker finds the flow: in the installed package."""
+        return f"{self.flow.fn.__module__}.{self.flow.fn.__name__}"
+
+    @property
+    def tags(self) -> list[str]:
+        """What people filter by."""
+        return ["slipway", self.flow.name]
+
+    def __str__(self) -> str:
+        return f"{self.flow.name}/{self.name}"
+
+
+def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
+    """Every deployment that the targets need."""
+    stacks: dict[str, str] = {}
+    for each in targets:
+        name = each.name
+        yield Deployment(deploy, name, name, f"Deploy a commit to {name}, and prove that it runs.")
+        published = f"Bring back an image of {name} that is published already."
+        yield Deployment(rollback, name, name, published)
+        stacks.setdefault(f"{each.stack.project}-{each.stack.stack}", name)
+    for stack, name in stacks.items():
+        yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")
+
+
+async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> list[str]:
+    """Make the work pool unless it is there, and the deployments; what a person set up stays."""
+    await _ensure_work_pool(client)
+    saved = []
+    for each in deployments_of(targets):
+        await client.create_deployment(
+            flow_id=await client.create_flow(each.flow),
+            name=each.name,
+            description=each.description,
+            entrypoint=each.entrypoint,
+            parameters={"target": each.target},
+            parameter_openapi_schema=parameter_schema(each.flow).model_dump_for_openapi(),
+            enforce_parameter_schema=True,
+            work_pool_name=WORK_POOL,
+            job_variables=JOB_VARIABLES,
+            pull_steps=[],
+            tags=each.tags,
+        )
+        saved.append(str(each))
+    return saved
+
+
+async def _ensure_work_pool(client: PrefectClient) -> None:
+    try:
+        await client.read_work_pool(WORK_POOL)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        pool = WorkPoolCreate(name=WORK_POOL, type="process", base_job_template=template)
+        await client.create_work_pool(pool)

@@ -1,0 +1,51 @@
+"""`slipway` itself: what `--help` shows, what errors look like, what is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from slipway.cli.main import COMMANDS, main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_list_is_there_and_described(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert command.name == name
+    assert command.help
+    assert f"\n  {name} " in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def test_help_tells_the_exit_codes_and_imports_no_command() -> None:
+    program = (
+        "import sys\n"
+        "from slipway.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "assert not {'prefect', 'sqlalchemy', 'flows'} & set(sys.modules)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "5 needs attention" in done.stdout
+
+
+def test_a_missing_slipway_toml_is_a_usage_error_in_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--config", str(tmp_path / "none.toml"), "status", "x"])
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "slipway.example.toml" in result.stderr
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert CliRunner().invoke(main, ["depoly"]).exit_code == 2
