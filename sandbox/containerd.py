@@ -51,7 +51,7 @@ def start(box: Box) -> None:
 def clean(box: Box) -> None:
     """End what containerd has left: shims with their containers, mounts, namespaces, the bridge."""
     _end_shims(box)
-    _unmount(str(box.root))
+    unmount(str(box.root))
     for namespace in _namespaces(box):
         _run("umount", str(namespace))
         namespace.unlink(missing_ok=True)
@@ -210,7 +210,7 @@ def _end_shims(box: Box) -> None:
         time.sleep(0.05)
 
 
-def _unmount(below: str) -> None:
+def unmount(below: str) -> None:
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     ours = [each for each in points if each == below or each.startswith(f"{below}/")]
     for point in sorted(ours, key=len, reverse=True):

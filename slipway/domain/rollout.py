@@ -169,10 +169,12 @@ def judge(
     for key, trouble in troubles.items():
         if at - times[key] >= trouble.grace:
             return Watch(times), Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod)
-    if seen.deadline_exceeded:
-        why = f"{seen}: its progress deadline is exceeded"
-        return Watch(times), Judgement(Verdict.DISPROVEN, why, pods[0].name if pods else "")
-    return Watch(times), _progress(expected, seen, current, pods, troubles.values())
+    judgement = _progress(expected, seen, current, pods, troubles.values())
+    if judgement.verdict is Verdict.WAITING and seen.deadline_exceeded:
+        # Asked last: after an undo the condition stays for a while beside pods that are ready.
+        why = f"{seen}: its progress deadline is exceeded; {judgement.why}"
+        judgement = Judgement(Verdict.DISPROVEN, why, pods[0].name if pods else "")
+    return Watch(times), judgement
 
 
 @dataclass(frozen=True, slots=True)

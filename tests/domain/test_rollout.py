@@ -200,6 +200,10 @@ def test_an_exceeded_progress_deadline_disproves() -> None:
     assert after(0, seen).verdict is Verdict.DISPROVEN
 
 
+def test_a_stale_progress_deadline_does_not_outweigh_ready_pods() -> None:
+    assert after(0, workloads(pod(), deadline_exceeded=True)).verdict is Verdict.PROVEN
+
+
 def test_an_old_pod_that_still_serves_is_waited_for_and_a_terminating_one_is_not() -> None:
     assert after(999, workloads(pod(), old_pod())).verdict is Verdict.WAITING
     assert after(0, workloads(pod(), old_pod(terminating=True))).verdict is Verdict.PROVEN

@@ -1,0 +1,219 @@
+"""From the API's JSON objects to what the judge reads; nothing here asks anything.
+
+Shapes are those of the Kubernetes API reference (apps/v1, core/v1); fields that the server leaves
+out when they are zero or empty are read as such.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import SecretStr
+
+from slipway.domain.rollout import Container, Pod, ReplicaSet, Workloads
+from slipway.ports import PullCredentials, PullSecret
+
+Object = Mapping[str, Any]
+REVISION = "deployment.kubernetes.io/revision"
+DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
+
+
+def read_workloads(
+    deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object], container: str
+) -> Workloads:
+    """A Deployment with those of the ReplicaSets and pods that belong to it."""
+    owned = [each for each in replica_sets if _is_owned_by(each, deployment)]
+    names = {_name(each): each for each in owned}
+    spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
+    return Workloads(
+        _name(deployment),
+        _meta(deployment).get("namespace", ""),
+        template_image(deployment, container),
+        int(_meta(deployment).get("generation", 0)),
+        int(status.get("observedGeneration", 0)),
+        int(spec.get("replicas", 1)),
+        int(status.get("updatedReplicas", 0)),
+        _revision(deployment),
+        paused=bool(spec.get("paused", False)),
+        deadline_exceeded=_deadline_exceeded(status),
+        pull_secrets=tuple(
+            each["name"] for each in _template(deployment).get("imagePullSecrets") or ()
+        ),
+        image_managers=field_managers(deployment, _image_path(container)),
+        replicas_managers=field_managers(deployment, ("f:spec", "f:replicas")),
+        replica_sets=tuple(read_replica_set(each, container) for each in owned),
+        pods=tuple(
+            read_pod(pod, owner)
+            for pod in pods
+            for owner in names
+            if _is_owned_by(pod, names[owner])
+        ),
+    )
+
+
+def read_replica_set(raw: Object, container: str) -> ReplicaSet:
+    """One ReplicaSet, with why it can't make its pods if it says so."""
+    conditions = (raw.get("status") or {}).get("conditions") or ()
+    failure = next(
+        (
+            each.get("message", "")
+            for each in conditions
+            if each.get("type") == "ReplicaFailure" and each.get("status") == "True"
+        ),
+        "",
+    )
+    return ReplicaSet(_name(raw), _revision(raw), template_image(raw, container), failure)
+
+
+def read_pod(raw: Object, replica_set: str) -> Pod:
+    """One pod with its containers, init containers first."""
+    status = raw.get("status") or {}
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled", {})
+    statuses = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    return Pod(
+        _name(raw),
+        replica_set,
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        terminating=bool(_meta(raw).get("deletionTimestamp")),
+        phase=status.get("phase", ""),
+        containers=tuple(read_container(each) for each in statuses),
+        unschedulable=scheduled.get("message", "")
+        if scheduled.get("reason") == "Unschedulable"
+        else "",
+    )
+
+
+def read_container(raw: Object) -> Container:
+    """One container's state; how it ended is taken from now, else from the last time."""
+    state, last = raw.get("state") or {}, raw.get("lastState") or {}
+    waiting = state.get("waiting") or {}
+    ended = state.get("terminated") or last.get("terminated") or {}
+    return Container(
+        raw.get("name", ""),
+        ready=bool(raw.get("ready", False)),
+        restarts=int(raw.get("restartCount", 0)),
+        image_id=raw.get("imageID", ""),
+        waiting=waiting.get("reason", "") if waiting else "",
+        waiting_message=waiting.get("message", ""),
+        terminated=ended.get("reason", ""),
+        exit_code=ended.get("exitCode"),
+    )
+
+
+def template_image(raw: Object, container: str) -> str:
+    """The image that a pod template asks for in this container; empty when it has none."""
+    containers = _template(raw).get("containers") or ()
+    return next((each.get("image", "") for each in containers if each["name"] == container), "")
+
+
+def field_managers(raw: Object, path: Sequence[str]) -> tuple[str, ...]:
+    """The managers that own a field (metadata.managedFields), status writers left out."""
+    found = [
+        str(entry.get("manager", ""))
+        for entry in _meta(raw).get("managedFields") or ()
+        if entry.get("subresource") != "status" and _owns(entry.get("fieldsV1") or {}, path)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def read_pull_secret(name: str, raw: Object | None) -> PullSecret:
+    """A pull secret's credentials by host; a problem is told without any of its content."""
+    if raw is None:
+        return PullSecret(name, exists=False)
+    if raw.get("type") != DOCKER_CONFIG:
+        problem = f"it is of type {raw.get('type')}, not {DOCKER_CONFIG}"
+        return PullSecret(name, exists=True, problem=problem)
+    try:
+        content = json.loads(base64.b64decode((raw.get("data") or {})[".dockerconfigjson"]))
+        auths = dict(content["auths"])
+        credentials = tuple(_credentials(host, entry) for host, entry in auths.items())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        problem = "its .dockerconfigjson can't be read"
+        return PullSecret(name, exists=True, problem=problem)
+    return PullSecret(name, exists=True, credentials=credentials)
+
+
+def node_platform(raw: Object) -> str | None:
+    """`os/architecture` of a node that takes pods, None for one that does not."""
+    if (raw.get("spec") or {}).get("unschedulable"):
+        return None
+    info = (raw.get("status") or {}).get("nodeInfo") or {}
+    return f"{info.get('operatingSystem', 'linux')}/{info.get('architecture', '')}"
+
+
+def _credentials(host: str, entry: Object) -> PullCredentials:
+    """The keys are `ghcr.io`, `https://ghcr.io` or `https://ghcr.io/v1/`; docker writes each."""
+    bare = host.partition("://")[2] or host
+    user, password = str(entry.get("username", "")), str(entry.get("password", ""))
+    if entry.get("auth"):
+        try:
+            user, _, password = (
+                base64.b64decode(str(entry["auth"]), validate=True).decode().partition(":")
+            )
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise ValueError(host) from error
+    return PullCredentials(bare.partition("/")[0], user, SecretStr(password))
+
+
+def _owns(fields: Object, path: Sequence[str]) -> bool:
+    here: Any = fields
+    for step in path:
+        if not isinstance(here, Mapping):
+            return False
+        here = here.get(step, _by_name(here, step))
+        if here is None:
+            return False
+    return True
+
+
+def _by_name(fields: Object, step: str) -> Any:
+    """A list's entry by its key, whatever else the key holds: `k:{"name":"adapter"}`."""
+    if not step.startswith("k:"):
+        return None
+    wanted = json.loads(step[2:])
+    for key, value in fields.items():
+        if key.startswith("k:") and wanted.items() <= json.loads(key[2:]).items():
+            return value
+    return None
+
+
+def _image_path(container: str) -> tuple[str, ...]:
+    entry = "k:" + json.dumps({"name": container}, separators=(",", ":"))
+    return ("f:spec", "f:template", "f:spec", "f:containers", entry, "f:image")
+
+
+def _deadline_exceeded(status: Object) -> bool:
+    return any(
+        each.get("type") == "Progressing" and each.get("reason") == "ProgressDeadlineExceeded"
+        for each in status.get("conditions") or ()
+    )
+
+
+def _template(raw: Object) -> Object:
+    template: Object = ((raw.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return template
+
+
+def _is_owned_by(raw: Object, owner: Object) -> bool:
+    uid = _meta(owner).get("uid")
+    return any(each.get("uid") == uid for each in _meta(raw).get("ownerReferences") or ())
+
+
+def _revision(raw: Object) -> int:
+    text = (_meta(raw).get("annotations") or {}).get(REVISION, "0")
+    return int(text) if str(text).isdigit() else 0
+
+
+def _meta(raw: Object) -> Object:
+    meta: Object = raw.get("metadata") or {}
+    return meta
+
+
+def _name(raw: Object) -> str:
+    return str(_meta(raw).get("name", ""))

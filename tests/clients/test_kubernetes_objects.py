@@ -1,0 +1,200 @@
+"""The API's objects, as a real API server sends them, and as nobody does."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.clients.kubernetes_objects import (
+    field_managers,
+    node_platform,
+    read_container,
+    read_pod,
+    read_pull_secret,
+    read_workloads,
+)
+
+IMAGE = "ghcr.io/acme/app:1"
+
+
+def owned(name: str, uid: str, owner: str, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "uid": uid, "ownerReferences": [{"uid": owner}]}, **more}
+
+
+def deployment(**metadata: Any) -> dict[str, Any]:
+    template = {
+        "spec": {
+            "imagePullSecrets": [{"name": "ghcr-creds"}],
+            "containers": [{"name": "side", "image": "x"}, {"name": "app", "image": IMAGE}],
+        }
+    }
+    return {
+        "metadata": {
+            "name": "app",
+            "namespace": "apps",
+            "uid": "d",
+            "generation": 4,
+            "annotations": {"deployment.kubernetes.io/revision": "3"},
+            **metadata,
+        },
+        "spec": {"replicas": 2, "template": template},
+        "status": {"observedGeneration": 4, "updatedReplicas": 2},
+    }
+
+
+def test_a_deployment_is_read_with_its_own_replica_sets_and_pods_only() -> None:
+    sets = [
+        owned("app-1", "r", "d", spec=deployment()["spec"]),
+        owned("other-1", "o", "somebody", spec=deployment()["spec"]),
+    ]
+    pods = [owned("app-1-a", "p", "r"), owned("other-1-a", "q", "o"), owned("stray", "s", "x")]
+
+    seen = read_workloads(deployment(), sets, pods, "app")
+
+    assert (seen.image, seen.replicas, seen.revision, seen.generation) == (IMAGE, 2, 3, 4)
+    assert seen.pull_secrets == ("ghcr-creds",)
+    assert [each.name for each in seen.replica_sets] == ["app-1"]
+    assert [(each.name, each.replica_set) for each in seen.pods] == [("app-1-a", "app-1")]
+
+
+def entry(manager: str, fields: dict[str, Any], subresource: str = "") -> dict[str, Any]:
+    return {"manager": manager, "subresource": subresource, "fieldsV1": fields}
+
+
+def test_the_owners_of_image_and_replicas_are_found() -> None:
+    image = {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}}}}
+    side = {"f:containers": {'k:{"name":"side"}': {"f:image": {}}}}
+    fields = [
+        entry("pulumi-kubernetes", {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": side}}}),
+        entry("kubectl-set", {"f:spec": {"f:template": {"f:spec": image}}}),
+        entry("kubectl", {"f:spec": {"f:replicas": {}}}, "scale"),
+        entry("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, "status"),
+    ]
+
+    seen = read_workloads(deployment(managedFields=fields), [], [], "app")
+
+    assert seen.image_managers == ("kubectl-set",)
+    assert seen.replicas_managers == ("pulumi-kubernetes", "kubectl")
+
+
+def test_a_list_key_may_hold_more_than_the_name() -> None:
+    fields = [entry("helm", {'k:{"name":"app","uid":"1"}': {"f:image": {}}})]
+    raw = {"metadata": {"managedFields": fields}}
+
+    assert field_managers(raw, ('k:{"name":"app"}', "f:image")) == ("helm",)
+
+
+def test_a_crashing_container_says_how_it_ended_last_time() -> None:
+    seen = read_container(
+        {
+            "name": "app",
+            "restartCount": 2,
+            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+            "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+        }
+    )
+
+    assert (seen.waiting, seen.terminated, seen.exit_code) == ("CrashLoopBackOff", "OOMKilled", 137)
+    assert seen.waiting_message == "back-off 10s"
+
+
+def test_a_pod_is_ready_by_its_condition_and_terminating_by_its_timestamp() -> None:
+    seen = read_pod(
+        {
+            "metadata": {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        },
+        "app-1",
+    )
+
+    assert (seen.ready, seen.terminating) == (True, True)
+
+
+def test_an_unschedulable_pod_says_why() -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes are available",
+    }
+
+    assert read_pod({"status": {"conditions": [condition]}}, "x").unschedulable == (
+        "0/1 nodes are available"
+    )
+
+
+def secret(auths: Any, kind: str = "kubernetes.io/dockerconfigjson") -> dict[str, Any]:
+    content = base64.b64encode(json.dumps({"auths": auths}).encode()).decode()
+    return {"type": kind, "data": {".dockerconfigjson": content}}
+
+
+@pytest.mark.parametrize("host", ["ghcr.io", "https://ghcr.io", "https://ghcr.io/v1/"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auth": base64.b64encode(b"bot:s3:cr3t").decode()},
+        {"username": "bot", "password": "s3:cr3t"},
+    ],
+)
+def test_a_pull_secret_is_read_in_every_form_that_tools_write(
+    host: str, entry: dict[str, str]
+) -> None:
+    seen = read_pull_secret("ghcr-creds", secret({host: entry}))
+
+    [found] = seen.credentials
+    assert (found.host, found.username) == ("ghcr.io", "bot")
+    assert found.password.get_secret_value() == "s3:cr3t"
+    assert "s3:cr3t" not in repr(seen)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        secret({}, "Opaque"),
+        secret("nonsense"),
+        secret({"ghcr.io": "nonsense"}),
+        secret({"ghcr.io": {"auth": "%%%"}}),
+        {"type": "kubernetes.io/dockerconfigjson", "data": {}},
+        {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "%%%"}},
+    ],
+)
+def test_a_secret_that_can_not_be_used_says_so_without_its_content(raw: dict[str, Any]) -> None:
+    seen = read_pull_secret("ghcr-creds", raw)
+
+    assert seen.exists
+    assert seen.problem
+    assert not seen.credentials
+    assert "%%%" not in seen.problem
+    assert "nonsense" not in seen.problem
+
+
+def test_a_secret_that_is_absent_is_absent() -> None:
+    assert not read_pull_secret("ghcr-creds", None).exists
+
+
+def test_a_cordoned_node_takes_no_pods_and_asks_for_no_platform() -> None:
+    info = {"nodeInfo": {"operatingSystem": "linux", "architecture": "arm64"}}
+
+    assert node_platform({"status": info}) == "linux/arm64"
+    assert node_platform({"status": info, "spec": {"unschedulable": True}}) is None
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+KEYS = st.sampled_from(
+    ["metadata", "spec", "status", "name", "conditions", "containerStatuses", "template", "type"]
+)
+OBJECTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "status"]), st.none() | st.just({})))
+def test_absent_and_empty_parts_are_read_as_nothing(raw: dict[str, Any]) -> None:
+    assert read_pod(raw, "x").containers == ()
+    assert read_container(raw).restarts == 0
+    assert read_workloads(raw, [], [], "app").pods == ()
