@@ -65,8 +65,8 @@ def entry(manager: str, fields: dict[str, Any], subresource: str = "") -> dict[s
 
 
 def test_the_owners_of_image_and_replicas_are_found() -> None:
-    image = {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}}}}
-    side = {"f:containers": {'k:{"name":"side"}': {"f:image": {}}}}
+    image: dict[str, Any] = {"f:containers": {'k:{"name":"app"}': {".": {}, "f:image": {}}}}
+    side: dict[str, Any] = {"f:containers": {'k:{"name":"side"}': {"f:image": {}}}}
     fields = [
         entry("pulumi-kubernetes", {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": side}}}),
         entry("kubectl-set", {"f:spec": {"f:template": {"f:spec": image}}}),
