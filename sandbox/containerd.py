@@ -211,6 +211,7 @@ def _end_shims(box: Box) -> None:
 
 
 def unmount(below: str) -> None:
+    """Unmount a folder and whatever is mounted below it, deepest first."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     ours = [each for each in points if each == below or each.startswith(f"{below}/")]
     for point in sorted(ours, key=len, reverse=True):

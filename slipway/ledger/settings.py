@@ -20,11 +20,12 @@ class LedgerSettings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """What `SLIPWAY_LEDGER_URL` says, else a SQLite file in the user's state folder."""
-        url = environment.get(VARIABLE) or _default_url(environment)
-        return cls(url=SecretStr(url))
+        url = environment.get(VARIABLE)
+        default = f"sqlite+aiosqlite:///{state_folder(environment)}/ledger.db"
+        return cls(url=SecretStr(url or default))
 
 
-def _default_url(environment: Mapping[str, str]) -> str:
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where Slipway keeps what it must not lose: the user's state folder."""
     home = environment.get("HOME") or str(Path.home())
-    state = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-    return f"sqlite+aiosqlite:///{state}/slipway/ledger.db"
+    return Path(environment.get("XDG_STATE_HOME") or f"{home}/.local/state") / "slipway"
