@@ -21,6 +21,8 @@ from sandbox.example_images import make_base_image
 from sandbox.image_registry import ImageRegistry
 from sandbox.token_issuer.accounts import PUBLISHER, Account
 from slipway.clients.docker import DockerBuilder
+from slipway.clients.git import GitMirror
+from slipway.clients.git_remote import Remote
 from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import ImageReference
@@ -57,8 +59,8 @@ class ImageSide:
     def engine(self) -> str:
         return docker_engine.address(self.folder)
 
-    def service(self, name: str = "ls-triton-adapter") -> Service:
-        return Service(name, "adapter", f"{self.registry.host}/oceanid/{name}")
+    def service(self, name: str = "ls-triton-adapter", folder: str = "adapter") -> Service:
+        return Service(name, folder, f"{self.registry.host}/oceanid/{name}")
 
     def credentials(self, name: str) -> PullCredentials:
         account = self.accounts[name]
@@ -123,6 +125,14 @@ def images() -> Iterator[ImageSide]:
 @pytest.fixture(scope="session")
 def history(images: ImageSide) -> dict[str, str]:
     return make_repository(images.folder / "example.git")
+
+
+@pytest.fixture
+async def mirror(images: ImageSide, history: dict[str, str], tmp_path: Path) -> GitMirror:
+    mirror = GitMirror(Remote(str(images.folder / "example.git")), tmp_path)
+    assert history
+    await mirror.fetch()
+    return mirror
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from sandbox.token_issuer.accounts import READER
 from slipway.clients.build_context import visible_files
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.git import GitMirror
-from slipway.clients.git_remote import Remote
 from slipway.clients.registry import OciRegistry
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
@@ -28,14 +27,6 @@ from slipway.errors import AccessDenied, BuildFailed, PushFailed, Unreachable
 from tests.sandbox.images.conftest import ImageSide
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-async def mirror(images: ImageSide, history: dict[str, str], tmp_path: Path) -> GitMirror:
-    mirror = GitMirror(Remote(str(images.folder / "example.git")), tmp_path)
-    assert history
-    await mirror.fetch()
-    return mirror
 
 
 def make_tree(folder: Path, **files: str | bytes) -> Path:
