@@ -14,7 +14,6 @@ from sandbox.token_issuer.accounts import Account
 
 BASE_IMAGE = "example-base:1"
 BUSYBOX = Path("/bin/busybox")
-PACKAGE = "busybox-static"
 REPOSITORIES = {"adapter": "oceanid/ls-triton-adapter", "sink": "oceanid/annotations-sink"}
 """Folder of the example → its image's name inside the registry."""
 
