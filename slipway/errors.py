@@ -5,6 +5,7 @@ SlipwayError
 │   ├── Unreachable             a system did not answer, or answered that it is overloaded
 │   ├── StackBusy               another update of the stack is under way
 │   └── Unproven                what runs could not be measured before the deadline
+│       └── StillRunning        an update of ours did not end when it was asked to
 └── PermanentError              trying again cannot help until somebody changes something
     ├── InvalidInput            a value that a person or a file gave can't be used
     ├── AccessDenied            credentials missing, rejected, or not enough
@@ -65,6 +66,12 @@ class Unproven(TransientError):
     """What runs could not be measured before the deadline: neither good nor bad."""
 
     code = "unproven"
+
+
+class StillRunning(Unproven):
+    """An update of ours was asked to end and did not: nothing else may touch the stack yet."""
+
+    code = "still-running"
 
 
 class PermanentError(SlipwayError):
