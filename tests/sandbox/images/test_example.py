@@ -8,7 +8,6 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from sandbox import repository
 from sandbox.example_images import REPOSITORIES, publish_by_hand
 from sandbox.token_issuer.accounts import PUBLISHER
 from slipway.clients.docker import DockerBuilder
@@ -43,8 +42,7 @@ def running(engine: docker.DockerClient, image: str) -> Iterator[Container]:
 def ask(container: Container, path: str) -> str:
     """What the service answers; the engine has no network, so it is asked from inside."""
     wget = ["wget", "-S", "-O", "-", f"http://127.0.0.1:8080{path}"]
-    output, _ = container.exec_run(wget, demux=True).output, None
-    return str(output)
+    return str(container.exec_run(wget).output)
 
 
 def has_ended(container: Container) -> bool:
@@ -162,9 +160,9 @@ async def test_what_was_published_by_hand_has_both_tags_and_no_labels(
 ) -> None:
     named = publish_by_hand(
         images.engine,
-        images.host,
-        images.account(PUBLISHER),
-        repository.path(images.box),
+        images.registry.host,
+        images.accounts[PUBLISHER],
+        images.folder / "example.git",
         history["first"],
     )
 
