@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 LONGEST_SOCKET = 100
@@ -35,6 +35,14 @@ class Box:
     def id(self) -> str:
         """Six characters that no other sandbox of this machine has."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:6]
+
+    def remember_options(self) -> None:
+        """Write down what of the user's own is used, for the commands that come after `up`."""
+        self._write("options.json", dict(asdict(self.options)))
+
+    def with_remembered_options(self) -> "Box":
+        """The same box with the options that it was brought up with."""
+        return replace(self, options=Options(**self._read("options.json")))  # type: ignore[arg-type] # written above
 
     def folder(self, *parts: str) -> Path:
         """A folder inside the sandbox, made when it is absent."""

@@ -32,7 +32,9 @@ class Kubernetes:
     )
 
     def start(self, box: Box) -> None:
-        """Bring up the control plane, then the node."""
+        """Bring up the control plane, then the node; nothing when the user's own is used."""
+        if box.options.kubeconfig:
+            return
         _start_etcd(box)
         _start_apiserver(box)
         _write_kubeconfigs(box)
@@ -42,7 +44,8 @@ class Kubernetes:
 
     def clean(self, box: Box) -> None:
         """Take down pods, mounts, network and control groups."""
-        containerd.clean(box)
+        if not box.options.kubeconfig:
+            containerd.clean(box)
 
     def environment(self, box: Box) -> Mapping[str, str]:
         """Where kubectl finds the cluster, and kubectl itself."""
@@ -50,7 +53,9 @@ class Kubernetes:
 
 
 def kubeconfig(box: Box) -> Path:
-    """The administrator's kubeconfig."""
+    """The administrator's kubeconfig: the user's when asked for, else our own."""
+    if box.options.kubeconfig:
+        return Path(box.options.kubeconfig)
     return box.folder("kubernetes") / "admin.kubeconfig"
 
 

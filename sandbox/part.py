@@ -13,11 +13,17 @@ from sandbox.processes import Processes
 class Part(Protocol):
     """One system of the outside world."""
 
-    name: str
-    needs: Sequence[str]
-    """Names of parts that must be ready before this one starts."""
-    processes: Sequence[str]
-    """Names of the processes that it starts, in that order."""
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Names of parts that must be ready before this one starts."""
+
+    @property
+    def processes(self) -> Sequence[str]:
+        """Names of the processes that it starts, in that order."""
 
     def start(self, box: Box) -> None:
         """Start, and wait until it is ready; quick when it already is."""

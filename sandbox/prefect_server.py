@@ -1,0 +1,112 @@
+"""Prefect in the sandbox: its server with the UI, and a process worker."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from sandbox import example
+from sandbox.box import Box
+from sandbox.processes import PartFailed, Processes
+
+POOL = "slipway"
+READY_WITHIN = 120.0
+ROOT = Path(__file__).parents[1]
+
+
+class Prefect:
+    """Prefect's server."""
+
+    name = "prefect"
+    needs: Sequence[str] = ()
+    processes: Sequence[str] = ("prefect-server",)
+
+    def start(self, box: Box) -> None:
+        """Start the server; a cold one takes half a minute."""
+        processes = Processes(box)
+        port = box.port("prefect")
+        processes.start(
+            "prefect-server",
+            [*_prefect(), "server", "start", "--host=127.0.0.1", f"--port={port}"],
+            environment={**settings(box), "PREFECT_UI_API_URL": api(box)},
+        )
+        processes.wait(
+            "prefect-server", "Prefect answers", lambda: _answers(api(box)), READY_WITHIN
+        )
+
+    def clean(self, box: Box) -> None:
+        """Nothing stays behind."""
+
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """Where the prefect command finds its server."""
+        return {"PREFECT_API_URL": api(box)}
+
+
+class Worker:
+    """A process worker, with what the example's flow runs need in its environment."""
+
+    name = "worker"
+    needs: Sequence[str] = ("prefect", "example")
+    processes: Sequence[str] = ("prefect-worker",)
+
+    def start(self, box: Box) -> None:
+        """Register the example's targets, then start the worker."""
+        environment = {**settings(box), **example.variables(box)}
+        _register(environment)
+        Processes(box).start(
+            "prefect-worker",
+            [*_prefect(), "worker", "start", f"--pool={POOL}", "--name=sandbox", "--type=process"],
+            environment={**environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+            folder=ROOT,
+        )
+
+    def clean(self, box: Box) -> None:
+        """Nothing stays behind."""
+
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """Nothing more than the server's."""
+        del box
+        return {}
+
+
+def api(box: Box) -> str:
+    """The address of Prefect's API."""
+    return f"http://127.0.0.1:{box.port('prefect')}/api"
+
+
+def settings(box: Box) -> dict[str, str]:
+    """What every Prefect process of the sandbox needs: its own home, and nothing sent anywhere."""
+    return {
+        "PREFECT_HOME": str(box.folder("prefect")),
+        "PREFECT_API_URL": api(box),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "slipway,flows",
+    }
+
+
+def _register(environment: Mapping[str, str]) -> None:
+    program = "from slipway.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "register"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PartFailed(f"slipway register failed:\n{done.stdout}{done.stderr}")
+
+
+def _prefect() -> list[str]:
+    return [sys.executable, "-m", "prefect"]
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health", timeout=2.0).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
