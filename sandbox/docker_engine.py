@@ -1,46 +1,57 @@
 """A Docker engine of the sandbox's own, or the one that the user has."""
 
 import socket
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import docker
 from docker.errors import DockerException
 
-PROGRAM = "/usr/sbin/dockerd"
+from sandbox import containerd
+from sandbox.box import Box
+from sandbox.example_images import make_base_image
+from sandbox.processes import Processes
+
+USUAL = "unix:///var/run/docker.sock"
+READY_WITHIN = 60.0
 
 
-def command(folder: Path) -> list[str]:
-    """Start an engine whose every file lies in `folder`.
+class Docker:
+    """The part that builds and pushes images."""
 
-    It has no bridge and no firewall rules: builds run here, containers run in Kubernetes. So two
-    engines get along, and nothing is left of one that has ended.
-    """
-    return [
-        PROGRAM,
-        f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'dockerd.pid'}",
-        f"--host={address(folder)}",
-        "--bridge=none",
-        "--iptables=false",
-        "--ip6tables=false",
-        "--ip-forward=false",
-        "--ip-masq=false",
-        "--log-level=warn",
-    ]
+    name = "docker"
+    needs: Sequence[str] = ()
+    processes: Sequence[str] = ("dockerd",)
 
+    def start(self, box: Box) -> None:
+        """Take the engine that answers, or start one; give it the example's base image."""
+        chosen = box.options.docker_host or (USUAL if answers(USUAL) else "")
+        (box.folder("docker") / "engine").write_text(chosen)
+        if not chosen:
+            _start_engine(box)
+        make_base_image(engine(box))
 
-def address(folder: Path) -> str:
-    """Where the engine in `folder` listens; a socket's name may have 107 bytes."""
-    return f"unix://{folder / 'docker.sock'}"
+    def clean(self, box: Box) -> None:
+        """Unmount what an engine has left that did not end in peace."""
+        containerd.unmount(str(box.root / "docker"))
+
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """Where docker finds the engine."""
+        return {"DOCKER_HOST": engine(box)}
 
 
-def answers(engine: str) -> bool:
+def engine(box: Box) -> str:
+    """The engine's address."""
+    chosen = box.folder("docker") / "engine"
+    asked = chosen.read_text() if chosen.exists() else box.options.docker_host
+    return asked or f"unix://{box.socket('docker.sock')}"
+
+
+def answers(address: str) -> bool:
     """Whether an engine answers at this address."""
-    if engine.startswith("unix://") and not _listens(engine.removeprefix("unix://")):
+    if address.startswith("unix://") and not _listens(address.removeprefix("unix://")):
         return False
     try:
-        client = docker.DockerClient(base_url=engine, version="auto", timeout=5)
+        client = docker.DockerClient(base_url=address, version="auto", timeout=5)
     except DockerException:
         return False
     try:
@@ -49,6 +60,34 @@ def answers(engine: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def _start_engine(box: Box) -> None:
+    processes = Processes(box)
+    processes.start("dockerd", command(box))
+    processes.wait("dockerd", "the engine answers", lambda: answers(engine(box)), READY_WITHIN)
+
+
+def command(box: Box) -> list[str]:
+    """Start an engine whose every file lies in the box.
+
+    It has no bridge and no firewall rules: builds run here, containers run in Kubernetes. So two
+    engines get along, and nothing is left of one that has ended.
+    """
+    folder = box.folder("docker")
+    return [
+        "/usr/sbin/dockerd",
+        f"--data-root={folder / 'data'}",
+        f"--exec-root={folder / 'exec'}",
+        f"--pidfile={folder / 'dockerd.pid'}",
+        f"--host=unix://{box.socket('docker.sock')}",
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--ip-forward=false",
+        "--ip-masq=false",
+        "--log-level=warn",
+    ]
 
 
 def _listens(path: str) -> bool:

@@ -1,82 +1,97 @@
 """An OCI registry with token authentication like GHCR's: Debian's docker-registry and an issuer."""
 
 import json
-import secrets
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
-from sandbox.token_issuer.accounts import Account, make_accounts
+from sandbox import containerd
+from sandbox.box import Box
+from sandbox.processes import Processes
+from sandbox.token_issuer.accounts import Account, make_accounts, read_accounts
 from sandbox.token_issuer.keys import CERTIFICATE_FILE, ISSUER, make_key
 
-PROGRAM = "/usr/bin/docker-registry"
+ROOT = Path(__file__).parents[1]
+READY_WITHIN = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRegistry:
-    """Where the registry's files lie, and where it and its issuer listen."""
+class Registry:
+    """The part that keeps images, and says who may pull and push them."""
 
-    folder: Path
-    port: int
-    issuer_port: int
+    name = "registry"
+    needs: Sequence[str] = ()
+    processes: Sequence[str] = ("token-issuer", "docker-registry")
 
-    @property
-    def host(self) -> str:
-        """The host as image names have it."""
-        return f"127.0.0.1:{self.port}"
+    def start(self, box: Box) -> None:
+        """Start issuer and registry, and let the node pull by plain http."""
+        make_key(folder(box))
+        make_accounts(folder(box), lambda name: box.secret(f"registry-{name}"))
+        containerd.allow_http(box, host(box))
+        configuration = box.folder("registry") / "config.yml"
+        configuration.touch(mode=0o600)
+        configuration.write_text(json.dumps(_configuration(box), indent=1) + "\n")
+        processes = Processes(box)
+        issuer = [sys.executable, "-m", "sandbox.token_issuer", f"--folder={folder(box)}"]
+        port = box.port("token-issuer")
+        processes.start("token-issuer", [*issuer, f"--port={port}"], folder=ROOT)
+        processes.start("docker-registry", ["/usr/bin/docker-registry", "serve", configuration])
+        for name, address, status in (
+            ("token-issuer", f"http://127.0.0.1:{port}/health", httpx.codes.OK),
+            ("docker-registry", f"http://{host(box)}/v2/", httpx.codes.UNAUTHORIZED),
+        ):
+            processes.wait(name, f"{name} answers", _answers(address, status), READY_WITHIN)
 
-    def prepare(self) -> dict[str, Account]:
-        """Write key, accounts and configuration, unless they are there; the accounts."""
-        make_key(self.folder)
-        accounts = make_accounts(self.folder)
-        configuration = self.folder / "config.yml"
-        if not configuration.exists():
-            configuration.touch(mode=0o600)
-            configuration.write_text(json.dumps(self._configuration(), indent=1) + "\n")
-        return accounts
+    def clean(self, box: Box) -> None:
+        """Leave nothing: ended processes of a registry hold nothing."""
 
-    def command(self) -> list[str]:
-        """Start the registry."""
-        return [PROGRAM, "serve", str(self.folder / "config.yml")]
-
-    def issuer_command(self) -> list[str]:
-        """Start the issuer."""
-        module = [sys.executable, "-m", "sandbox.token_issuer"]
-        return [*module, f"--folder={self.folder}", f"--port={self.issuer_port}"]
-
-    def answers(self) -> bool:
-        """Whether the registry answers, with its challenge."""
-        return _status(f"http://{self.host}/v2/") == httpx.codes.UNAUTHORIZED
-
-    def issuer_answers(self) -> bool:
-        """Whether the issuer answers."""
-        return _status(f"http://127.0.0.1:{self.issuer_port}/health") == httpx.codes.OK
-
-    def _configuration(self) -> dict[str, object]:
-        """The configuration; JSON is YAML too."""
-        return {
-            "version": 0.1,
-            "log": {"level": "warn", "accesslog": {"disabled": False}},
-            "storage": {
-                "filesystem": {"rootdirectory": str(self.folder / "images")},
-                "delete": {"enabled": True},
-            },
-            "http": {"addr": self.host, "secret": secrets.token_hex(16)},
-            "auth": {
-                "token": {
-                    "realm": f"http://127.0.0.1:{self.issuer_port}/token",
-                    "service": self.host,
-                    "issuer": ISSUER,
-                    "rootcertbundle": str(self.folder / CERTIFICATE_FILE),
-                }
-            },
-        }
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """The registry's host, as image names have it."""
+        return {"SANDBOX_REGISTRY": host(box)}
 
 
-def _status(address: str) -> int:
-    try:
-        return httpx.get(address, timeout=2).status_code
-    except httpx.TransportError:
-        return 0
+def host(box: Box) -> str:
+    """The host as image names have it."""
+    return f"127.0.0.1:{box.port('registry')}"
+
+
+def folder(box: Box) -> Path:
+    """Where the registry keeps its images, and the issuer its key and accounts."""
+    return box.folder("registry")
+
+
+def accounts(box: Box) -> dict[str, Account]:
+    """The registry's accounts by their names."""
+    return read_accounts(folder(box))
+
+
+def _configuration(box: Box) -> dict[str, object]:
+    """The registry's configuration; JSON is YAML too."""
+    return {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": False}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder(box) / "images")},
+            "delete": {"enabled": True},
+        },
+        "http": {"addr": host(box), "secret": box.secret("registry-http")},
+        "auth": {
+            "token": {
+                "realm": f"http://127.0.0.1:{box.port('token-issuer')}/token",
+                "service": host(box),
+                "issuer": ISSUER,
+                "rootcertbundle": str(folder(box) / CERTIFICATE_FILE),
+            }
+        },
+    }
+
+
+def _answers(address: str, status: int) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            return httpx.get(address, timeout=2).status_code == status
+        except httpx.TransportError:
+            return False
+
+    return answers

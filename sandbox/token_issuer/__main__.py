@@ -1,6 +1,7 @@
 """Run the issuer: `python -m sandbox.token_issuer --folder DIR --port N`."""
 
 import argparse
+import secrets
 from pathlib import Path
 
 import uvicorn
@@ -17,7 +18,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
     make_key(asked.folder)
-    make_accounts(asked.folder)
+    make_accounts(asked.folder, lambda _: secrets.token_hex(16))
     uvicorn.run(make_app(asked.folder), host="127.0.0.1", port=asked.port, log_level="info")
 
 

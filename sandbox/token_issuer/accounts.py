@@ -2,8 +2,7 @@
 
 import json
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,12 +33,12 @@ class Account:
     revoked: bool = False
 
 
-def make_accounts(folder: Path) -> dict[str, Account]:
-    """Write accounts with new passwords, unless they are there; what there is."""
+def make_accounts(folder: Path, password: Callable[[str], str]) -> dict[str, Account]:
+    """Write accounts with these passwords, unless they are there; what there is."""
     if not (folder / ACCOUNTS_FILE).exists():
         write_accounts(
             folder,
-            {name: Account(name, secrets.token_hex(16), may) for name, may in _RIGHTS.items()},
+            {name: Account(name, password(name), may) for name, may in _RIGHTS.items()},
         )
     return read_accounts(folder)
 

@@ -1,24 +1,22 @@
 """An engine, a registry and its issuer of these tests' own, started once."""
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from sandbox import docker_engine
-from sandbox.example_history import make_repository
-from sandbox.example_images import make_base_image
-from sandbox.image_registry import ImageRegistry
+from sandbox import docker_engine, image_registry, repository
+from sandbox.box import Box
+from sandbox.part import Part, start_all, stop_all
+from sandbox.processes import Processes
 from sandbox.token_issuer.accounts import PUBLISHER, Account
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.git import GitMirror
@@ -29,8 +27,6 @@ from slipway.domain.image import ImageReference
 from slipway.domain.target import Service
 from slipway.ports import PullCredentials
 
-ROOT = Path(__file__).parents[3]
-
 
 def until(is_so: Callable[[], bool], what: str, within: float = 30.0) -> None:
     deadline = time.monotonic() + within
@@ -40,52 +36,42 @@ def until(is_so: Callable[[], bool], what: str, within: float = 30.0) -> None:
         time.sleep(0.02)  # between two looks at another process
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
+@dataclass(frozen=True)
 class ImageSide:
     """Everything of the sandbox that images need."""
 
-    folder: Path
-    registry: ImageRegistry
-    accounts: dict[str, Account] = field(default_factory=dict)
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    box: Box
+
+    @property
+    def host(self) -> str:
+        return image_registry.host(self.box)
+
+    @property
+    def issuer(self) -> str:
+        return f"http://127.0.0.1:{self.box.port('token-issuer')}/token"
 
     @property
     def engine(self) -> str:
-        return docker_engine.address(self.folder)
+        return docker_engine.engine(self.box)
 
     def service(self, name: str = "ls-triton-adapter", folder: str = "adapter") -> Service:
-        return Service(name, folder, f"{self.registry.host}/oceanid/{name}")
+        return Service(name, folder, f"{self.host}/oceanid/{name}")
+
+    def account(self, name: str) -> Account:
+        return image_registry.accounts(self.box)[name]
 
     def credentials(self, name: str) -> PullCredentials:
-        account = self.accounts[name]
-        return PullCredentials(self.registry.host, name, SecretStr(account.password))
+        return PullCredentials(self.host, name, SecretStr(self.account(name).password))
 
-    def start(self, name: str, command: list[str], answers: Callable[[], bool]) -> None:
-        log = (self.folder / f"{name}.log").open("ab")
-        with log:
-            self.running[name] = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
-            )
-        until(answers, f"{name} answers")
-
-    def start_registry(self) -> None:
-        self.start("registry", self.registry.command(), self.registry.answers)
-
-    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
-        process = self.running.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        process.wait(30)
+    def kill_registry(self) -> None:
+        process = Processes(self.box).find("docker-registry")
+        assert process is not None
+        os.killpg(process.pid, signal.SIGKILL)
+        until(lambda: not process.alive, "the registry is dead")
 
     def skopeo(self, *words: str, account: str = PUBLISHER) -> subprocess.CompletedProcess[str]:
         """The independent witness."""
-        who = f"--creds={account}:{self.accounts[account].password}"
+        who = f"--creds={account}:{self.account(account).password}"
         command, *names = words
         return subprocess.run(
             ["skopeo", command, "--tls-verify=false", who, *names],  # noqa: S607 - Debian's skopeo
@@ -99,38 +85,31 @@ class ImageSide:
 
     def uploads_under_way(self) -> bool:
         """Whether the registry is receiving a layer, of which it has some bytes already."""
-        found = self.registry.folder.glob("images/**/_uploads/*/data")
+        found = image_registry.folder(self.box).glob("images/**/_uploads/*/data")
         return any(each.stat().st_size > 0 for each in found)
 
 
 @pytest.fixture(scope="session")
 def images() -> Iterator[ImageSide]:
-    # Not pytest's own folder: the name of the engine's socket would become too long.
-    folder = Path(tempfile.mkdtemp(prefix="slipway-images-"))
-    side = ImageSide(folder, ImageRegistry(folder / "registry", free_port(), free_port()))
-    side.accounts = side.registry.prepare()
+    # Not pytest's own folder: the names of sockets would become too long.
+    box = Box(Path(tempfile.mkdtemp(prefix="slipway-images-")))
+    parts: list[Part] = [docker_engine.Docker(), image_registry.Registry(), repository.Repository()]
     try:
-        side.start("issuer", side.registry.issuer_command(), side.registry.issuer_answers)
-        side.start_registry()
-        engine = docker_engine.command(folder)
-        side.start("docker", engine, lambda: docker_engine.answers(side.engine))
-        make_base_image(side.engine)
-        yield side
+        start_all(box, parts)
+        yield ImageSide(box)
     finally:
-        for name in list(side.running):
-            side.end(name)
-        shutil.rmtree(folder)
+        stop_all(box, parts)
+        shutil.rmtree(box.root)
 
 
 @pytest.fixture(scope="session")
 def history(images: ImageSide) -> dict[str, str]:
-    return make_repository(images.folder / "example.git")
+    return repository.commits(images.box)
 
 
 @pytest.fixture
-async def mirror(images: ImageSide, history: dict[str, str], tmp_path: Path) -> GitMirror:
-    mirror = GitMirror(Remote(str(images.folder / "example.git")), tmp_path)
-    assert history
+async def mirror(images: ImageSide, tmp_path: Path) -> GitMirror:
+    mirror = GitMirror(Remote(str(repository.path(images.box))), tmp_path)
     await mirror.fetch()
     return mirror
 

@@ -8,6 +8,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from sandbox import repository
 from sandbox.example_images import REPOSITORIES, publish_by_hand
 from sandbox.token_issuer.accounts import PUBLISHER
 from slipway.clients.docker import DockerBuilder
@@ -42,7 +43,8 @@ def running(engine: docker.DockerClient, image: str) -> Iterator[Container]:
 def ask(container: Container, path: str) -> str:
     """What the service answers; the engine has no network, so it is asked from inside."""
     wget = ["wget", "-S", "-O", "-", f"http://127.0.0.1:8080{path}"]
-    return str(container.exec_run(wget).output)
+    output, _ = container.exec_run(wget, demux=True).output, None
+    return str(output)
 
 
 def has_ended(container: Container) -> bool:
@@ -160,9 +162,9 @@ async def test_what_was_published_by_hand_has_both_tags_and_no_labels(
 ) -> None:
     named = publish_by_hand(
         images.engine,
-        images.registry.host,
-        images.accounts[PUBLISHER],
-        images.folder / "example.git",
+        images.host,
+        images.account(PUBLISHER),
+        repository.path(images.box),
         history["first"],
     )
 

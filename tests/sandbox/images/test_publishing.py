@@ -5,7 +5,6 @@ import contextvars
 import json
 import logging
 import os
-import signal
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from sandbox.image_registry import Registry
 from sandbox.token_issuer.accounts import READER
 from slipway.clients.build_context import visible_files
 from slipway.clients.docker import DockerBuilder
@@ -123,7 +123,7 @@ async def test_a_dockerfile_that_cannot_be_read_is_a_failed_build(
 async def test_a_base_image_that_is_not_there_is_a_failed_build(
     images: ImageSide, builder: DockerBuilder, tmp_path: Path
 ) -> None:
-    tree = make_tree(tmp_path, Dockerfile=f"FROM {images.registry.host}/none:1\n")
+    tree = make_tree(tmp_path, Dockerfile=f"FROM {images.host}/none:1\n")
 
     with pytest.raises(BuildFailed, match=r"none"):
         await builder.build(tree, images.service(), {})
@@ -157,12 +157,12 @@ async def test_a_registry_that_dies_during_a_push_leaves_no_tag_and_takes_the_ne
             assert not push.done(), "the push was over before it could be interrupted"
             await asyncio.sleep(0.005)
 
-    images.end("registry", signal.SIGKILL)
+    images.kill_registry()
     try:
         with pytest.raises(Unreachable):
             await push
     finally:
-        images.start_registry()
+        Registry().start(images.box)
 
     assert not images.tagged(reference)
     assert await registry.tags(reference.repository) == []

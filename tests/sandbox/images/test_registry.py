@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from sandbox.image_registry import folder
 from sandbox.token_issuer.accounts import PULLER, revoked
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.registry import OciRegistry
@@ -47,9 +48,9 @@ async def test_the_registry_would_convert_for_a_client_that_accepts_anything(
     """The trap that the four media types avoid, still there in docker-registry 2.8.2."""
     async with httpx.AsyncClient() as careless:
         token = await careless.get(
-            f"http://127.0.0.1:{images.registry.issuer_port}/token",
-            params={"service": images.registry.host, "scope": f"repository:{published.path}:pull"},
-            auth=(PULLER, images.accounts[PULLER].password),
+            images.issuer,
+            params={"service": images.host, "scope": f"repository:{published.path}:pull"},
+            auth=(PULLER, images.account(PULLER).password),
         )
         answer = await careless.get(
             f"http://{published.host}/v2/{published.path}/manifests/{published.tag}",
@@ -106,7 +107,7 @@ async def test_a_revoked_account_is_rejected_from_the_next_look_on(
 ) -> None:
     good = images.credentials(PULLER)
 
-    with revoked(images.registry.folder, PULLER), pytest.raises(AccessDenied, match="revoked"):
+    with revoked(folder(images.box), PULLER), pytest.raises(AccessDenied, match="revoked"):
         await registry.probe(published, good)
 
     await registry.probe(published, good)
@@ -140,6 +141,6 @@ async def test_an_image_is_found_by_anybody_who_may_pull(
 
 
 def test_oauth_by_post_is_answered_so_that_containerd_falls_back(images: ImageSide) -> None:
-    answer = httpx.post(f"http://127.0.0.1:{images.registry.issuer_port}/token")
+    answer = httpx.post(images.issuer)
 
     assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED
