@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import yaml
@@ -40,6 +41,8 @@ TIMEOUT = (3.0, 10.0)
 EVENTS_SHOWN = 15
 LOG_LINES = 50
 NOT_FOUND, UNAUTHORIZED, FORBIDDEN = 404, 401, 403
+_NO_LOG = "unable to retrieve container logs for "
+"""What the kubelet writes into a log, with status 200, once it has removed the container."""
 BUSY = frozenset({429, 500, 502, 503, 504})
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 _SECRET = re.compile(
@@ -187,10 +190,12 @@ class KubernetesCluster:
             return []
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}"
         path += f"&tailLines={LOG_LINES}"
-        status, body = await self._ask("GET", f"{path}&previous=true" if last else path)
-        if status != 200 and last:  # noqa: PLR2004 - the ended container may be gone already
-            status, body = await self._ask("GET", path)
-        return [_redacted(line) for line in body.splitlines()] if status == 200 else []  # noqa: PLR2004
+        for each in [f"{path}&previous=true", path] if last else [path]:
+            status, body = await self._ask("GET", each)
+            lines = [line for line in body.splitlines() if not line.startswith(_NO_LOG)]
+            if status == HTTPStatus.OK and lines:
+                return [_redacted(line) for line in lines]
+        return []
 
     async def _list(self, path: str, labels: Mapping[str, str]) -> list[Object]:
         selector = "%2C".join(f"{key}%3D{value}" for key, value in labels.items())
