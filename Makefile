@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help venv check test test-fast fmt lock wheel clean
+.PHONY: help venv demo up down check test test-fast fmt lock wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,6 +19,19 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: venv ## the whole story on real parts; leaves them running
+	@$(BIN)/python -m sandbox prepare
+	@$(BIN)/python -m sandbox reset
+	@$(BIN)/python -m sandbox up
+	@$(BIN)/python -m sandbox.demo
+
+up: venv ## the sandbox, without the story
+	@$(BIN)/python -m sandbox prepare
+	@$(BIN)/python -m sandbox up
+
+down: ## end the sandbox
+	@test ! -d .sandbox || $(BIN)/python -m sandbox down
 
 check: venv ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
