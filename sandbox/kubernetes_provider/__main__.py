@@ -25,8 +25,9 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     for each in (signal.SIGTERM, signal.SIGINT):
-        # The engine shares its terminal's SIGINT with us; it cancels by the call for that.
-        signal.signal(each, signal.SIG_IGN if each is signal.SIGINT else lambda *_: stopping.set())
+        # The engine gives a plugin a process group of its own, ends it by SIGINT, and waits for
+        # five seconds before it kills.
+        signal.signal(each, lambda *_: stopping.set())
     print(port, flush=True)
     engine = os.getppid()
     while not stopping.wait(LOOK_EVERY):
