@@ -44,6 +44,7 @@ def adapter(name: str, subject: str, *edits: Edit) -> Step:
 
 _START = f"{ADAPTER}/start.sh"
 _ANSWER = f"{ADAPTER}/answer.sh"
+_PROGRAM = "cluster/Pulumi.yaml"
 _LISTEN = "nc -ll -p 8080 -e /srv/answer.sh &\n"
 _OPEN_MODELS = 'echo "ls-triton-adapter: models.json: no such file or directory" >&2\nexit 1\n'
 _WARM_UP = "cache=$(head -c 200000000 /dev/zero | tr '\\0' x)\necho \"cached ${#cache} bytes\"\n"
@@ -93,10 +94,26 @@ MAIN_LINE = (
         Edit(_START, _LISTEN, _WARM_UP + _LISTEN),
         Edit(_START, _LOSE, _WAIT),
     ),
-    adapter("fourth", "Leave the model server alone", Edit(_START, _WAIT, _LOSE)),
+    adapter(
+        "breaks_program",
+        "Read the adapter's image by another name",
+        Edit(_START, _WAIT, _LOSE),
+        Edit(_PROGRAM, "image: ${imageOfTheAdapter}", "image: ${adapterImage}"),
+    ),
+    adapter(
+        "changes_more",
+        "Run two adapters",
+        Edit(_PROGRAM, "image: ${adapterImage}", "image: ${imageOfTheAdapter}"),
+        Edit(_PROGRAM, "replicas: 2", "replicas: 1"),
+    ),
+    adapter("fourth", "Run one adapter again", Edit(_PROGRAM, "replicas: 1", "replicas: 2")),
     Step("sink_second", "Name the sink's second release", (Edit(f"{SINK}/release", "second\n"),)),
 )
-"""Oldest first; a merge (`inside_merge`, `merge`) and `fifth` follow."""
+"""Oldest first; a merge (`inside_merge`, `merge`) and `fifth` follow.
+
+The image of `breaks_program` and of `changes_more` is good: it is the program of these commits that
+a preview finds broken, or changing more than the image.
+"""
 
 INSIDE_MERGE = adapter("inside_merge", "Prepare the fifth release")
 FIFTH = adapter("fifth", "Release for the fifth time")

@@ -93,6 +93,8 @@ class Processes:
                 os.killpg(process.pid, each)
                 _wait_for_end(process)
         (self._box.folder("run") / f"{process.name}.json").unlink(missing_ok=True)
+        # Only those that this very process started can be reaped by it.
+        _children[:] = [each for each in _children if each.poll() is None]
 
     def log(self, name: str) -> Path:
         """A process' log file."""

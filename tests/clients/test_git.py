@@ -15,7 +15,6 @@ from slipway.domain.commit import Commit, CommitPrefix
 from slipway.domain.target import Service
 from slipway.errors import (
     AccessDenied,
-    AmbiguousCommit,
     InvalidInput,
     SlipwayError,
     UnknownCommit,
@@ -111,30 +110,6 @@ async def test_a_tree_or_a_file_is_no_commit(work: Work, mirror: GitMirror) -> N
     for name in ("HEAD^{tree}", "HEAD:a"):
         with pytest.raises(UnknownCommit):
             await mirror.resolve(Commit(work.git("rev-parse", name)))
-
-
-async def test_an_abbreviation_of_two_commits_names_both(work: Work, mirror: GitMirror) -> None:
-    """Two commits that share four characters turn up among a few hundred (the birthday paradox)."""
-    work.commit("one", a="1")
-    tree = work.git("rev-parse", "HEAD^{tree}")
-    seen: dict[str, str] = {}
-    for number in range(5000):
-        sha = work.git("commit-tree", tree, "-m", f"twin {number}")
-        if sha[:4] in seen:
-            pair = sorted([seen[sha[:4]], sha])
-            break
-        seen[sha[:4]] = sha
-    else:
-        pytest.fail("no two commits share four characters")
-    for sha in pair:
-        work.git("branch", f"twin-{sha}", sha)
-    await mirror.fetch()
-
-    with pytest.raises(AmbiguousCommit) as refused:
-        await mirror.resolve(CommitPrefix(pair[0][:4]))
-
-    assert all(sha in str(refused.value) for sha in pair)
-    assert "twin" in str(refused.value)
 
 
 async def test_the_main_line_is_the_first_parents_and_no_other(

@@ -119,6 +119,10 @@ class FakeRegistry:
 
     async def tag(self, image: PublishedImage, tag: str) -> None:
         await self.faults.at("before", "registry.tag")
+        if (image.repository, image.digest) not in self.images:
+            raise ImageMissing(
+                f"{image.repository}@{image.digest} is gone: nothing to tag as {tag}"
+            )
         self.tagged[image.repository, tag] = image.digest
 
     async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:

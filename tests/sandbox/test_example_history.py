@@ -59,13 +59,16 @@ async def test_what_is_on_the_main_line_and_what_is_not(
         assert await mirror.on_main_line(commit, "main") is (name not in off), name
 
 
-async def test_the_twins_cannot_be_told_apart_by_seven_characters(
+async def test_an_abbreviation_of_two_commits_is_refused_with_both_their_names(
     commits: dict[str, Commit], mirror: GitMirror
 ) -> None:
     assert commits["twin_a"] != commits["twin_b"]
 
-    with pytest.raises(AmbiguousCommit):
+    with pytest.raises(AmbiguousCommit) as refused:
         await mirror.resolve(CommitPrefix(commits["twin_a"].short))
+
+    for name in ("twin_a", "twin_b"):
+        assert f"{commits[name]} Twin" in str(refused.value)
 
 
 async def test_each_commit_builds_something_new_where_it_says_so(
@@ -82,3 +85,17 @@ async def test_each_commit_builds_something_new_where_it_says_so(
     assert changed == [each.name for each in MAIN_LINE if each.name not in unchanged]
     sinks = {await mirror.build_inputs(commits[each.name], SINK) for each in MAIN_LINE}
     assert len(sinks) == 2
+
+
+async def test_the_program_changes_where_it_is_meant_to_and_back(
+    commits: dict[str, Commit], mirror: GitMirror
+) -> None:
+    texts = {}
+    for name in ("dies_soon", "breaks_program", "changes_more", "fourth"):
+        async with mirror.checkout(commits[name]) as tree:
+            texts[name] = (tree / "cluster/Pulumi.yaml").read_text()
+
+    assert texts["fourth"] == texts["dies_soon"]
+    assert texts["breaks_program"].count("${adapterImage}") == 1
+    changed = set(texts["changes_more"].splitlines()) - set(texts["fourth"].splitlines())
+    assert [line.strip() for line in changed] == ["replicas: 2"]
