@@ -22,7 +22,8 @@ PULL_GRACE = 30.0
 """Seconds that a pull may fail for reasons of the network before the image is disproven."""
 UNSCHEDULABLE_GRACE = 60.0
 """Seconds that a pod may stay unscheduled: an autoscaler may need them."""
-RESTARTS_UNTIL_DISPROVEN = 2
+EXITS_UNTIL_DISPROVEN = 2
+"""One exit may be bad luck (a dependency that was late); the second is the image's own."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 
@@ -220,10 +221,10 @@ def _container_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
         yield _Trouble(pod.name, "create", why, PULL_GRACE)
     elif container.terminated in {"ContainerCannotRun", "StartError"}:
         yield _Trouble(pod.name, "start", f"{where} can't start: {container.terminated}{message}")
-    if container.restarts >= RESTARTS_UNTIL_DISPROVEN and not container.ready:
+    exits = container.restarts + (container.waiting == "CrashLoopBackOff")
+    if exits >= EXITS_UNTIL_DISPROVEN and not container.ready:
         ended = f"{container.terminated or 'ended'}, exit code {container.exit_code}"
-        why = f"{where} has been restarted {container.restarts} times: {ended}"
-        yield _Trouble(pod.name, "restarts", why)
+        yield _Trouble(pod.name, "exits", f"{where} has ended {exits} times: {ended}")
     if container.terminated == "OOMKilled" and container.restarts >= 1 and not container.ready:
         yield _Trouble(pod.name, "memory", f"{where} was OOMKilled: it needs more than its limit")
 

@@ -164,9 +164,9 @@ def test_a_grace_starts_anew_when_the_trouble_has_gone() -> None:
     assert judgement.verdict is Verdict.WAITING
 
 
-def test_one_restart_is_forgiven_two_are_not() -> None:
-    once = container(ready=False, waiting="CrashLoopBackOff", restarts=1, terminated="Error")
-    twice = replace(once, restarts=2, exit_code=3)
+def test_one_exit_is_forgiven_two_are_not() -> None:
+    once = container(ready=False, restarts=1, terminated="Error")
+    twice = replace(once, waiting="CrashLoopBackOff", exit_code=3)
 
     assert after(0, workloads(pod(state=once))).verdict is Verdict.WAITING
     judgement = after(0, workloads(pod(state=twice)))

@@ -33,7 +33,7 @@ async def restored(world: World, name: str) -> Outcome:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("crashing", "restarted 2 times: Error, exit code 1"),
+        ("crashing", "has ended 2 times: Error, exit code 1"),
         ("hungry", "OOMKilled"),
         ("stuck", "0 of 1 pods ready"),
         ("sick", "answered 503: not today"),
@@ -223,7 +223,7 @@ async def test_a_restore_stops_where_somebody_else_has_changed_the_value() -> No
     assert outcome.state is State.NEEDS_ATTENTION
     assert world.value == theirs
     assert "by bob" in outcome.release.reason
-    assert "restarted 2 times" in outcome.release.reason
+    assert "has ended 2 times" in outcome.release.reason
     assert not outcome.release.unproven
 
 
