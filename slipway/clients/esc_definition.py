@@ -55,6 +55,11 @@ def locate(text: str, key: str) -> Located:
     return Located(form, str(node.value) if form is KeyForm.PLAIN else None)
 
 
+def has_imports(text: str) -> bool:
+    """Whether the definition imports other environments."""
+    return any(name.value == "imports" and value.value for name, value in _pairs(_compose(text)))
+
+
 def replaced(text: str, key: str, value: str) -> str:
     """The definition with another value for a key that is a plain string in it."""
     entries = _path_to(_compose(text), key)

@@ -1,0 +1,219 @@
+"""The ConfigStore port on Pulumi ESC's REST API.
+
+Routes and headers are those of Pulumi's published REST specification and of its CLI's own client
+(pulumi/pulumi sdk/go/common/esc, pkg/cmd/esc), which says `ETag` where the specification says
+`If-Match`: both are sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.clients.esc_definition import has_imports, inserted, locate, removed, replaced
+from slipway.clients.pulumi_api import Answer, PulumiApi
+from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm
+from slipway.domain.target import ConfigKey
+from slipway.errors import (
+    ConfigConflict,
+    ConfigKeyUnusable,
+    ConfigMismatch,
+    ConfigRejected,
+    SlipwayError,
+    Unreachable,
+)
+
+log = logging.getLogger(__name__)
+
+_YAML = {"Content-Type": "application/x-yaml"}
+_CONFLICT = {409, 412}
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """One revision of the environment, as the server keeps it."""
+
+    text: str
+    etag: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class EscConfigStore:
+    """One key at a time of an ESC environment, read and changed in its definition's own text."""
+
+    api: PulumiApi
+
+    async def read(self, key: ConfigKey) -> ConfigSnapshot:
+        """The key at the environment's latest revision; `ConfigKeyUnusable` if there is none."""
+        now, newest = await asyncio.gather(self._read(key), self._newest(key))
+        found = locate(now.text, key.key)
+        form = found.form
+        if form is KeyForm.MISSING and await self._is_inherited(key, now.text):
+            form = KeyForm.INHERITED
+        author = newest.author if newest and newest.number == now.revision else ""
+        return ConfigSnapshot(key, now.revision, now.etag, form, found.value, author)
+
+    async def write(self, snapshot: ConfigSnapshot, value: str | None) -> ConfigSnapshot:
+        """Replace exactly this key's value, compare-and-set, and read it back."""
+        key = snapshot.key
+        before = await self._read(key)
+        if before.etag != snapshot.etag:
+            raise await self._conflict(snapshot)
+        changed = _changed(before.text, key.key, value)
+        if changed == before.text:
+            return snapshot
+        await self._check(key, changed)
+        revision = await self._patch(snapshot, changed)
+        after = await self._read(key, revision)
+        if after.text != changed:
+            raise ConfigMismatch(
+                f"ESC environment {key.environment_name} reads back differently at revision "
+                f"{revision} than it was written for {key.key}: compare it with revision "
+                f"{snapshot.revision}, and set the key by hand"
+            )
+        found = locate(after.text, key.key)
+        return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
+
+    async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
+        """The revisions after `revision`, newest first."""
+        found: list[ConfigRevision] = []
+        before = 0
+        while True:
+            page = await self._versions(key, before, _PAGE)
+            newer = [each for each in page if each.number > revision]
+            found += newer
+            if not page or len(newer) < len(page):
+                return found
+            before = page[-1].number
+
+    async def _read(self, key: ConfigKey, revision: int | None = None) -> _Definition:
+        path = _path(key) if revision is None else f"{_path(key)}/versions/{revision}"
+        answer = await self.api.ask(path)
+        if not answer.good:
+            raise ConfigKeyUnusable(
+                f"ESC environment {key.environment_name} can't be read ({answer.problem}): correct "
+                "its name in the target, or make it"
+            )
+        number = answer.headers.get("pulumi-esc-revision", "")
+        if not number.isdecimal() or not answer.headers.get("etag"):
+            raise ConfigKeyUnusable(
+                f"ESC environment {key.environment_name} came without revision or ETag, so a write "
+                f"could not be guarded: check what answers at {self.api.backend}"
+            )
+        return _Definition(answer.text, answer.headers["etag"], int(number))
+
+    async def _is_inherited(self, key: ConfigKey, text: str) -> bool:
+        """Whether an imported environment sets the key; the check decrypts nothing."""
+        if not has_imports(text):
+            return False
+        answer = await self._ask_check(key, text)
+        section = _at(answer.json(), "properties", "pulumiConfig", "value")
+        return isinstance(section, dict) and key.key in section
+
+    async def _check(self, key: ConfigKey, text: str) -> None:
+        answer = await self._ask_check(key, text)
+        _require_accepted(key, answer)
+
+    async def _ask_check(self, key: ConfigKey, text: str) -> Answer:
+        path = f"/api/esc/environments/{key.organization}/yaml/check?showSecrets=false"
+        return await self.api.ask(path, method="POST", content=text, headers=_YAML)
+
+    async def _patch(self, snapshot: ConfigSnapshot, text: str) -> int:
+        """Send the definition once; the revision that holds it."""
+        key, etag = snapshot.key, snapshot.etag
+        headers = {**_YAML, "ETag": etag, "If-Match": etag}
+        try:
+            answer = await self.api.send("PATCH", _path(key), content=text, headers=headers)
+        except Unreachable as error:
+            log.warning("%s: looking whether it was written", error)
+            return await self._look_up(snapshot, text, error)
+        if answer.status in _CONFLICT:
+            raise await self._conflict(snapshot)
+        _require_accepted(key, answer)
+        number = answer.headers.get("pulumi-esc-revision", "")
+        return int(number) if number.isdecimal() else snapshot.revision + 1
+
+    async def _look_up(self, snapshot: ConfigSnapshot, text: str, lost: Unreachable) -> int:
+        """After a lost answer: compare-and-set allows ours only as the very next revision."""
+        now = await self._read(snapshot.key)
+        if now.etag == snapshot.etag:
+            raise Unreachable(
+                f"ESC key {snapshot.key} was not written, revision {now.revision} stands: {lost}"
+            ) from lost
+        mine = snapshot.revision + 1
+        if (await self._read(snapshot.key, mine)).text != text:
+            raise await self._conflict(snapshot) from lost
+        log.info("ESC key %s was written as revision %d after all", snapshot.key, mine)
+        return mine
+
+    async def _conflict(self, snapshot: ConfigSnapshot) -> SlipwayError:
+        try:
+            since = await self.revisions_since(snapshot.key, snapshot.revision)
+        except SlipwayError as error:
+            log.info("who changed the environment could not be asked: %s", error)
+            since = []
+        listed = ", ".join(str(each) for each in since[:5]) or "a newer revision"
+        return ConfigConflict(
+            f"ESC environment {snapshot.key.environment_name} changed since revision "
+            f"{snapshot.revision}, which {snapshot.key.key} was decided on: {listed}; nothing was "
+            "written; look at that change, and start a new run"
+        )
+
+    async def _newest(self, key: ConfigKey) -> ConfigRevision | None:
+        found = await self._versions(key, 0, 1)
+        return found[0] if found else None
+
+    async def _versions(self, key: ConfigKey, before: int, count: int) -> list[ConfigRevision]:
+        answer = await self.api.ask(f"{_path(key)}/versions?before={before}&count={count}")
+        return [
+            ConfigRevision(
+                int(each.get("number", 0)),
+                str(each.get("creatorLogin") or each.get("creatorName") or ""),
+                str(each.get("created", "")),
+            )
+            for each in answer.items()
+            if answer.good
+        ]
+
+
+def _path(key: ConfigKey) -> str:
+    return f"/api/esc/environments/{key.environment_name}"
+
+
+def _changed(text: str, key: str, value: str | None) -> str:
+    form = locate(text, key).form
+    if value is None:
+        return removed(text, key) if form is KeyForm.PLAIN else text
+    return inserted(text, key, value) if form is KeyForm.MISSING else replaced(text, key, value)
+
+
+def _require_accepted(key: ConfigKey, answer: Answer) -> None:
+    """Refuse what ESC refuses, also where it says so in the body of a good answer."""
+    diagnostics = [each for each in answer.json().get("diagnostics") or [] if _is_error(each)]
+    if answer.good and not diagnostics:
+        return
+    said = "; ".join(_sentence(each) for each in diagnostics[:3]) or answer.problem
+    raise ConfigRejected(
+        f"ESC refuses environment {key.environment_name} with {key.key} changed: {said}; nothing "
+        "was written; mend the definition with `pulumi env edit`"
+    )
+
+
+def _is_error(diagnostic: Any) -> bool:
+    """An empty severity is an error too (esc apitype.EnvironmentDiagnostic)."""
+    return isinstance(diagnostic, dict) and diagnostic.get("severity") != "warning"
+
+
+def _sentence(diagnostic: dict[str, Any]) -> str:
+    line = _at(diagnostic, "range", "begin", "line")
+    where = f"line {line}: " if line else ""
+    return f"{where}{diagnostic.get('summary', '')}"[:200]
+
+
+def _at(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,260 @@
+"""The ESC client keeps people's text, writes once, and knows what a lost answer leaves open."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from slipway.clients import pulumi_api
+from slipway.clients.pulumi_api import PulumiApi
+from slipway.domain.config import KeyForm
+from slipway.errors import (
+    AccessDenied,
+    ConfigConflict,
+    ConfigKeyUnusable,
+    ConfigMismatch,
+    ConfigRejected,
+    InvalidInput,
+    Unreachable,
+)
+from tests.clients.cloud import BACKEND, PATH, CloudHere, Send, Spoiler, key
+from tests.clients.test_esc_definition import DEFINITION, IMAGE
+
+BEFORE = DEFINITION.replace("{fn::secret: {ciphertext: ZXNjAAAA}}", "hush").replace("- common", "")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi_api, "PAUSES", (0.0, 0.0))
+
+
+@pytest.fixture
+async def cloud(tmp_path: Path) -> CloudHere:
+    here = CloudHere(tmp_path)
+    await here.define(BEFORE)
+    here.wire.requests.clear()
+    return here
+
+
+def spoil(
+    method: str, *, after: bool, answer: httpx.Response | None = None, path: str = PATH
+) -> Spoiler:
+    """Every matching request is lost, or answered otherwise, before or after its effect."""
+
+    async def strike(request: httpx.Request, send: Send) -> httpx.Response:
+        if request.method != method or request.url.path != path:
+            return await send(request)
+        if after:
+            await send(request)
+        if answer is None:
+            raise httpx.ReadTimeout("canary", request=request)
+        return answer
+
+    return strike
+
+
+async def test_only_the_value_changes_in_the_definition(cloud: CloudHere) -> None:
+    store = cloud.store()
+
+    await store.write(await store.read(key()), IMAGE)
+
+    assert await cloud.text() == BEFORE.replace("ghcr.io/acme/shop/adapter:v1", IMAGE)
+
+
+async def test_the_same_value_makes_no_revision(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+
+    again = await store.write(before, before.value)
+
+    assert again == before
+    assert cloud.wire.sent("PATCH") == 0
+
+
+async def test_a_key_that_only_an_import_sets_is_inherited(cloud: CloudHere) -> None:
+    await cloud.define(
+        "values:\n  pulumiConfig:\n    cluster:adapterImage: a/b\n", environment="-x"
+    )
+    await cloud.define("imports: [default/cluster-x]\nvalues: {}\n")
+
+    found = await cloud.store().read(key())
+
+    assert (found.form, found.value) == (KeyForm.INHERITED, None)
+
+
+async def test_what_esc_refuses_is_told_and_not_sent(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    said = {"code": 400, "message": "bad", "diagnostics": [{"summary": "unknown property 'x'"}]}
+    check = "/api/esc/environments/acme/yaml/check"
+    cloud.wire.spoil = spoil("POST", after=False, answer=httpx.Response(400, json=said), path=check)
+
+    with pytest.raises(ConfigRejected, match="unknown property 'x'; nothing was written"):
+        await store.write(before, IMAGE)
+
+    assert cloud.wire.sent("PATCH") == 0
+
+
+async def test_a_refusal_in_a_good_answer_is_a_refusal(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    said = {"diagnostics": [{"summary": "no", "severity": ""}]}
+    cloud.wire.spoil = spoil("PATCH", after=False, answer=httpx.Response(200, json=said))
+
+    with pytest.raises(ConfigRejected, match="with cluster:adapterImage changed: no"):
+        await store.write(before, IMAGE)
+
+
+async def test_a_warning_is_no_refusal(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+
+    async def warn(request: httpx.Request, send: Send) -> httpx.Response:
+        answer = await send(request)
+        if request.method != "PATCH":
+            return answer
+        said = {"diagnostics": [{"summary": "old", "severity": "warning"}]}
+        return httpx.Response(200, json=said, headers={"Pulumi-ESC-Revision": "3"})
+
+    cloud.wire.spoil = warn
+
+    assert (await store.write(before, IMAGE)).value == IMAGE
+
+
+async def test_a_change_between_our_read_and_our_write_wins(cloud: CloudHere) -> None:
+    """The server's compare-and-set decides, not our own look before it."""
+    store = cloud.store()
+    before = await store.read(key())
+
+    async def overtake(request: httpx.Request, send: Send) -> httpx.Response:
+        if request.method == "PATCH":
+            cloud.wire.spoil = None
+            await cloud.define(BEFORE.replace(":v3", ":v4"))
+        return await send(request)
+
+    cloud.wire.spoil = overtake
+
+    with pytest.raises(ConfigConflict, match="revision 3 by operator"):
+        await store.write(before, IMAGE)
+
+    assert await cloud.text() == BEFORE.replace(":v3", ":v4")
+
+
+async def test_a_write_whose_answer_is_lost_is_found_and_not_sent_again(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    cloud.wire.spoil = spoil("PATCH", after=True)
+
+    written = await store.write(before, IMAGE)
+
+    assert (written.revision, written.value) == (before.revision + 1, IMAGE)
+    assert cloud.wire.sent("PATCH") == 1
+
+
+async def test_a_write_that_is_lost_on_its_way_is_told_and_not_sent_again(
+    cloud: CloudHere,
+) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    cloud.wire.spoil = spoil("PATCH", after=False)
+
+    with pytest.raises(Unreachable, match="was not written, revision 2 stands"):
+        await store.write(before, IMAGE)
+
+    assert cloud.wire.sent("PATCH") == 1
+    assert await cloud.text() == BEFORE
+
+
+async def test_a_lost_answer_and_somebody_elses_write_are_told_apart(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+
+    async def overtake(request: httpx.Request, send: Send) -> httpx.Response:
+        if request.method != "PATCH":
+            return await send(request)
+        cloud.wire.spoil = None
+        await cloud.define(BEFORE + "# theirs\n")
+        raise httpx.ReadTimeout("canary", request=request)
+
+    cloud.wire.spoil = overtake
+
+    with pytest.raises(ConfigConflict, match="by operator"):
+        await store.write(before, IMAGE)
+
+
+async def test_a_definition_that_reads_back_differently_is_told(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    other = httpx.Response(200, text=BEFORE, headers={"ETag": '"x"', "Pulumi-ESC-Revision": "3"})
+    cloud.wire.spoil = spoil("GET", after=True, answer=other, path=f"{PATH}/versions/3")
+
+    with pytest.raises(ConfigMismatch, match="reads back differently at revision 3"):
+        await store.write(before, IMAGE)
+
+
+async def test_an_account_that_may_only_read_is_refused_a_write(cloud: CloudHere) -> None:
+    store = cloud.store("viewer")
+
+    with pytest.raises(AccessDenied, match="may not PATCH"):
+        await store.write(await store.read(key()), IMAGE)
+
+    assert await cloud.text() == BEFORE
+
+
+async def test_a_rejected_token_is_told_and_never_shown(cloud: CloudHere) -> None:
+    store = cloud.store()
+    store.api.token = SecretStr("canary-token")
+
+    with pytest.raises(AccessDenied, match="token is not accepted") as raised:
+        await store.read(key())
+
+    assert "canary-token" not in f"{raised.value} {raised.value.__cause__} {store!r}"
+
+
+async def test_an_environment_that_is_not_there_is_named(cloud: CloudHere) -> None:
+    await cloud.api("operator").send("DELETE", PATH)
+
+    with pytest.raises(ConfigKeyUnusable, match="acme/default/cluster can't be read"):
+        await cloud.store().read(key())
+
+
+async def test_a_read_is_tried_again_until_the_api_answers(cloud: CloudHere) -> None:
+    left = [httpx.Response(502), httpx.Response(429, headers={"Retry-After": "0"})]
+
+    async def stumble(request: httpx.Request, send: Send) -> httpx.Response:
+        return left.pop() if left and request.url.path == PATH else await send(request)
+
+    cloud.wire.spoil = stumble
+
+    assert (await cloud.store().read(key())).form is KeyForm.PLAIN
+
+
+async def test_an_api_that_stays_away_is_unreachable(cloud: CloudHere) -> None:
+    cloud.wire.spoil = spoil("GET", after=False)
+
+    with pytest.raises(Unreachable, match="did not answer GET"):
+        await cloud.store().read(key())
+
+    assert cloud.wire.sent("GET") >= 3
+
+
+async def test_a_write_that_is_turned_away_for_its_rate_is_sent_again(cloud: CloudHere) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    left = [httpx.Response(429, headers={"Retry-After": "0"})]
+
+    async def stumble(request: httpx.Request, send: Send) -> httpx.Response:
+        return left.pop() if left and request.method == "PATCH" else await send(request)
+
+    cloud.wire.spoil = stumble
+
+    assert (await store.write(before, IMAGE)).value == IMAGE
+
+
+@pytest.mark.parametrize("backend", ["http://api.pulumi.com", "file://~", "s3://bucket"])
+def test_the_token_is_sent_to_https_or_loopback_only(backend: str) -> None:
+    with pytest.raises(InvalidInput, match="is not an https address"):
+        PulumiApi(backend, SecretStr("canary"))
+
+    assert PulumiApi(BACKEND, SecretStr("canary")).backend == BACKEND

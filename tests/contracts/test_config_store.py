@@ -1,0 +1,138 @@
+"""What every ConfigStore promises: the one in memory and the one on Pulumi ESC."""
+
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from slipway.domain.config import KeyForm
+from slipway.domain.target import ConfigKey
+from slipway.errors import ConfigConflict
+from slipway.ports import ConfigStore
+from tests.clients.cloud import CloudHere, key
+from tests.fakes.esc import FakeConfigStore
+from tests.fakes.faults import Faults
+
+FORMS = {
+    KeyForm.EMPTY: "",
+    KeyForm.SECRET: "{fn::secret: hush}",
+    KeyForm.INTERPOLATED: "${name}",
+    KeyForm.NOT_TEXT: "12",
+}
+
+
+class Environment(Protocol):
+    """An environment that somebody else edits too."""
+
+    store: ConfigStore
+
+    async def edit(self, **values: str | KeyForm) -> None: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self.fake = FakeConfigStore(Faults())
+        self.store: ConfigStore = self.fake
+
+    async def edit(self, **values: str | KeyForm) -> None:
+        self.fake.edit("operator", **values)
+
+
+class OnEsc:
+    def __init__(self, folder: Path) -> None:
+        self.cloud = CloudHere(folder)
+        self.store: ConfigStore = self.cloud.store()
+        self.values: dict[str, str | KeyForm] = {}
+
+    async def edit(self, **values: str | KeyForm) -> None:
+        self.values |= values
+        lines = [
+            f"    cluster:{name}: {FORMS[value] if isinstance(value, KeyForm) else value}\n"
+            for name, value in self.values.items()
+        ]
+        await self.cloud.define("values:\n  name: x\n  pulumiConfig:\n" + "".join(lines))
+
+
+@pytest.fixture(params=["memory", "esc"])
+async def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environment:
+    made: Environment = InMemory() if request.param == "memory" else OnEsc(tmp_path)
+    await made.edit(adapterImage="ghcr.io/acme/adapter:1", sinkImage="ghcr.io/acme/sink:1")
+    return made
+
+
+async def value_of(environment: Environment, which: ConfigKey) -> str | None:
+    return (await environment.store.read(which)).value
+
+
+async def test_what_is_written_is_read(environment: Environment) -> None:
+    before = await environment.store.read(key())
+
+    written = await environment.store.write(before, "ghcr.io/acme/adapter:2")
+
+    now = await environment.store.read(key())
+    assert (before.form, before.value) == (KeyForm.PLAIN, "ghcr.io/acme/adapter:1")
+    assert (now.form, now.value) == (KeyForm.PLAIN, "ghcr.io/acme/adapter:2")
+    assert (now.revision, now.etag) == (written.revision, written.etag)
+    assert now.revision == before.revision + 1
+    assert now.author == "slipway"
+
+
+async def test_a_write_leaves_the_other_keys(environment: Environment) -> None:
+    await environment.store.write(await environment.store.read(key()), "ghcr.io/acme/adapter:2")
+
+    assert await value_of(environment, key("sinkImage")) == "ghcr.io/acme/sink:1"
+
+
+async def test_a_write_over_somebody_elses_change_is_refused(environment: Environment) -> None:
+    before = await environment.store.read(key())
+    await environment.edit(sinkImage="ghcr.io/acme/sink:2")
+
+    with pytest.raises(ConfigConflict, match="by operator"):
+        await environment.store.write(before, "ghcr.io/acme/adapter:2")
+
+    assert await value_of(environment, key()) == "ghcr.io/acme/adapter:1"
+
+
+async def test_what_a_write_gives_can_be_written_over(environment: Environment) -> None:
+    first = await environment.store.write(await environment.store.read(key()), "acme/adapter:2")
+
+    await environment.store.write(first, "ghcr.io/acme/adapter:3")
+
+    assert await value_of(environment, key()) == "ghcr.io/acme/adapter:3"
+
+
+async def test_a_key_is_put_in_and_taken_out_again(environment: Environment) -> None:
+    before = await environment.store.read(key("newImage"))
+    assert (before.form, before.value) == (KeyForm.MISSING, None)
+
+    put_in = await environment.store.write(before, "ghcr.io/acme/new:1")
+    assert await value_of(environment, key("newImage")) == "ghcr.io/acme/new:1"
+    taken_out = await environment.store.write(put_in, None)
+
+    assert taken_out.form is KeyForm.MISSING
+    assert (await environment.store.read(key("newImage"))).form is KeyForm.MISSING
+    assert await value_of(environment, key()) == "ghcr.io/acme/adapter:1"
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_key_in_another_form_has_no_value(environment: Environment, form: KeyForm) -> None:
+    await environment.edit(adapterImage=form)
+
+    found = await environment.store.read(key())
+
+    assert (found.form, found.value) == (form, None)
+
+
+async def test_revisions_are_told_newest_first_with_their_authors(environment: Environment) -> None:
+    before = await environment.store.read(key())
+    await environment.edit(sinkImage="ghcr.io/acme/sink:2")
+    now = await environment.store.read(key())
+    written = await environment.store.write(now, "ghcr.io/acme/adapter:2")
+
+    since = await environment.store.revisions_since(key(), before.revision)
+
+    assert [(each.number, each.author) for each in since] == [
+        (before.revision + 2, "slipway"),
+        (before.revision + 1, "operator"),
+    ]
+    assert await environment.store.revisions_since(key(), written.revision) == []
