@@ -12,7 +12,8 @@ import yaml
 from slipway.domain.config import KeyForm
 from slipway.errors import ConfigKeyUnusable, InvalidInput
 
-_SECTION = ("values", "pulumiConfig")
+Section = tuple[str, ...]
+PULUMI_CONFIG: Section = ("values", "pulumiConfig")
 _PLAIN = re.compile(
     r"[A-Za-z/][A-Za-z0-9._/:@+-]*(?<!:)|[0-9][A-Za-z0-9._:@+-]*/[A-Za-z0-9._/:@+-]*(?<!:)"
 )
@@ -43,9 +44,9 @@ class _Entry:
         return bool(self.value.start_mark.index < self.name.end_mark.index)
 
 
-def locate(text: str, key: str) -> Located:
-    """Find `values.pulumiConfig.<key>` and say in which form it stands there."""
-    entries = _path_to(_compose(text), key)
+def locate(text: str, key: str, section: Section = PULUMI_CONFIG) -> Located:
+    """Find the section's key and say in which form it stands there."""
+    entries = _path_to(_compose(text), key, section)
     if entries is None:
         return Located(KeyForm.MISSING)
     if any(each.is_shared for each in entries):
@@ -60,41 +61,41 @@ def has_imports(text: str) -> bool:
     return any(name.value == "imports" and value.value for name, value in _pairs(_compose(text)))
 
 
-def replaced(text: str, key: str, value: str) -> str:
+def replaced(text: str, key: str, value: str, section: Section = PULUMI_CONFIG) -> str:
     """The definition with another value for a key that is a plain string in it."""
-    entries = _path_to(_compose(text), key)
-    if entries is None or locate(text, key).form is not KeyForm.PLAIN:
+    entries = _path_to(_compose(text), key, section)
+    if entries is None or locate(text, key, section).form is not KeyForm.PLAIN:
         raise ConfigKeyUnusable(f"key {key} is not a plain string in the ESC definition")
     node = entries[-1].value
     new = _scalar(value, getattr(node, "style", None))
     changed = text[: node.start_mark.index] + new + text[node.end_mark.index :]
-    return _require_only(text, changed, key, value)
+    return _require_only(text, changed, key, value, section)
 
 
-def inserted(text: str, key: str, value: str) -> str:
+def inserted(text: str, key: str, value: str, section: Section = PULUMI_CONFIG) -> str:
     """The definition with a new first line in `pulumiConfig`, for a key that it lacks."""
-    section = _find_section(_compose(text))
-    if section is None or section.flow_style or not section.value:
+    mapping = _find_section(_compose(text), section)
+    if mapping is None or mapping.flow_style or not mapping.value:
         raise ConfigKeyUnusable(
-            f"key {key} can't be added: the ESC definition has no values.pulumiConfig with other "
-            "keys on lines of their own; write the key there once by hand"
+            f"key {key} can't be added: the definition has no {'.'.join(section)} with other keys "
+            "on lines of their own; write the key there once by hand"
         )
-    first = section.value[0][0].start_mark
+    first = mapping.value[0][0].start_mark
     newline = "\r\n" if "\r\n" in text else "\n"
     line = f"{_scalar(key)}: {_scalar(value)}{newline}{' ' * first.column}"
     changed = text[: first.index] + line + text[first.index :]
-    return _require_only(text, changed, key, value)
+    return _require_only(text, changed, key, value, section)
 
 
 def removed(text: str, key: str) -> str:
     """The definition without the key's own line, the way `inserted` has put it there."""
-    entries = _path_to(_compose(text), key)
+    entries = _path_to(_compose(text), key, PULUMI_CONFIG)
     if entries is None:
         raise ConfigKeyUnusable(f"key {key} is not in the ESC definition")
     name, value = entries[-1].name, entries[-1].value
     start = text.rfind("\n", 0, name.start_mark.index) + 1
     end = text.find("\n", value.end_mark.index) + 1 or len(text)
-    return _require_only(text, text[:start] + text[end:], key, None)
+    return _require_only(text, text[:start] + text[end:], key, None, PULUMI_CONFIG)
 
 
 def _compose(text: str) -> yaml.MappingNode | None:
@@ -107,11 +108,11 @@ def _compose(text: str) -> yaml.MappingNode | None:
     return node if isinstance(node, yaml.MappingNode) else None
 
 
-def _path_to(root: yaml.MappingNode | None, key: str) -> list[_Entry] | None:
+def _path_to(root: yaml.MappingNode | None, key: str, section: Section) -> list[_Entry] | None:
     """The entries that lead to the key's value, or None where one is missing."""
     entries: list[_Entry] = []
     node: yaml.Node | None = root
-    for wanted in (*_SECTION, key):
+    for wanted in (*section, key):
         pairs = [each for each in _pairs(node) if each[0].value == wanted]
         if len(pairs) > 1:
             raise ConfigKeyUnusable(f"{wanted} stands {len(pairs)} times in the ESC definition")
@@ -122,9 +123,9 @@ def _path_to(root: yaml.MappingNode | None, key: str) -> list[_Entry] | None:
     return entries
 
 
-def _find_section(root: yaml.MappingNode | None) -> yaml.MappingNode | None:
+def _find_section(root: yaml.MappingNode | None, section: Section) -> yaml.MappingNode | None:
     node: yaml.Node | None = root
-    for wanted in _SECTION:
+    for wanted in section:
         node = next((value for name, value in _pairs(node) if name.value == wanted), None)
     return node if isinstance(node, yaml.MappingNode) else None
 
@@ -173,12 +174,12 @@ def _reads_as_string(value: str) -> bool:
     return isinstance(node, yaml.ScalarNode) and bool(node.tag == _STRING)
 
 
-def _require_only(before: str, after: str, key: str, value: str | None) -> str:
+def _require_only(before: str, after: str, key: str, value: str | None, section: Section) -> str:
     """The changed text, once it is sure that readers see the change of this key and no other."""
     shapes = _shape(_compose(before)), _shape(_compose(after))
-    wanted = locate(after, key)
-    same_elsewhere = _without(shapes[0], key) == _without(shapes[1], key)
-    right_here = wanted.value == value if value is not None else wanted.form is KeyForm.MISSING
+    found = locate(after, key, section)
+    same_elsewhere = _without(shapes[0], key, section) == _without(shapes[1], key, section)
+    right_here = found.value == value if value is not None else found.form is KeyForm.MISSING
     if same_elsewhere and right_here:
         return after
     raise ConfigKeyUnusable(
@@ -195,7 +196,7 @@ def _shape(node: yaml.Node | None) -> Shape:
     return (node.tag, node.value) if node else ("", None)
 
 
-def _without(shape: Shape, key: str, path: tuple[str, ...] = _SECTION) -> Shape:
+def _without(shape: Shape, key: str, path: Section) -> Shape:
     """The document less the key itself."""
     tag, pairs = shape
     if not isinstance(pairs, list):

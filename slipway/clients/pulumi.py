@@ -1,0 +1,215 @@
+"""The Stack port: the pulumi CLI for what changes, Pulumi Cloud's REST API for what is asked.
+
+Why not through Pulumi's Automation API: docs/decisions/pulumi-cli-not-automation-api.md.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from slipway.clients import command
+from slipway.clients.pulumi_api import PulumiApi
+from slipway.clients.pulumi_cli import (
+    PulumiCli,
+    Scratch,
+    inherited,
+    is_busy,
+    last_lines,
+    scratch,
+    words,
+)
+from slipway.clients.pulumi_events import EventLog, parse_event_log
+from slipway.clients.pulumi_files import StackFile, read_stack_file
+from slipway.clients.pulumi_state import count_pending, parse_deployments, parse_history
+from slipway.clients.supervise import Supervised, supervise
+from slipway.domain.change import Preview
+from slipway.domain.target import ConfigKey, Target
+from slipway.errors import ApplyFailed, PreviewFailed, SlipwayError, StackBusy, StackUnusable
+from slipway.ports import Applied, ProgramRevision, StackState, StackUpdate
+
+log = logging.getLogger(__name__)
+
+PREVIEW_WITHIN = 300.0
+REFRESH_WITHIN = 300.0
+PREPARE_WITHIN = 900.0
+_RECENT = 10
+"""Updates of the history among which ours is looked for."""
+
+
+@dataclass(slots=True)
+class PulumiStack:
+    """One target's stack."""
+
+    target: Target
+    cli: PulumiCli
+    _cli_is_good: bool = field(default=False, repr=False)
+
+    @property
+    def api(self) -> PulumiApi:
+        """The account that holds the stack."""
+        return self.cli.api
+
+    async def check(self) -> None:
+        """`StackUnusable` or `AccessDenied` unless CLI, token and stack can be used."""
+        if not self._cli_is_good:
+            await self.cli.require_version()
+            self._cli_is_good = True
+        await self._ask("")
+
+    async def state(self) -> StackState:
+        """What Pulumi believes now; three requests, no CLI."""
+        stack, history, export = await asyncio.gather(
+            self._ask(""), self._history(1), self._ask("/export")
+        )
+        return StackState(
+            last_update=history[0] if history else None,
+            # `activeUpdate` names the last update for ever, also one that has ended.
+            busy=bool(stack.get("currentOperation")),
+            deployments=parse_deployments(export),
+            pending_operations=count_pending(export),
+        )
+
+    async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
+        """The value that the checkout's stack file sets for the key."""
+        file = self._stack_file(tree)
+        file.spelling(key)
+        return file.shadow(key)
+
+    async def prepare(self, tree: Path) -> None:
+        """Run the target's command in the checkout, with a home of its own and no credentials."""
+        if not self.target.prepare:
+            return
+        with TemporaryDirectory(prefix="slipway-home-") as home:
+            done = await command.run(
+                self.target.prepare,
+                env={**inherited(), "HOME": home},
+                within=PREPARE_WITHIN,
+                cwd=tree,
+            )
+        if done.code:
+            said = done.complaint or done.stdout.decode("utf-8", "replace")[-400:]
+            raise StackUnusable(
+                f"{' '.join(self.target.prepare)[:100]} ended with {done.code} in the checkout: "
+                f"{said.strip()}"
+            )
+
+    async def preview(self, program: ProgramRevision) -> Preview:
+        """What an update would change; the value, if any, stands in a copy of the stack file."""
+        file = self._stack_file(program.tree)
+        with scratch() as where:
+            more: tuple[str, ...] = ()
+            if program.value is not None:
+                copy = where.folder / file.path.name
+                copy.write_text(file.with_value(self.target.config_key, program.value))
+                more = ("--config-file", str(copy))
+            done = await command.run(
+                self._words("preview", where, program, *more),
+                env=self._environment(where, file, program),
+                within=PREVIEW_WITHIN,
+                cwd=file.path.parent,
+            )
+            events = parse_event_log(where.event_lines())
+        if done.code:
+            why = last_lines(events.errors, done.complaint, _text(done.stdout))
+            raise PreviewFailed(
+                f"pulumi preview of stack {self.target.stack} at commit {program.commit.short} "
+                f"and ESC revision {program.config_revision} failed: {self._safe(why)}"
+            )
+        return events.preview
+
+    async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
+        """Apply; ends only when the update has ended, interrupted once where it must be."""
+        done, events = await self._change("up", program, message, stop, self.target.apply_within)
+        update = await self._find_ours(message, "update")
+        succeeded = done.code == 0 if update is None else update.result == "succeeded"
+        version = update.version if update else None
+        why = "" if succeeded else self._why(done, events)
+        return Applied(succeeded, events.preview, version, why)
+
+    async def refresh(self, program: ProgramRevision, message: str) -> None:
+        """Read one resource back into the stack's state; supervised like an update."""
+        never = asyncio.Event()
+        done, events = await self._change("refresh", program, message, never, REFRESH_WITHIN)
+        if done.code:
+            raise ApplyFailed(
+                f"pulumi refresh of {program.only or self.target.stack} failed: "
+                f"{self._why(done, events)}"
+            )
+
+    async def _change(
+        self, verb: str, program: ProgramRevision, message: str, stop: asyncio.Event, within: float
+    ) -> tuple[Supervised, EventLog]:
+        file = self._stack_file(program.tree)
+        with scratch() as where:
+            more = ("--yes", "--skip-preview", "--message", message)
+            done = await supervise(
+                self._words(verb, where, program, *more),
+                env=self._environment(where, file, program),
+                cwd=file.path.parent,
+                within=within,
+                stop=stop,
+                listener=self._log_line,
+            )
+            events = parse_event_log(where.event_lines())
+        if done.code and not events.preview.changes and is_busy(done.stderr + done.stdout):
+            raise StackBusy(
+                f"stack {self.target.stack} is held by another update: nothing was applied; it is "
+                "tried again when that one has ended"
+            )
+        return done, events
+
+    async def _find_ours(self, message: str, kind: str) -> StackUpdate | None:
+        """Our update in the history, by its message; None when it can't be asked or found."""
+        try:
+            history = await self._history(_RECENT)
+        except SlipwayError as error:
+            log.warning("the stack's history could not be asked: %s", error)
+            return None
+        ours = (each for each in history if (each.message, each.kind) == (message, kind))
+        return next(ours, None)
+
+    async def _history(self, count: int) -> tuple[StackUpdate, ...]:
+        return parse_history(await self._ask(f"/updates?pageSize={count}&page=1"))
+
+    async def _ask(self, path: str) -> dict[str, Any]:
+        stack = self.target.stack
+        answer = await self.api.ask(f"/api/stacks/{stack}{path}")
+        if not answer.good:
+            raise StackUnusable(
+                f"stack {stack} can't be asked ({answer.problem}): correct the target's stack, or "
+                f"make it with `pulumi stack init {stack}`"
+            )
+        return answer.json()
+
+    def _stack_file(self, tree: Path) -> StackFile:
+        return read_stack_file(tree / self.target.program, self.target.stack.stack)
+
+    def _words(self, verb: str, where: Scratch, program: ProgramRevision, *more: str) -> list[str]:
+        return words(self.cli.program, verb, self.target.stack, where, *more, only=program.only)
+
+    def _environment(
+        self, where: Scratch, file: StackFile, program: ProgramRevision
+    ) -> dict[str, str]:
+        key = self.target.config_key
+        pinned = f"{key.project}/{key.environment}@{program.config_revision}"
+        override = f"{file.spelling(key)}={pinned}"
+        return self.cli.environment_for(where, PULUMI_OPTION_OVERRIDE_ENV=override)
+
+    def _why(self, done: Supervised, events: EventLog) -> str:
+        said = self._safe(last_lines(events.errors, done.stderr, done.stdout))
+        return f"interrupted, because {done.interrupted}: {said}" if done.interrupted else said
+
+    def _log_line(self, line: str) -> None:
+        if line.strip():
+            log.info("pulumi: %s", self._safe(line))
+
+    def _safe(self, text: str) -> str:
+        """The text without our token, should a plugin ever print its environment."""
+        return text.replace(self.api.token.get_secret_value(), "[token]")
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "replace")

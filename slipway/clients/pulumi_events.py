@@ -1,0 +1,121 @@
+"""What the Pulumi engine says in its event log, as the values that the guard judges.
+
+One JSON object a line; the shapes are those of pulumi/pulumi sdk/go/common/apitype/events.go. A
+line that can't be read leaves the preview incomplete: the guard must not miss a change.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from slipway.domain.change import (
+    DEPLOYMENT_TYPE,
+    ContainerInput,
+    PathChange,
+    Preview,
+    ResourceChange,
+)
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What stands in an input whose value is not known before the update (sdk/go plugin.rpc)."""
+_MARKUP = re.compile(r"<\{%.*?%\}>")
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """A log, read: what it says of resources, and the engine's own errors."""
+
+    preview: Preview
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Reading:
+    changes: list[ResourceChange] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    counted: dict[str, int] | None = None
+    readable: bool = True
+
+
+def parse_event_log(lines: Iterable[str]) -> EventLog:
+    """Read a log. It is complete when its summary counts no more changes than it tells."""
+    reading = _Reading()
+    for line in lines:
+        if line.strip():
+            _read_line(line, reading)
+    complete = reading.readable and reading.counted is not None and _tells_all(reading)
+    return EventLog(Preview(tuple(reading.changes), complete), tuple(reading.errors))
+
+
+def _read_line(line: str, reading: _Reading) -> None:
+    try:
+        event = json.loads(line)
+        if step := event.get("resourcePreEvent"):
+            reading.changes.append(_change(step["metadata"]))
+        elif summary := event.get("summaryEvent"):
+            reading.counted = dict(summary.get("resourceChanges") or {})
+        elif (said := event.get("diagnosticEvent")) and said.get("severity") == "error":
+            reading.errors.append(_plain(said.get("message", "")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        reading.readable = False
+
+
+def _tells_all(reading: _Reading) -> bool:
+    told = Counter(each.op for each in reading.changes)
+    counted = reading.counted or {}
+    return all(told[op] >= number for op, number in counted.items() if op != "same")
+
+
+def _change(metadata: dict[str, Any]) -> ResourceChange:
+    old, new = metadata.get("old") or {}, metadata.get("new") or {}
+    return ResourceChange(
+        urn=str(metadata["urn"]),
+        op=str(metadata["op"]),
+        type=str(metadata["type"]),
+        paths=_paths(metadata),
+        containers=_containers(new) if metadata["type"] == DEPLOYMENT_TYPE else (),
+        had_init_errors=bool(old.get("initErrors")),
+    )
+
+
+def _paths(metadata: dict[str, Any]) -> tuple[PathChange, ...]:
+    """The changed properties; only their first names where the provider told no more."""
+    detailed = metadata.get("detailedDiff") or {}
+    if detailed:
+        # `diffKind` in the event log, `kind` in the digest that `preview --json` prints.
+        return tuple(
+            PathChange(path, str(each.get("diffKind") or each.get("kind") or "update"))
+            for path, each in sorted(detailed.items())
+        )
+    return tuple(PathChange(str(name), "update") for name in metadata.get("diffs") or [])
+
+
+def _containers(state: dict[str, Any]) -> tuple[ContainerInput, ...]:
+    return tuple(
+        ContainerInput(index, str(each.get("name")), _known(each.get("image")))
+        for index, each in enumerate(containers_of(state.get("inputs")))
+    )
+
+
+def containers_of(inputs: Any) -> Sequence[dict[str, Any]]:
+    """The containers in a Deployment's properties; none where they are secret or not known."""
+    for name in ("spec", "template", "spec", "containers"):
+        inputs = inputs.get(name) if isinstance(inputs, dict) else None
+    return (
+        [each if isinstance(each, dict) else {} for each in inputs or ()]
+        if isinstance(inputs, list)
+        else []
+    )
+
+
+def _known(value: Any) -> str | None:
+    """A text; None for what is secret or not known yet."""
+    return value if isinstance(value, str) and value not in {UNKNOWN, "[secret]"} else None
+
+
+def _plain(message: str) -> str:
+    """A message without the markup that the CLI turns into colours."""
+    return " ".join(_MARKUP.sub("", message).split())
