@@ -9,6 +9,8 @@ from starlette.routing import Route
 from sandbox.pulumi_cloud import admin_routes, stack_routes, update_routes, user_routes
 from sandbox.pulumi_cloud.cloud import Cloud
 from sandbox.pulumi_cloud.errors import ApiError, api_error_response
+from sandbox.pulumi_cloud.esc import revision_routes
+from sandbox.pulumi_cloud.esc import routes as esc_routes
 from sandbox.pulumi_cloud.faults import FaultMiddleware
 
 
@@ -24,6 +26,9 @@ def create_app(cloud: Cloud) -> Starlette:
             Route("/healthz", health),
             *admin_routes.ROUTES,
             *user_routes.ROUTES,
+            # Before the environments: `versions/tags` is no version.
+            *revision_routes.ROUTES,
+            *esc_routes.ROUTES,
             *stack_routes.ROUTES,
             *update_routes.ROUTES,
         ],

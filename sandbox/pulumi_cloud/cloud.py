@@ -9,6 +9,9 @@ from starlette.requests import Request
 
 from sandbox.pulumi_cloud.accounts import Account, Accounts
 from sandbox.pulumi_cloud.crypto import Vault
+from sandbox.pulumi_cloud.esc.environments import Environments
+from sandbox.pulumi_cloud.esc.service import Esc
+from sandbox.pulumi_cloud.esc.sessions import Sessions
 from sandbox.pulumi_cloud.faults import Faults
 from sandbox.pulumi_cloud.requests import path_name
 from sandbox.pulumi_cloud.stacks import Stack, Stacks
@@ -24,16 +27,19 @@ class Cloud:
     stacks: Stacks
     updates: Updates
     faults: Faults
+    esc: Esc
 
     @classmethod
     def in_folder(cls, state: Path, credentials: Path, clock: Clock = time.time) -> "Cloud":
         """The stand-in whose state is in a folder."""
+        vault = Vault.in_folder(state)
         return cls(
             accounts=Accounts(credentials),
-            vault=Vault.in_folder(state),
+            vault=vault,
             stacks=Stacks(state / "stacks"),
             updates=Updates(clock),
             faults=Faults(),
+            esc=Esc(Environments(state / "environments", clock), Sessions(clock), vault),
         )
 
     def caller(self, request: Request) -> Account:

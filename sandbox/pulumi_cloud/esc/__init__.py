@@ -1,0 +1,1 @@
+"""Environments, secrets and configuration: definitions, revisions, evaluation."""
