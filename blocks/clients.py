@@ -1,13 +1,90 @@
 """Builds the ports of a target: the only place where flows and command line get their clients."""
 
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from blocks.settings import TargetSettings
-from slipway.ports import Ports
+from blocks.settings import ClusterSettings, PulumiSettings, RepositorySettings, TargetSettings
+from slipway.clients.docker import DockerBuilder
+from slipway.clients.esc import EscConfigStore
+from slipway.clients.git import GitMirror
+from slipway.clients.git_remote import GitCredentials, Remote
+from slipway.clients.kubernetes import KubernetesCluster
+from slipway.clients.pulumi import PulumiStack
+from slipway.clients.pulumi_api import PulumiApi
+from slipway.clients.pulumi_cli import PulumiCli
+from slipway.clients.registry import OciRegistry
+from slipway.clients.registry_session import RegistrySession
+from slipway.ledger.settings import LedgerSettings, state_folder
+from slipway.ledger.sql import SqlLedger
+from slipway.ports import Ports, PullCredentials
 
 FindTarget = Callable[[str], Awaitable[TargetSettings]]
 
 
 def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
     """The ports of a target; `find` gives another target of the same stack by its name."""
-    raise NotImplementedError(f"the clients of {settings.name} are not written yet", find)
+
+    async def neighbour(name: str) -> Ports:
+        return build_ports(await find(name), find)
+
+    target = settings.target()
+    credentials = _registry_credentials(settings)
+    registry = OciRegistry(_registry_session(settings, credentials))
+    api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
+    return Ports(
+        target,
+        GitMirror(_remote(settings.repository), state_folder() / "git"),
+        DockerBuilder(registry, credentials, settings.docker.host),
+        registry,
+        EscConfigStore(api),
+        PulumiStack(target, _pulumi_cli(settings.pulumi, settings.cluster, api)),
+        _cluster(settings.cluster),
+        SqlLedger(LedgerSettings.from_environment()),
+        neighbour,
+    )
+
+
+def _remote(repository: RepositorySettings) -> Remote:
+    if repository.token is None:
+        return Remote(repository.url)
+    return Remote(repository.url, GitCredentials(repository.username, repository.token))
+
+
+def _registry_credentials(settings: TargetSettings) -> PullCredentials | None:
+    registry = settings.registry
+    if registry.password is None:
+        return None
+    return PullCredentials(registry.host, registry.username, registry.password)
+
+
+def _registry_session(
+    settings: TargetSettings, credentials: PullCredentials | None
+) -> RegistrySession:
+    plain = frozenset({settings.registry.host}) if settings.registry.insecure else frozenset()
+    return RegistrySession(credentials, plain)
+
+
+def _cluster(cluster: ClusterSettings) -> KubernetesCluster:
+    return KubernetesCluster(
+        kubeconfig=str(Path(cluster.kubeconfig).expanduser()),
+        kubeconfig_text=cluster.kubeconfig_text,
+        context=cluster.context,
+    )
+
+
+def _pulumi_cli(pulumi: PulumiSettings, cluster: ClusterSettings, api: PulumiApi) -> PulumiCli:
+    home = Path(pulumi.home).expanduser() if pulumi.home else None
+    environment = {"KUBECONFIG": str(_kubeconfig_file(cluster))}
+    return PulumiCli(api, pulumi.cli, home, environment)
+
+
+def _kubeconfig_file(cluster: ClusterSettings) -> Path:
+    """The provider reads a file: a kubeconfig that was given as text is kept in one of ours."""
+    if cluster.kubeconfig_text is None:
+        return Path(cluster.kubeconfig).expanduser()
+    path = state_folder() / "kubeconfigs" / f"{cluster.context}.{os.getpid()}"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    path.write_text(cluster.kubeconfig_text.get_secret_value())
+    return path
