@@ -38,7 +38,6 @@ _SETTINGS = {
     "core.attributesFile": os.devnull,
     "core.autocrlf": "false",
     "gc.auto": "0",
-    "fetch.fsckObjects": "true",
     "protocol.ext.allow": "never",
     "credential.helper": "",
     "safe.directory": "*",
@@ -67,12 +66,15 @@ class Remote:
                 f"the repository's address {self.url.split('@')[-1]} holds a password: remove it "
                 "there, and give user and token as credentials"
             )
-        plain = re.match(r"http://([^/]*)", self.url)
-        if plain is not None and not is_loopback(plain.group(1)):
+        if self._is_plain and not is_loopback(self.url.split("/")[2]):
             raise InvalidInput(
                 f"{self.url} would be read over plain http, where anybody on the way can change "
                 "it: use https or ssh"
             )
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.url.startswith("http://")
 
     def environment(self) -> dict[str, str]:
         """The whole environment for a git command; credentials are in it, never in its words."""
@@ -90,7 +92,7 @@ class Remote:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "false",
             "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
-            "GIT_ALLOW_PROTOCOL": "https:ssh:file:http",
+            "GIT_ALLOW_PROTOCOL": "https:ssh:file" + (":http" if self._is_plain else ""),
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_CONFIG_COUNT": str(len(settings)),

@@ -2,6 +2,7 @@
 
 import email.utils
 import hashlib
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -62,7 +63,13 @@ class Answer:
     @property
     def problem(self) -> str:
         """The registry's own words for an error, short enough for a message."""
-        return " ".join(self.body.decode("utf-8", "replace").split())[:300]
+        text = " ".join(self.body.decode("utf-8", "replace").split())
+        try:
+            errors = json.loads(self.body)["errors"]
+            text = "; ".join(f"{each['code']}: {each.get('message', '')}" for each in errors)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # not the error format of OCI: as it came
+        return text[:300]
 
 
 def pause_asked_for(answer: Answer) -> float | None:

@@ -50,6 +50,7 @@ class RegistrySession:
     _tokens: dict[tuple[str, str, str], _Token] = field(default_factory=dict, repr=False)
     _locks: dict[tuple[str, str, str], asyncio.Lock] = field(default_factory=dict, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -181,10 +182,8 @@ class RegistrySession:
         )
 
     async def _send_once(self, request: "_Request", authorization: Mapping[str, str]) -> Answer:
-        if self._client is None:
-            self._client = self._new_client()
         try:
-            async with self._client.stream(
+            async with self._connections().stream(
                 request.method,
                 request.address,
                 headers={"Accept": ACCEPT, **request.headers, **authorization},
@@ -198,6 +197,14 @@ class RegistrySession:
                 f"registry {host} did not answer {request.method} ({type(error).__name__}): check "
                 "that it runs and that this machine can reach it"
             ) from error
+
+    def _connections(self) -> httpx.AsyncClient:
+        """The client of the running event loop: connections can't move to another one."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            self._client, self._loop = self._new_client(), loop
+            self._locks.clear()
+        return self._client
 
     def _new_client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

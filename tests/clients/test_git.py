@@ -338,3 +338,4 @@ def test_credentials_are_in_the_environment_of_git_only() -> None:
     assert "canary" not in repr(remote)
     assert "http.https://example.invalid/.extraHeader" in environment.values()
     assert "CI" not in environment
+    assert "http" not in environment["GIT_ALLOW_PROTOCOL"].split(":")

@@ -533,6 +533,21 @@ def test_no_link_header_breaks_the_reader(text: str) -> None:
     assert page is None or page.startswith("/")
 
 
+def test_a_client_can_go_from_one_event_loop_to_the_next(recorded: Recorded) -> None:
+    recorded.add_image(COMMIT)
+    client = recorded.client()
+
+    found = [asyncio.run(client.find(AT_COMMIT)) for _ in range(2)]
+
+    assert found[0] is not None
+    assert found[0] == found[1]
+
+
+async def test_an_error_is_told_in_the_registrys_own_words(recorded: Recorded) -> None:
+    with pytest.raises(AccessDenied, match=r"HTTP 401 UNAUTHORIZED: authentication required\)"):
+        await recorded.client("").find(AT_COMMIT)
+
+
 async def test_a_closed_client_can_be_used_again(recorded: Recorded) -> None:
     recorded.add_image(COMMIT)
     client = recorded.client()

@@ -26,6 +26,7 @@ from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import ImageReference
 from slipway.domain.target import Service
 from slipway.ports import PullCredentials
+from tests.sandbox.witness import skopeo
 
 
 def until(is_so: Callable[[], bool], what: str, within: float = 30.0) -> None:
@@ -69,16 +70,8 @@ class ImageSide:
         os.killpg(process.pid, signal.SIGKILL)
         until(lambda: not process.alive, "the registry is dead")
 
-    def skopeo(self, *words: str, account: str = PUBLISHER) -> subprocess.CompletedProcess[str]:
-        """The independent witness."""
-        who = f"--creds={account}:{self.account(account).password}"
-        command, *names = words
-        return subprocess.run(
-            ["skopeo", command, "--tls-verify=false", who, *names],  # noqa: S607 - Debian's skopeo
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def skopeo(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return skopeo(self.box, command, *words)
 
     def tagged(self, reference: ImageReference) -> bool:
         return self.skopeo("inspect", "--raw", f"docker://{reference}").returncode == 0
