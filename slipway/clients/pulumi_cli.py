@@ -31,6 +31,7 @@ _INHERITED = (
 )
 """All that a program gets of ours: no CI and no PULUMI_OPTION_*, which would change a deploy."""
 _BUSY = re.compile(r"Another update is currently in progress|the stack is currently locked by")
+_GREETING = "Logging in using access token from PULUMI_ACCESS_TOKEN"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.")
 
 
@@ -133,5 +134,7 @@ def is_busy(complaint: str) -> bool:
 
 def last_lines(errors: Sequence[str], stderr: str, stdout: str) -> str:
     """Why a call failed: the engine's own errors, else the end of what the CLI wrote."""
-    said = "; ".join(dict.fromkeys(errors)) or " ".join((stderr or stdout).split())[-600:]
+    said = "; ".join(dict.fromkeys(errors))
+    if not said:
+        said = " ".join((stderr or stdout).replace(_GREETING, "").split())[-600:]
     return said[:1500] or "it said nothing"

@@ -53,9 +53,9 @@ def parse_event_log(lines: Iterable[str]) -> EventLog:
 def _read_line(line: str, reading: _Reading) -> None:
     try:
         event = json.loads(line)
-        if step := event.get("resourcePreEvent"):
+        if (step := event.get("resourcePreEvent")) is not None:
             reading.changes.append(_change(step["metadata"]))
-        elif summary := event.get("summaryEvent"):
+        elif (summary := event.get("summaryEvent")) is not None:
             reading.counted = dict(summary.get("resourceChanges") or {})
         elif (said := event.get("diagnosticEvent")) and said.get("severity") == "error":
             reading.errors.append(_plain(said.get("message", "")))
