@@ -1,6 +1,7 @@
 """Builds the ports of a target: the only place where flows and command line get their clients."""
 
-import os
+import hashlib
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -83,8 +84,12 @@ def _kubeconfig_file(cluster: ClusterSettings) -> Path:
     """The provider reads a file: a kubeconfig that was given as text is kept in one of ours."""
     if cluster.kubeconfig_text is None:
         return Path(cluster.kubeconfig).expanduser()
-    path = state_folder() / "kubeconfigs" / f"{cluster.context}.{os.getpid()}"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
-    path.write_text(cluster.kubeconfig_text.get_secret_value())
+    text = cluster.kubeconfig_text.get_secret_value().encode()
+    folder = state_folder() / "kubeconfigs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Named by what it holds: one file, whoever writes it, and whole whenever somebody reads it.
+    path = folder / hashlib.sha256(text).hexdigest()[:16]
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as writing:
+        writing.write(text)
+    Path(writing.name).replace(path)
     return path

@@ -67,11 +67,15 @@ def progress_on_stderr() -> Iterator[None]:
     """Show what the library logs, with the time of day."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO)
-        logging.getLogger(name).addHandler(handler)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    for each in loggers:
+        each.setLevel(logging.INFO)
+        each.addHandler(handler)
+        # Prefect, once imported, prints what reaches the root logger a second time.
+        each.propagate = False
     try:
         yield
     finally:
-        for name in LOGGERS:
-            logging.getLogger(name).removeHandler(handler)
+        for each in loggers:
+            each.removeHandler(handler)
+            each.propagate = True

@@ -1,0 +1,56 @@
+"""Building the ports of a target: from its settings alone, and without touching anything."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from blocks.clients import build_ports
+from blocks.file import SlipwayFile
+from blocks.settings import TargetSettings
+from slipway.ports import Ports
+from tests.blocks.test_file import ADAPTER, ENVIRONMENT, EXAMPLE, SINK
+
+
+@pytest.fixture
+def ports() -> Ports:
+    file = SlipwayFile(EXAMPLE, ENVIRONMENT)
+
+    async def find(name: str) -> TargetSettings:
+        return file.target(name)
+
+    return build_ports(file.target(ADAPTER), find)
+
+
+def test_the_ports_are_those_of_the_target(ports: Ports) -> None:
+    assert ports.target == SlipwayFile(EXAMPLE, ENVIRONMENT).target(ADAPTER).target()
+
+
+async def test_a_neighbour_has_its_own_target_and_the_same_way_on(ports: Ports) -> None:
+    sink = await ports.neighbour(SINK)
+
+    assert sink.target.name == SINK
+    assert (await sink.neighbour(ADAPTER)).target == ports.target
+
+
+def test_no_secret_shows_in_the_ports(ports: Ports) -> None:
+    assert "canary" not in repr(ports)
+
+
+def test_a_kubeconfig_given_as_text_is_one_file_that_only_we_can_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = SlipwayFile(EXAMPLE, ENVIRONMENT).target(ADAPTER)
+    settings.cluster.kubeconfig_text = SecretStr("apiVersion: v1")
+
+    for _ in range(2):
+        build_ports(settings, find=_nobody)
+
+    [written] = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert written.read_text() == "apiVersion: v1"
+    assert written.stat().st_mode & 0o077 == 0
+
+
+async def _nobody(name: str) -> TargetSettings:
+    raise AssertionError(name)
