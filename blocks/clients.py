@@ -29,10 +29,15 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
     async def neighbour(name: str) -> Ports:
         return build_ports(await find(name), find)
 
+    async def close() -> None:
+        for each in (registry, api, ledger):
+            await each.close()
+
     target = settings.target()
     credentials = _registry_credentials(settings)
     registry = OciRegistry(_registry_session(settings, credentials))
     api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
+    ledger = SqlLedger(LedgerSettings.from_environment())
     return Ports(
         target,
         GitMirror(_remote(settings.repository), state_folder() / "git"),
@@ -41,8 +46,9 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
         EscConfigStore(api),
         PulumiStack(target, _pulumi_cli(settings.pulumi, settings.cluster, api)),
         _cluster(settings.cluster),
-        SqlLedger(LedgerSettings.from_environment()),
+        ledger,
         neighbour,
+        close,
     )
 
 

@@ -1,5 +1,8 @@
 """From a target's name to its ports, by the blocks that `slipway register` has saved."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from prefect.client.orchestration import get_client
 
 from blocks.clients import build_ports
@@ -9,9 +12,14 @@ from slipway.errors import InvalidInput
 from slipway.ports import Ports
 
 
-async def load_ports(name: str) -> Ports:
+@contextlib.asynccontextmanager
+async def connected(name: str) -> AsyncIterator[Ports]:
     """The ports of a registered target; `InvalidInput` names the targets there are."""
-    return build_ports(await load_target(name), load_target)
+    ports = build_ports(await load_target(name), load_target)
+    try:
+        yield ports
+    finally:
+        await ports.close()
 
 
 async def load_target(name: str) -> TargetSettings:

@@ -6,7 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State as PrefectState
 
-from blocks.loading import load_ports
+from blocks.loading import connected
 from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
 from flows.states import worst
 from slipway.domain.release import Outcome, Phase, Release, State
@@ -29,7 +29,8 @@ async def recover(target: str) -> PrefectState[Any]:
     Args:
         target: The name of any target of the stack, as in slipway.toml.
     """
-    return worst(await finish_all(await load_ports(target)))
+    async with connected(target) as ports:
+        return worst(await finish_all(ports))
 
 
 async def finish_all(ports: Ports) -> list[Outcome]:

@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from blocks.loading import load_ports
+from blocks.loading import connected
 from flows.parameters import RollbackOptions, as_request, name_rollback
 from flows.recover import finish_others
 from flows.rolling_out import refuse, roll_out
@@ -42,7 +42,8 @@ async def rollback(
     if (refusal := was_retried()) is not None:
         return refusal
     request = as_request(Kind.ROLLBACK, to, requested_by, why, options)
-    return as_prefect_state(await release(await load_ports(target), request))
+    async with connected(target) as ports:
+        return as_prefect_state(await release(ports, request))
 
 
 async def release(ports: Ports, request: Request) -> Outcome:

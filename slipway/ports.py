@@ -334,12 +334,17 @@ class Ledger(Protocol):
         """Record a tag's digest, once; `TagConflict` when another one is recorded."""
 
 
+async def _nothing() -> None:
+    """Close nothing: in memory there are no connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """One target, and everything a release there needs.
 
     `neighbour` gives the ports of another target of the same stack by its name: recovery finishes
     whatever stands open at the stack. It raises `InvalidInput` for a name it does not know.
+    `close` ends the connections that the ports have opened; they may be used again afterwards.
     """
 
     target: Target
@@ -351,3 +356,4 @@ class Ports:
     cluster: Cluster
     ledger: Ledger
     neighbour: Callable[[str], Awaitable["Ports"]]
+    close: Callable[[], Awaitable[None]] = _nothing

@@ -18,6 +18,7 @@ class Session:
 
     def __init__(self, config: Path) -> None:
         self._config = config
+        self._built: list[Ports] = []
 
     def file(self) -> "SlipwayFile":
         """The slipway.toml."""
@@ -39,7 +40,9 @@ class Session:
             # In a thread: a secret that is a Prefect block can't be loaded on a running loop.
             return await asyncio.to_thread(file.target, name)
 
-        return build_ports(file.target(target), find)
+        built = build_ports(file.target(target), find)
+        self._built.append(built)
+        return built
 
     def ledger(self) -> "Ledger":
         """The ledger alone."""
@@ -49,5 +52,12 @@ class Session:
         return SqlLedger(LedgerSettings.from_environment())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end."""
-        return asyncio.run(work)
+        """Run a coroutine to its end, and close what its ports have opened."""
+        return asyncio.run(self._run(work))
+
+    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        finally:
+            for ports in self._built:
+                await ports.close()

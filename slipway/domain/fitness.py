@@ -40,8 +40,9 @@ def require_ours(seen: Workloads, container: str) -> None:
         if others:
             raise DeploymentUnfit(
                 f"{seen}: {field} is owned by field manager {', '.join(others)}, so `pulumi up` "
-                "would conflict: undo that change with the tool that made it, or hand the field "
-                f"back (kubectl apply --server-side --field-manager={others[0]} without the field)"
+                "would conflict: stop that tool from changing it, then take the field back with "
+                "the value that Pulumi records (kubectl apply --server-side --force-conflicts "
+                "--field-manager=pulumi-kubernetes)"
             )
 
 

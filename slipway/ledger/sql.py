@@ -48,6 +48,10 @@ class SqlLedger:
     def __init__(self, settings: LedgerSettings) -> None:
         self._database = Database(settings)
 
+    async def close(self) -> None:
+        """Close every connection; a later call opens new ones."""
+        await self._database.engine.dispose()
+
     async def open(self, target: Target, request: Request) -> Release:
         """See `slipway.ports.Ledger`."""
         return await self._insert(

@@ -1,7 +1,9 @@
 """A release as a Prefect run: states with names, steps to look at, artifacts to read."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -32,11 +34,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A world behind the blocks; it is seeded by the first run that asks for its ports."""
     made = World()
 
-    async def load_ports(target: str) -> Any:
-        return made.ports(target)
+    @contextlib.asynccontextmanager
+    async def connected(target: str) -> AsyncIterator[Any]:
+        yield made.ports(target)
 
     for module in (deploy, rollback, recover):
-        monkeypatch.setattr(module, "load_ports", load_ports)
+        monkeypatch.setattr(module, "connected", connected)
     return made
 
 

@@ -1,0 +1,34 @@
+"""The example, running: everything of the sandbox but Prefect, started once for these tests."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from sandbox.box import Box
+from sandbox.docker_engine import Docker
+from sandbox.image_registry import Registry
+from sandbox.kubernetes import Kubernetes
+from sandbox.part import Part
+from sandbox.parts import Example
+from sandbox.pulumi import PulumiCloud
+from sandbox.repository import Repository
+from tests.sandbox.conftest import running
+from tests.sandbox.releases.real_world import RealWorld, make_world
+
+PARTS: list[Part] = [Docker(), Registry(), Repository(), PulumiCloud(), Kubernetes(), Example()]
+
+
+@pytest.fixture(scope="session")
+def example_box() -> Iterator[Box]:
+    """A box with the example deployed by hand."""
+    yield from running(PARTS)
+
+
+@pytest.fixture
+async def world(example_box: Box, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RealWorld]:
+    """The example through Slipway's real clients."""
+    made = make_world(example_box)
+    monkeypatch.setenv("XDG_STATE_HOME", str(example_box.folder("state")))
+    monkeypatch.setenv("SLIPWAY_LEDGER_URL", made.environment["SLIPWAY_LEDGER_URL"])
+    yield made
+    await made.close()
