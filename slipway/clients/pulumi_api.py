@@ -67,6 +67,7 @@ class PulumiApi:
     token: SecretStr
     transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, repr=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         address = httpx.URL(self.backend)
@@ -138,7 +139,7 @@ class PulumiApi:
         self, method: str, path: str, content: str, headers: Mapping[str, str]
     ) -> Answer:
         try:
-            response = await self._open().request(
+            response = await self._connections().request(
                 method, path, content=content.encode(), headers=dict(headers)
             )
         except httpx.HTTPError as error:
@@ -165,8 +166,11 @@ class PulumiApi:
         request.headers["Authorization"] = f"token {self.token.get_secret_value()}"
         return request
 
-    def _open(self) -> httpx.AsyncClient:
-        if self._client is None:
+    def _connections(self) -> httpx.AsyncClient:
+        """The client of the running event loop: connections can't move to another one."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            self._loop = loop
             self._client = httpx.AsyncClient(
                 base_url=self.backend,
                 headers={"Accept": "application/vnd.pulumi+8"},
