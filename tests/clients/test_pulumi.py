@@ -1,0 +1,152 @@
+"""How the pulumi CLI and the target's own command are started: what they see, and what they get."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from slipway.clients.pulumi import PulumiStack
+from slipway.clients.pulumi_api import PulumiApi
+from slipway.clients.pulumi_cli import PulumiCli, Scratch, is_busy, last_lines, words
+from slipway.domain.target import Service, StackName, Target, Workload
+from slipway.errors import PermanentError, StackUnusable
+from tests.clients.cloud import BACKEND, key
+
+STACK = StackName("acme", "cluster", "prod")
+HERE = Scratch(Path("/private"))
+CANARY = SecretStr("canary-token")
+
+
+def cli(program: str = "pulumi", **environment: str) -> PulumiCli:
+    return PulumiCli(PulumiApi(BACKEND, CANARY), program, Path("/plugins"), environment)
+
+
+def stack(*prepare: str) -> PulumiStack:
+    service, workload = Service("web", "web", "ghcr.io/acme/web"), Workload("apps", "app")
+    return PulumiStack(Target("web-prod", service, key(), STACK, workload, prepare=prepare), cli())
+
+
+def script(folder: Path, text: str) -> str:
+    """A command that stands in for a pulumi of another version."""
+    path = folder / "pulumi"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_call_is_never_interactive_and_tells_its_events() -> None:
+    assert words("pulumi", "up", STACK, HERE, "--yes", only="urn:x") == [
+        *("pulumi", "up", "--non-interactive", "--stack", "acme/cluster/prod"),
+        *("--color", "never", "--suppress-outputs", "--suppress-progress"),
+        *("--event-log", "/private/events.jsonl", "--target", "urn:x", "--yes"),
+    ]
+
+
+def test_a_call_sees_what_is_on_the_list_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CI", "PULUMI_OPTION_REFRESH", "AWS_SECRET_ACCESS_KEY", "PULUMI_STACK"):
+        monkeypatch.setenv(name, "ambient")
+
+    seen = cli(KUBECONFIG="/k").environment_for(HERE, PULUMI_OPTION_OVERRIDE_ENV="a=a@1")
+
+    assert "ambient" not in seen.values()
+    assert {name: value for name, value in seen.items() if name.startswith("PULUMI")} == {
+        "PULUMI_ACCESS_TOKEN": "canary-token",
+        "PULUMI_BACKEND_URL": BACKEND,
+        "PULUMI_CREDENTIALS_PATH": "/private",
+        "PULUMI_DEBUG_COMMANDS": "true",
+        "PULUMI_HOME": "/plugins",
+        "PULUMI_OPTION_OVERRIDE_ENV": "a=a@1",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    assert seen["KUBECONFIG"] == "/k"
+
+
+def test_nothing_that_is_printed_shows_the_token() -> None:
+    assert "canary" not in f"{stack()!r} {cli()!r}"
+
+
+@pytest.mark.parametrize("said", ["v3.254.0", "3.259.0", "v4.0.0-alpha.1"])
+async def test_a_cli_that_can_pin_revisions_is_taken(tmp_path: Path, said: str) -> None:
+    await cli(script(tmp_path, f"echo {said}")).require_version()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("echo v3.253.9", "can't pin ESC revisions: install 3.254"),
+        ("echo broken >&2; exit 1", "version failed: broken"),
+        ("echo dev", "version failed: dev"),
+    ],
+)
+async def test_another_cli_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(StackUnusable, match=why):
+        await cli(script(tmp_path, text)).require_version()
+
+
+async def test_a_cli_that_is_not_there_is_named() -> None:
+    with pytest.raises(PermanentError, match="no-such-pulumi can't be started"):
+        await cli("no-such-pulumi").require_version()
+
+
+async def test_the_targets_command_runs_in_the_checkout_without_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPM_TOKEN", "canary")
+
+    await stack("sh", "-c", "env > seen; echo $HOME > home").prepare(tmp_path)
+
+    seen = (tmp_path / "seen").read_text()
+    assert "canary" not in seen
+    assert "PULUMI" not in seen
+    assert (tmp_path / "home").read_text().strip() != str(Path.home())
+
+
+async def test_a_targets_command_that_fails_is_told_with_its_words(tmp_path: Path) -> None:
+    with pytest.raises(StackUnusable, match=r"sh -c .* ended with 3 in the checkout: no types"):
+        await stack("sh", "-c", "echo no types >&2; exit 3").prepare(tmp_path)
+
+
+async def test_without_a_command_nothing_is_prepared(tmp_path: Path) -> None:
+    await stack().prepare(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a temporary folder
+
+
+async def test_a_checkout_without_the_program_is_unusable(tmp_path: Path) -> None:
+    with pytest.raises(StackUnusable, match=r"cluster/Pulumi\.yaml is not in the commit"):
+        await stack().shadow(tmp_path, key())
+
+
+async def test_the_stack_file_is_found_in_the_targets_program(tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: cluster\n")
+    text = "environment: [default/cluster]\nconfig: {cluster:adapterImage: stale}\n"
+    (folder / "Pulumi.prod.yaml").write_text(text)
+    made = stack()
+    made.target = replace(made.target, program="deploy")
+
+    assert await made.shadow(tmp_path, key()) == "stale"
+
+
+@pytest.mark.parametrize(
+    ("said", "busy"),
+    [
+        ("error: [409] Conflict: Another update is currently in progress.", True),
+        ("error: the stack is currently locked by 1 lock(s)", True),
+        ("error: update failed", False),
+    ],
+)
+def test_a_held_stack_is_recognised(said: str, *, busy: bool) -> None:
+    assert is_busy(said) is busy
+
+
+def test_the_engines_own_errors_come_before_the_rest_of_the_output() -> None:
+    greeting = "Logging in using access token from PULUMI_ACCESS_TOKEN\nerror: no stack"
+
+    assert last_lines(["bad", "bad", "worse"], "noise", "noise") == "bad; worse"
+    assert last_lines([], greeting, "") == "error: no stack"
+    assert last_lines([], "", "") == "it said nothing"
