@@ -50,7 +50,7 @@ def start(box: Box) -> None:
 
 def clean(box: Box) -> None:
     """End what containerd has left: shims with their containers, mounts, namespaces, the bridge."""
-    _end_shims(box)
+    end_shims(str(box.socket("containerd.sock")))
     unmount(str(box.root))
     for namespace in _namespaces(box):
         _run("umount", str(namespace))
@@ -196,15 +196,26 @@ def _control_group_folders(box: Box) -> list[Path]:
     return [each / name for each in root.iterdir() if each.is_dir() and not each.is_symlink()]
 
 
-def _end_shims(box: Box) -> None:
-    """Shims carry our socket's path in their arguments; their containers are their children."""
-    address = str(box.socket("containerd.sock"))
+def end_shims(address: str) -> None:
+    """End a containerd's shims and containers, which outlive it.
+
+    Shims carry its socket's path in their arguments; their containers are their children.
+    """
     shims = [pid for pid in _processes() if address in _arguments(pid)]
     containers = [pid for pid in _processes() if _parent(pid) in shims]
-    for pid in [*containers, *shims]:
+    _end([*containers, *shims])
+
+
+def end_all_with(argument: str) -> None:
+    """End every process that has exactly this argument, a path that only ours can have."""
+    _end([pid for pid in _processes() if argument in _arguments(pid)])
+
+
+def _end(pids: list[int]) -> None:
+    for pid in pids:
         _kill(pid)
     deadline = time.monotonic() + GONE_WITHIN
-    while any(Path(f"/proc/{pid}").exists() for pid in [*containers, *shims]):
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() >= deadline:
             break
         time.sleep(0.05)

@@ -1,5 +1,6 @@
 """A Docker engine of the sandbox's own, or the one that the user has."""
 
+import shutil
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -31,8 +32,14 @@ class Docker:
         make_base_image(engine(box))
 
     def clean(self, box: Box) -> None:
-        """Unmount what an engine has left that did not end in peace."""
+        """End and unmount what an engine has left that did not end in peace."""
+        running = box.root / "docker" / "exec"
+        containerd.end_all_with(str(running / "containerd" / "containerd.toml"))
+        containerd.end_shims(str(running / "containerd" / "containerd.sock"))
         containerd.unmount(str(box.root / "docker"))
+        # Ids of processes that are gone: the next engine would wait for them.
+        shutil.rmtree(running, ignore_errors=True)
+        (box.root / "docker" / "dockerd.pid").unlink(missing_ok=True)
 
     def environment(self, box: Box) -> Mapping[str, str]:
         """Where docker finds the engine."""
@@ -86,6 +93,7 @@ def command(box: Box) -> list[str]:
         "--ip6tables=false",
         "--ip-forward=false",
         "--ip-masq=false",
+        "--shutdown-timeout=3",
         "--log-level=warn",
     ]
 
