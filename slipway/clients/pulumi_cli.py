@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from slipway.clients import command
 from slipway.clients.pulumi_api import PulumiApi
@@ -31,6 +32,7 @@ _INHERITED = (
 )
 """All that a program gets of ours: no CI and no PULUMI_OPTION_*, which would change a deploy."""
 _BUSY = re.compile(r"Another update is currently in progress|the stack is currently locked by")
+_SCRATCH = "slipway-pulumi-"
 _GREETING = "Logging in using access token from PULUMI_ACCESS_TOKEN"
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.")
 
@@ -55,9 +57,28 @@ class Scratch:
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """A folder that only we can read, gone when the call has ended."""
-    with TemporaryDirectory(prefix="slipway-pulumi-") as folder:
+    """A folder that only we can read, gone when the call has ended, or at the next one."""
+    _sweep()
+    with TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as folder:
         yield Scratch(Path(folder))
+
+
+def _sweep() -> None:
+    """Remove the folders of killed processes: the CLI has written its token there."""
+    for path in Path(gettempdir()).glob(f"{_SCRATCH}*"):
+        pid = path.name.removeprefix(_SCRATCH).partition("-")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """How the pulumi CLI and the target's own command are started: what they see, and what they get."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +11,12 @@ from pydantic import SecretStr
 
 from slipway.clients.pulumi import PulumiStack
 from slipway.clients.pulumi_api import PulumiApi
-from slipway.clients.pulumi_cli import PulumiCli, Scratch, is_busy, last_lines, words
+from slipway.clients.pulumi_cli import PulumiCli, Scratch, is_busy, last_lines, scratch, words
 from slipway.domain.target import Service, StackName, Target, Workload
 from slipway.errors import PermanentError, StackUnusable
 from tests.clients.cloud import BACKEND, key
 
+ROOT = Path(__file__).parents[2]
 STACK = StackName("acme", "cluster", "prod")
 HERE = Scratch(Path("/private"))
 CANARY = SecretStr("canary-token")
@@ -62,6 +66,37 @@ def test_a_call_sees_what_is_on_the_list_and_nothing_else(
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     assert seen["KUBECONFIG"] == "/k"
+
+
+def test_a_calls_folder_goes_with_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    with scratch() as where:
+        (where.folder / "credentials.json").write_text("canary")
+        mode = where.folder.stat().st_mode & 0o777
+
+    assert mode == 0o700
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_at_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    script = (
+        "import os; from slipway.clients.pulumi_cli import scratch;"
+        "held = scratch(); (held.__enter__().folder / 'credentials.json').touch();"
+        "os._exit(0)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, check=True)
+    left = list(tmp_path.iterdir())
+
+    with scratch() as first, scratch() as second:
+        kept = set(tmp_path.iterdir())
+
+    assert len(left) == 1
+    assert kept == {first.folder, second.folder}
 
 
 def test_nothing_that_is_printed_shows_the_token() -> None:

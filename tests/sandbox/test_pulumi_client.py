@@ -15,7 +15,9 @@ from sandbox.pulumi import PulumiCloud
 from slipway.clients.pulumi import PulumiStack
 from slipway.domain.change import ImageChange, find_first_urn, find_forbidden
 from slipway.domain.target import StackName
-from slipway.errors import AccessDenied, PreviewFailed, StackBusy, StackUnusable
+from slipway.errors import AccessDenied, PreviewFailed, StackUnusable
+from slipway.ports import ProgramRevision, Stack
+from tests.contracts.stack import StackContract, Surroundings
 from tests.sandbox.conftest import KubernetesBox
 from tests.sandbox.pulumi_world import (
     ABSENT,
@@ -59,6 +61,31 @@ async def stack(world: PulumiWorld) -> AsyncIterator[PulumiStack]:
         yield made
 
 
+class OnPulumi:
+    """The real stack, as the contract speaks of it."""
+
+    container, good, better, absent = "app", GOOD, BETTER, ABSENT
+
+    def __init__(self, world: PulumiWorld, stack: PulumiStack) -> None:
+        self.world, self.urn = world, world.urn
+        self.stack: Stack = stack
+
+    async def pin(self, image: str) -> int:
+        return await self.world.pin(image)
+
+    def at(self, revision: int, value: str | None = None, only: str = "") -> ProgramRevision:
+        return self.world.at(revision, value, only)
+
+    def asked_for(self) -> str:
+        return running_image(self.world)
+
+
+class TestOnPulumi(StackContract):
+    @pytest.fixture
+    def here(self, world: PulumiWorld, stack: PulumiStack) -> Surroundings:
+        return OnPulumi(world, stack)
+
+
 def wanted(world: PulumiWorld, image: str = BETTER) -> ImageChange:
     return ImageChange(world.urn, "app", image)
 
@@ -85,20 +112,6 @@ async def test_a_first_preview_names_the_deployment_that_it_would_make(
     assert find_first_urn(preview, ImageChange("", "app", BETTER)).urn == world.urn
 
 
-async def test_a_preview_with_a_value_changes_the_image_and_nothing_outside(
-    world: PulumiWorld, stack: PulumiStack
-) -> None:
-    preview = await stack.preview(world.at(2, BETTER))
-
-    [change] = [each for each in preview.changes if each.op != "same"]
-    assert [(each.path, each.kind) for each in change.paths] == [(world.image_path, "update")]
-    assert (change.urn, change.containers[0].image) == (world.urn, BETTER)
-    assert preview.complete
-    assert find_forbidden(preview, wanted(world)) == []
-    assert running_image(world) == GOOD
-    assert (await stack.state()).last_update is not None
-
-
 async def test_somebody_elses_unapplied_change_is_seen_in_the_preview(
     world: PulumiWorld, stack: PulumiStack
 ) -> None:
@@ -111,80 +124,6 @@ async def test_somebody_elses_unapplied_change_is_seen_in_the_preview(
     ]
 
 
-async def test_an_update_applies_the_revision_it_is_pinned_to(
-    world: PulumiWorld, stack: PulumiStack
-) -> None:
-    revision = await world.pin(BETTER)
-    await world.define(definition(web=ABSENT))
-
-    applied = await stack.up(world.at(revision), "slipway test release=1", asyncio.Event())
-
-    state = await stack.state()
-    assert applied.succeeded
-    assert find_forbidden(applied.preview, wanted(world)) == []
-    assert running_image(world) == BETTER
-    assert state.last_update is not None
-    assert (state.last_update.message, state.last_update.version) == (
-        "slipway test release=1",
-        applied.version,
-    )
-    [ours] = [each for each in state.deployments if each.urn == world.urn]
-    assert (ours.namespace, ours.name) == ("default", f"web-{world.unique}")
-    assert (dict(ours.images), ours.init_errors) == ({"app": BETTER}, ())
-
-
-async def test_one_interrupt_ends_a_bad_update_in_order(
-    world: PulumiWorld, stack: PulumiStack
-) -> None:
-    revision, stop = await world.pin(ABSENT), asyncio.Event()
-    update = asyncio.create_task(stack.up(world.at(revision), "bad", stop))
-    await until_busy(stack, world, ABSENT)
-
-    stop.set()
-    began = time.monotonic()
-    applied = await update
-
-    state = await stack.state()
-    [ours] = [each for each in state.deployments if each.urn == world.urn]
-    assert time.monotonic() - began < 10
-    assert not applied.succeeded
-    assert applied.why.startswith("interrupted, because it was asked to stop")
-    assert (state.busy, state.pending_operations) == (False, 0)
-    assert ours.init_errors
-
-
-async def test_refresh_and_update_bring_the_old_image_back(
-    world: PulumiWorld, stack: PulumiStack
-) -> None:
-    """What a restore does: without the refresh the engine would believe that nothing changed."""
-    revision, stop = await world.pin(ABSENT), asyncio.Event()
-    update = asyncio.create_task(stack.up(world.at(revision), "bad", stop))
-    await until_busy(stack, world, ABSENT)
-    stop.set()
-    await update
-
-    back = await world.pin(GOOD)
-    await stack.refresh(world.at(back, only=world.urn), "restore")
-    applied = await stack.up(world.at(back), "restore", asyncio.Event())
-
-    assert applied.succeeded, applied.why
-    assert running_image(world) == GOOD
-
-
-async def test_a_cancelled_update_has_ended_when_the_cancellation_arrives(
-    world: PulumiWorld, stack: PulumiStack
-) -> None:
-    revision = await world.pin(ABSENT)
-    update = asyncio.create_task(stack.up(world.at(revision), "bad", asyncio.Event()))
-    await until_busy(stack, world, ABSENT)
-
-    update.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await update
-
-    assert not (await stack.state()).busy
-
-
 async def test_an_update_past_its_deadline_is_interrupted(world: PulumiWorld) -> None:
     revision, stack = await world.pin(ABSENT), world.stack(apply_within=4)
 
@@ -194,21 +133,6 @@ async def test_an_update_past_its_deadline_is_interrupted(world: PulumiWorld) ->
 
     assert "was not done within 4 s" in applied.why
     assert not state.busy
-
-
-async def test_a_stack_that_is_held_is_left_alone(world: PulumiWorld, stack: PulumiStack) -> None:
-    revision, stop = await world.pin(ABSENT), asyncio.Event()
-    first = asyncio.create_task(stack.up(world.at(revision), "first", stop))
-    await until_busy(stack, world, ABSENT)
-
-    with pytest.raises(StackBusy, match="held by another update"):
-        await world.stack().up(world.at(revision), "second", asyncio.Event())
-    stop.set()
-    await first
-
-    state = await stack.state()
-    assert state.last_update is not None
-    assert state.last_update.message == "first"
 
 
 async def test_a_program_that_fails_is_told_in_the_engines_words(

@@ -1,0 +1,161 @@
+"""What every Stack promises: the one in memory here, the real CLI's in tests/sandbox."""
+
+import asyncio
+from typing import Protocol
+
+import pytest
+
+from slipway.domain.change import ImageChange, ResourceChange, find_forbidden
+from slipway.errors import StackBusy
+from slipway.ports import ProgramRevision, RecordedDeployment, Stack
+
+MESSAGE = "slipway deploy release=1"
+IMAGE_PATH = "spec.template.spec.containers[0].image"
+
+
+class Surroundings(Protocol):
+    """A stack whose program has been applied once, with `good`; `absent` can't be pulled."""
+
+    stack: Stack
+    urn: str
+    container: str
+    good: str
+    better: str
+    absent: str
+
+    async def pin(self, image: str) -> int:
+        """Write our key; the revision."""
+
+    def at(self, revision: int, value: str | None = None, only: str = "") -> ProgramRevision:
+        """The program at a revision."""
+
+    def asked_for(self) -> str:
+        """The image in the live pod template."""
+
+
+async def recorded(here: Surroundings) -> RecordedDeployment:
+    """Our Deployment in the stack's state."""
+    [found] = [each for each in (await here.stack.state()).deployments if each.urn == here.urn]
+    return found
+
+
+async def changed(here: Surroundings, program: ProgramRevision) -> list[ResourceChange]:
+    """What a preview would change."""
+    preview = await here.stack.preview(program)
+    assert preview.complete
+    return [each for each in preview.changes if each.op not in {"same", "read"}]
+
+
+async def until_applying(here: Surroundings, image: str) -> None:
+    """Until an update holds the stack and has reached the cluster."""
+    async with asyncio.timeout(60):
+        while not (here.asked_for() == image and (await here.stack.state()).busy):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.05)
+
+
+async def interrupted(here: Surroundings) -> None:
+    """An update to an image that can't become ready, stopped on its way."""
+    revision, stop = await here.pin(here.absent), asyncio.Event()
+    update = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, stop))
+    await until_applying(here, here.absent)
+    stop.set()
+    applied = await update
+    assert not applied.succeeded
+    assert applied.why
+
+
+class StackContract:
+    """Inherit it, and give the fixture `here`."""
+
+    async def test_a_preview_with_a_value_changes_the_image_and_nothing_outside(
+        self, here: Surroundings
+    ) -> None:
+        revision = await here.pin(here.good)
+        before = (await here.stack.state()).last_update
+
+        [change] = await changed(here, here.at(revision, here.better))
+
+        assert (change.urn, change.op) == (here.urn, "update")
+        assert [(each.path, each.kind) for each in change.paths] == [(IMAGE_PATH, "update")]
+        assert [each.image for each in change.containers] == [here.better]
+        assert here.asked_for() == here.good
+        assert (await here.stack.state()).last_update == before
+
+    async def test_an_update_applies_the_revision_it_is_pinned_to(self, here: Surroundings) -> None:
+        revision = await here.pin(here.better)
+        await here.pin(here.absent)
+
+        applied = await here.stack.up(here.at(revision), MESSAGE, asyncio.Event())
+
+        last, ours = (await here.stack.state()).last_update, await recorded(here)
+        assert applied.succeeded, applied.why
+        assert not find_forbidden(
+            applied.preview, ImageChange(here.urn, here.container, here.better)
+        )
+        assert here.asked_for() == here.better
+        assert last is not None
+        assert (last.message, last.version, last.kind) == (MESSAGE, applied.version, "update")
+        assert (dict(ours.images), ours.init_errors) == ({here.container: here.better}, ())
+
+    async def test_an_interrupted_update_lets_go_and_remembers_that_it_failed(
+        self, here: Surroundings
+    ) -> None:
+        await interrupted(here)
+
+        state, ours = await here.stack.state(), await recorded(here)
+        assert (state.busy, state.pending_operations) == (False, 0)
+        assert ours.init_errors
+        assert dict(ours.images) == {here.container: here.good}
+
+    async def test_after_an_interrupt_the_state_believes_in_the_old_image(
+        self, here: Surroundings
+    ) -> None:
+        """The trap: with the value set back, an update without any difference is all there is."""
+        await interrupted(here)
+
+        [change] = await changed(here, here.at(await here.pin(here.good)))
+
+        assert (change.op, change.paths, change.had_init_errors) == ("update", (), True)
+        assert here.asked_for() == here.absent
+
+    async def test_a_refresh_reads_the_live_image_so_that_going_back_is_a_change(
+        self, here: Surroundings
+    ) -> None:
+        await interrupted(here)
+        back = await here.pin(here.good)
+
+        await here.stack.refresh(here.at(back, only=here.urn), MESSAGE)
+        seen, [change] = await recorded(here), await changed(here, here.at(back))
+        applied = await here.stack.up(here.at(back), MESSAGE, asyncio.Event())
+
+        assert (dict(seen.images), seen.init_errors) == ({here.container: here.absent}, ())
+        assert [each.path for each in change.paths] == [IMAGE_PATH]
+        assert applied.succeeded, applied.why
+        assert here.asked_for() == here.good
+
+    async def test_a_cancelled_update_has_ended_when_the_cancellation_arrives(
+        self, here: Surroundings
+    ) -> None:
+        revision = await here.pin(here.absent)
+        update = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, asyncio.Event()))
+        await until_applying(here, here.absent)
+
+        update.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await update
+
+        assert not (await here.stack.state()).busy
+
+    async def test_a_stack_that_is_held_is_left_alone(self, here: Surroundings) -> None:
+        revision, stop = await here.pin(here.absent), asyncio.Event()
+        first = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, stop))
+        await until_applying(here, here.absent)
+
+        with pytest.raises(StackBusy):
+            await here.stack.up(here.at(revision), "second", asyncio.Event())
+        stop.set()
+        await first
+
+        last = (await here.stack.state()).last_update
+        assert last is not None
+        assert last.message == MESSAGE

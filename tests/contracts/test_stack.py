@@ -1,0 +1,40 @@
+"""The stack in memory keeps what the real one does."""
+
+from pathlib import Path
+
+import pytest
+
+from slipway.domain.commit import Commit
+from slipway.ports import ProgramRevision, Stack
+from tests.contracts.stack import StackContract, Surroundings
+from tests.fakes.world import World, reference_of
+
+
+class InMemory:
+    """The fakes' world after somebody's hand."""
+
+    def __init__(self) -> None:
+        world = World.seeded()
+        world.publish("second")
+        self.world = world
+        self.stack: Stack = world.stack
+        self.urn, self.container = world.resources[0].urn, world.deployment.container
+        self.good = world.value or ""
+        self.better = reference_of(world, "second")
+        self.absent = self.better[:-1] + ("0" if self.better[-1] != "0" else "1")
+
+    async def pin(self, image: str) -> int:
+        self.world.config.edit("slipway", adapterImage=image)
+        return self.world.config.latest.number
+
+    def at(self, revision: int, value: str | None = None, only: str = "") -> ProgramRevision:
+        return ProgramRevision(Path(), Commit("c" * 40), revision, value, only)
+
+    def asked_for(self) -> str:
+        return self.world.deployment.image
+
+
+class TestInMemory(StackContract):
+    @pytest.fixture
+    async def here(self) -> Surroundings:
+        return InMemory()
