@@ -1,6 +1,7 @@
 """The stack client with the real pulumi CLI, on a real cluster."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -31,6 +32,7 @@ from tests.sandbox.pulumi_world import (
 )
 
 pytestmark = pytest.mark.sandbox
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,38 @@ async def test_an_update_past_its_deadline_is_interrupted(world: PulumiWorld) ->
 
     assert "was not done within 4 s" in applied.why
     assert not state.busy
+
+
+APPLY = """
+import asyncio, pathlib, sys
+from sandbox.box import Box
+from tests.sandbox.conftest import KubernetesBox
+from tests.sandbox.pulumi_world import PulumiWorld
+root, tree, unique, revision = sys.argv[1:]
+world = PulumiWorld(KubernetesBox(Box(pathlib.Path(root))), pathlib.Path(tree), unique)
+asyncio.run(world.stack().up(world.at(int(revision)), "killed", asyncio.Event()))
+"""
+
+
+async def test_an_update_whose_parent_is_killed_ends_in_order(
+    world: PulumiWorld, stack: PulumiStack
+) -> None:
+    """Nobody waits for its lease of five minutes, and recovery finds what it did written down."""
+    revision = await world.pin(ABSENT)
+    words = [str(world.cluster.box.root), str(world.tree), world.unique, str(revision)]
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", APPLY, *words, cwd=ROOT)
+    await until_busy(stack, world, ABSENT)
+
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(10):
+        while (await stack.state()).busy:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.1)
+
+    state = await stack.state()
+    [ours] = [each for each in state.deployments if each.urn == world.urn]
+    assert state.pending_operations == 0
+    assert ours.init_errors
 
 
 async def test_a_program_that_fails_is_told_in_the_engines_words(
