@@ -1,5 +1,6 @@
 """Prefect in the sandbox: its server with the UI, and a process worker."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,12 @@ class Worker:
         Processes(box).start(
             "prefect-worker",
             [*_prefect(), "worker", "start", f"--pool={POOL}", "--name=sandbox", "--type=process"],
-            environment={**environment, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+            environment={
+                **environment,
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+                # Runs are started as `python -m prefect.engine`: with this Python, not another.
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
             folder=ROOT,
         )
 

@@ -10,7 +10,7 @@ import click
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_UI_URL
@@ -21,6 +21,8 @@ from slipway.ports import Ledger
 
 POLL_EVERY = 1.0
 PAGE = 200
+HINT_AFTER = 20.0
+"""Seconds after which a run that nobody works on is worth a word."""
 LAST_LINES = 2.5
 """Seconds after its end in which a run's last lines still arrive: workers send them in batches."""
 
@@ -86,19 +88,24 @@ def _parameters(target: str, request: Request) -> dict[str, Any]:
 
 
 async def _follow(client: PrefectClient, run: FlowRun) -> FlowRun:
-    shown, told = 0, ""
+    loop = asyncio.get_running_loop()
+    began, shown, told, hinted = loop.time(), 0, "", False
     while True:
         now = await client.read_flow_run(run.id)
         state = now.state
-        if state is not None and state.name != told:
-            told = state.name or ""
-            click.echo(f"run {now.name} is {told}", err=True)
         final = state is not None and state.is_final()
         if final:
             await asyncio.sleep(LAST_LINES)
         shown += await _print_log(client, run.id, shown)
+        if state is not None and state.name != told:
+            told = state.name or ""
+            click.echo(f"run {now.name} is {told}", err=True)
         if final:
             return now
+        waits = state is not None and state.type in {StateType.SCHEDULED, StateType.PENDING}
+        if waits and not hinted and loop.time() - began >= HINT_AFTER:
+            hinted = True
+            click.echo("no worker has taken it yet: prefect worker start --pool slipway", err=True)
         await asyncio.sleep(POLL_EVERY)
 
 

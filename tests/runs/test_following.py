@@ -188,3 +188,14 @@ async def test_a_target_without_a_deployment_is_a_usage_error() -> None:
 
     assert result.exit_code == 2
     assert "prefect deploy --all" in result.stderr
+
+
+async def test_a_run_that_no_worker_takes_is_told_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefect_run, "HINT_AFTER", 0.0)
+    words = ["deploy", TARGET.name, COMMIT]
+
+    result, _ = await follow(words, Completed(name="Live"), session=LedgerSession())
+
+    assert result.stderr.count("prefect worker start --pool slipway") == 1
