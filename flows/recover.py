@@ -64,7 +64,16 @@ async def finish_others(ports: Ports, mine: Release) -> None:
 
 async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
     """Bring one unfinished release to its end, without the memory of the process that died."""
-    ports = await ports.neighbour(release.target)
+    if release.target == ports.target.name:
+        return await _finish(ports, release, fence)
+    theirs = await ports.neighbour(release.target)
+    try:
+        return await _finish(theirs, release, fence)
+    finally:
+        await theirs.close()
+
+
+async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
     record = Record(ports.ledger, release)
     log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
     await record.note(fence=fence)

@@ -41,7 +41,7 @@ BEHAVIOURS = {
     "good": "",
     "crashes": "echo 'models.json: no such file or directory' >&2; exit 7",
     "never-ready": "sleep 3600",
-    "out-of-memory": "x=$(head -c 200000000 /dev/zero | tr '\\\\0' x)",
+    "out-of-memory": "x=$(head -c 200000000 /dev/zero | tr '\\0' x)",
     "does-not-compile": "if",
 }
 
