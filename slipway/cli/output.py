@@ -1,6 +1,8 @@
 """What people and scripts read: aligned lines, JSON, one record of a release for both."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -23,11 +25,13 @@ def print_json(value: object) -> None:
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be; the last one may be as long as it likes."""
+    """Print columns as wide as they need to be; a terminal cuts the last, a pipe gets all of it."""
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads) - 1)]
     click.secho(_line(heads, widths), bold=True)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
-        click.echo(_line(row, widths))
+        line = _line(row, widths)
+        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
 
 
 def state_text(state: State) -> str:

@@ -1,6 +1,7 @@
 """Running a release by a Prefect worker: start the run, follow its log, tell its end."""
 
 import asyncio
+import logging
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from slipway.errors import InvalidInput, Unreachable
 from slipway.ports import Ledger
 
 POLL_EVERY = 1.0
+OURS = frozenset({"flows", "slipway"})
+"""Loggers whose lines tell a release's story."""
 PAGE = 200
 HINT_AFTER = 20.0
 """Seconds after which a run that nobody works on is worth a word."""
@@ -118,6 +121,9 @@ async def _print_log(client: PrefectClient, run: UUID, offset: int) -> int:
             wanted, limit=PAGE, offset=offset + printed, sort=LogSort.TIMESTAMP_ASC
         )
         for each in lines:
+            # Prefect's own lines about each step only repeat what ours say, unless they warn.
+            if each.name.partition(".")[0] not in OURS and each.level < logging.WARNING:
+                continue
             stamp = each.timestamp.astimezone().strftime("%H:%M:%S")
             sys.stderr.write(f"{stamp} {each.message}\n")
         printed += len(lines)

@@ -5,6 +5,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
+from slipway.cli.output import print_table
 from tests.cli.conftest import ADAPTER, SINK, Terminal
 from tests.cli.test_releases import CONTRACT
 
@@ -71,3 +74,19 @@ def test_it_needs_no_prefect_no_client_and_no_slipway_toml(tmp_path: Path) -> No
 
     assert done.stdout == "[]\n[]\n", done.stderr
     assert (tmp_path / "slipway" / "ledger.db").exists()
+
+
+def test_a_terminal_cuts_long_reasons_and_a_pipe_gets_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("now", "x" * 200)]
+    print_table(("started", "reason"), rows)
+    piped = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(("started", "reason"), rows)
+    shown = capsys.readouterr().out
+
+    assert "x" * 200 in piped
+    assert max(len(line) for line in shown.splitlines()) == 60
+    assert shown.splitlines()[-1].endswith("…")
