@@ -30,7 +30,11 @@ async def tags(request: Request) -> Response:
     _, environment, login = environment_of(request)
     known = environment.record()["tags"]
     if request.method == "GET":
-        return JSONResponse({"tags": [_described(name, known[name]) for name in sorted(known)]})
+        # The CLI asks page by page until one is empty: `after` is the last name it has.
+        after = request.query_params.get("after", "")
+        count = number(request.query_params.get("count"), 0, "count") or len(known)
+        names = [name for name in sorted(known) if name > after][:count]
+        return JSONResponse({"tags": [_described(name, known[name]) for name in names]})
     name = safe_name(wanted.get("name"), "tag")
     if name[0].isdigit():
         raise bad_request(f"tag '{name}' looks like a revision; start it with a letter")
