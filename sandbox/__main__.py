@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox.box import Box, Options
-from sandbox.part import Part, crashed, start_all, stop_all
+from sandbox.part import Part, crashed, is_up, start_all, stop_all
 from sandbox.parts import PARTS
 from sandbox.prepare import prepare
 from sandbox.processes import PartFailed, Processes
@@ -22,9 +22,7 @@ def main() -> int:
     given = Options(arguments.kubeconfig, arguments.docker_host, arguments.pulumi)
     box = Box(arguments.state.resolve(), given)
     parts = PARTS
-    if arguments.command == "up":
-        box.remember_options()
-    else:
+    if arguments.command != "up" or is_up(box, PARTS):
         box = box.with_remembered_options()
     commands: dict[str, Callable[[], int]] = {
         "prepare": _prepare,
@@ -68,9 +66,10 @@ def _prepare() -> int:
 def _up(box: Box, parts: Sequence[Part]) -> int:
     if _prepare():
         return 1
-    if Processes(box).all() and not crashed(box, parts):
+    if is_up(box, parts):
         print("the sandbox is up already; python -m sandbox status tells what runs")
         return 0
+    box.remember_options()
     began = time.monotonic()
     try:
         start_all(box, parts)

@@ -76,9 +76,10 @@ class Box:
         return str(made[name])
 
     @property
-    def network(self) -> int:
-        """The third byte of the pods' subnet 10.88.N.0/24."""
-        return int(self.id[:2], 16)
+    def network(self) -> str:
+        """The first three bytes of the pods' subnet, in 10.64.0.0/10, by the box's id."""
+        number = int(self.id, 16)
+        return f"10.{64 + number // 256 % 64}.{number % 256}"
 
     def _read(self, name: str) -> dict[str, str | int]:
         path = self.root / name

@@ -1,5 +1,6 @@
 """The node's container runtime: a containerd of its own, a bridge for the pods, no trace after."""
 
+import contextlib
 import io
 import json
 import os
@@ -21,7 +22,7 @@ GONE_WITHIN = 15.0
 
 def gateway(box: Box) -> str:
     """The bridge's address: the host as the pods see it."""
-    return f"10.88.{box.network}.1"
+    return f"{box.network}.1"
 
 
 def bridge(box: Box) -> str:
@@ -57,18 +58,14 @@ def clean(box: Box) -> None:
         namespace.unlink(missing_ok=True)
     _run("ip", "link", "delete", bridge(box))
     for folder in _control_group_folders(box):
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir():
-                path.rmdir()
-        if folder.exists():
-            folder.rmdir()
+        _remove_control_group(folder)
 
 
 def _write_configuration(box: Box) -> None:
     folder = box.folder("containerd")
     network = box.folder("containerd", "cni")
     (folder / "config.toml").write_text(_configuration(box, network))
-    subnet = f"10.88.{box.network}.0/24"
+    subnet = f"{box.network}.0/24"
     plugin = {
         "type": "bridge",
         "bridge": bridge(box),
@@ -187,6 +184,17 @@ def _make_control_group(box: Box) -> None:
                 (folder / name).write_text((folder.parent / name).read_text())
 
 
+def _remove_control_group(folder: Path) -> None:
+    """Remove a group and what is below it; the kernel says busy while a process is still ending."""
+    deadline = time.monotonic() + GONE_WITHIN
+    while folder.exists() and time.monotonic() < deadline:
+        below = [path for path in folder.rglob("*") if path.is_dir()]
+        for path in [*sorted(below, reverse=True), folder]:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        time.sleep(0.05)
+
+
 def _control_group_folders(box: Box) -> list[Path]:
     """Our group in every hierarchy: one folder a controller in version 1, one in version 2."""
     root = Path("/sys/fs/cgroup")
@@ -237,7 +245,7 @@ def _namespaces(box: Box) -> list[Path]:
     ours = []
     for path in folder.glob("cni-*"):
         addresses = _run("ip", "netns", "exec", path.name, "ip", "-4", "address") or ""
-        if f"inet 10.88.{box.network}." in addresses:
+        if f"inet {box.network}." in addresses:
             ours.append(path)
     return ours
 

@@ -9,6 +9,9 @@ from typing import Protocol
 from sandbox.box import Box
 from sandbox.processes import Processes
 
+UP = "up"
+"""The file that stands in the state folder while everything is up."""
+
 
 class Part(Protocol):
     """One system of the outside world."""
@@ -60,6 +63,7 @@ def start_all(box: Box, parts: Sequence[Part]) -> Times:
                 name = running.pop(future)
                 future.result()
                 print(f"  {name:<14} ready after {times.by_part[name]:.1f} s", flush=True)
+    (box.folder() / UP).touch()
     return times
 
 
@@ -71,6 +75,7 @@ def _timed(part: Part, box: Box, times: Times) -> None:
 
 def stop_all(box: Box, parts: Sequence[Part]) -> None:
     """End every process, the last started first, and clean up after each part."""
+    (box.root / UP).unlink(missing_ok=True)
     processes = Processes(box)
     for process in reversed(processes.all()):
         processes.end(process)
@@ -87,3 +92,11 @@ def crashed(box: Box, parts: Sequence[Part]) -> list[tuple[str, str]]:
         for name in part.processes
         if (process := processes.find(name)) is not None and not process.alive
     ]
+
+
+def is_up(box: Box, parts: Sequence[Part]) -> bool:
+    """Whether everything that the parts start has been started and runs.
+
+    The last part's start is the end of `up`: it is written down only when all have become ready.
+    """
+    return (box.root / UP).exists() and not crashed(box, parts)

@@ -9,7 +9,6 @@ import contextvars
 import functools
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from slipway.clients.kubernetes_objects import (
     read_pull_secret,
     read_workloads,
 )
+from slipway.clients.redaction import redacted
 from slipway.domain.rollout import Workloads
 from slipway.domain.target import Workload
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
@@ -45,10 +45,6 @@ _NO_LOG = "unable to retrieve container logs for "
 """What the kubelet writes into a log, with status 200, once it has removed the container."""
 BUSY = frozenset({429, 500, 502, 503, 504})
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-_SECRET = re.compile(
-    r"(?i)(\b(?:[a-z]+_)?(?:token|password|passwd|secret|authorization|api[_-]?key)\b\"?\s*[:=]\s*)"
-    r"(?:bearer\s+|basic\s+)?\S+"
-)
 
 
 class KubernetesCluster:
@@ -104,7 +100,7 @@ class KubernetesCluster:
         status, body = await self._ask("GET", path)
         if status in {UNAUTHORIZED, FORBIDDEN} and '"kind":"Status"' in body.replace(" ", ""):
             raise AccessDenied(f"the API server does not let us ask pod {pod}: {body[:200]}")
-        return Health(status, _redacted(body[:500]))
+        return Health(status, redacted(body[:500]))
 
     async def evidence(self, workloads: Workloads, container: str, pod: str) -> Evidence:
         """See `slipway.ports.Cluster`."""
@@ -125,7 +121,7 @@ class KubernetesCluster:
         events = await self._events(workloads.namespace, {each.name for each in shown})
         name = pod or next(iter(restarts), "")
         text = await self._log(workloads.namespace, name, container, last=restarts.get(name, False))
-        return Evidence(tuple(map(_redacted, lines)), tuple(events), tuple(text))
+        return Evidence(tuple(map(redacted, lines)), tuple(events), tuple(text))
 
     async def restart(self, workload: Workload) -> None:
         """See `slipway.ports.Cluster`: the annotation that `kubectl rollout restart` writes."""
@@ -180,7 +176,7 @@ class KubernetesCluster:
         ours = [each for each in events if each["involvedObject"].get("name") in pods]
         ours.sort(key=lambda each: each.get("lastTimestamp") or each.get("eventTime") or "")
         return [
-            _redacted(f"{each.get('type')} {each.get('reason')}: {each.get('message', '')}")
+            f"{each.get('type')} {each.get('reason')}: {redacted(each.get('message', ''))}"
             for each in ours[-EVENTS_SHOWN:]
         ]
 
@@ -194,7 +190,7 @@ class KubernetesCluster:
             status, body = await self._ask("GET", each)
             lines = [line for line in body.splitlines() if not line.startswith(_NO_LOG)]
             if status == HTTPStatus.OK and lines:
-                return [_redacted(line) for line in lines]
+                return [redacted(line) for line in lines]
         return []
 
     async def _list(self, path: str, labels: Mapping[str, str]) -> list[Object]:
@@ -293,8 +289,3 @@ def _message(body: str) -> str:
         return str(json.loads(body).get("message", ""))[:300]
     except (ValueError, AttributeError):
         return body[:200]
-
-
-def _redacted(text: str) -> str:
-    """A line without what looks like the value of a credential."""
-    return _SECRET.sub(r"\1***", text)
