@@ -11,13 +11,14 @@ from slipway.domain.release import Baseline, Phase, State, reason
 from slipway.domain.rollout import Expectation
 from slipway.errors import (
     AccessDenied,
+    ChangeNotAllowed,
     ConfigConflict,
     ConfigRejected,
+    ImageDisproven,
     LeaseLost,
     NothingToRollBackTo,
     PermanentError,
     SlipwayError,
-    TransientError,
     Unproven,
 )
 from slipway.ports import Ports, ProgramRevision
@@ -33,6 +34,9 @@ from slipway.tasks.verifying import verify
 log = logging.getLogger(__name__)
 
 PIN_ATTEMPTS = 3
+FOR_A_PERSON = (ConfigConflict, NothingToRollBackTo, ImageDisproven, ChangeNotAllowed)
+"""What ends a restore for good: somebody else's value or change, or nothing good to go back to.
+Anything else (a cluster that is gone, an engine error) may be over when recovery tries again."""
 
 
 class Interrupted(PermanentError):
@@ -159,11 +163,11 @@ def _baseline_expectation(ports: Ports, record: Record, baseline: Baseline) -> E
 
 
 async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
-    """A restore that could not be finished stays open for recovery when trying again may help."""
+    """A restore that could not be finished stays open for recovery, unless a person must decide."""
     if isinstance(error, LeaseLost):
         await record.look_again()
         return
-    await record.note(unproven=isinstance(error, TransientError))
+    await record.note(unproven=not isinstance(error, FOR_A_PERSON))
     await record.to(State.NEEDS_ATTENTION, f"{because}; restoring failed: {reason(error)}")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from flows import deploy, recover, rollback
 from slipway.domain.release import Outcome, State
-from slipway.errors import Unreachable
+from slipway.errors import ApplyFailed, Unreachable
 from slipway.tasks.lease import LEASE_SECONDS
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request
 
@@ -175,6 +175,22 @@ async def test_what_could_not_be_measured_is_finished_once_the_cluster_is_back(n
 
     assert recovered.state is (State.LIVE if name == "second" else State.RESTORED)
     assert not recovered.release.unproven
+
+
+async def test_a_restore_that_the_engine_failed_is_finished_by_recovery() -> None:
+    """As when the API server is gone during the update: ESC is back, the rest follows."""
+    world = World.seeded()
+    value, running = world.value, world.runs()
+    world.faults.always("stack.refresh", ApplyFailed("the API server is unreachable"))
+    outcome = await deploying(world, "crashing")
+    pinned = world.value
+    world.faults.always("stack.refresh", None)
+
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert (outcome.state, pinned) == (State.NEEDS_ATTENTION, value)
+    assert recovered.state is State.RESTORED, recovered.release.reason
+    assert world.runs() == running
 
 
 async def test_recovery_that_still_can_not_measure_stays_honest() -> None:

@@ -234,10 +234,17 @@ def make_world(box: Box) -> RealWorld:
 
 
 class Disturbed:
-    """A port that does something just before one of its methods, once."""
+    """A port that does something just before, or after, one of its methods, once."""
 
-    def __init__(self, port: object, method: str, disturb: Callable[[], Awaitable[None]]) -> None:
-        self._port, self._method, self._disturb = port, method, disturb
+    def __init__(
+        self,
+        port: object,
+        method: str,
+        disturb: Callable[[], Awaitable[None]],
+        *,
+        after: bool = False,
+    ) -> None:
+        self._port, self._method, self._disturb, self._after = port, method, disturb, after
         self._done = False
 
     def __getattr__(self, name: str) -> Any:
@@ -246,10 +253,13 @@ class Disturbed:
             return found
 
         async def disturbed(*arguments: Any, **named: Any) -> Any:
-            if not self._done:
-                self._done = True
+            first, self._done = not self._done, True
+            if first and not self._after:
                 await self._disturb()
-            return await found(*arguments, **named)
+            result = await found(*arguments, **named)
+            if first and self._after:
+                await self._disturb()
+            return result
 
         return disturbed
 
@@ -257,6 +267,12 @@ class Disturbed:
 def before_up(ports: Ports, disturb: Callable[[], Awaitable[None]]) -> Ports:
     """The same ports, disturbed just before `pulumi up`."""
     stack: Stack = Disturbed(ports.stack, "up", disturb)
+    return replace(ports, stack=stack)
+
+
+def after_up(ports: Ports, disturb: Callable[[], Awaitable[None]]) -> Ports:
+    """The same ports, disturbed as soon as `pulumi up` has ended."""
+    stack: Stack = Disturbed(ports.stack, "up", disturb, after=True)
     return replace(ports, stack=stack)
 
 

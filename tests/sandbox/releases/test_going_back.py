@@ -1,10 +1,11 @@
 """Rollbacks, interruptions and gaps on real parts."""
 
-import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import threading
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -12,7 +13,7 @@ from flows import recover
 from sandbox.processes import Processes
 from slipway.domain.release import Kind, State
 from tests.sandbox.conftest import until
-from tests.sandbox.releases.real_world import ADAPTER, RealWorld
+from tests.sandbox.releases.real_world import ADAPTER, RealWorld, after_up, before_up
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -126,28 +127,47 @@ async def test_a_cluster_that_is_gone_during_verify_needs_attention_and_recovers
     world: RealWorld,
 ) -> None:
     await deployed(world)
-    apiserver = Processes(world.box).find("kube-apiserver")
-    assert apiserver is not None
     ports = await world.ports(ready_within=15.0, soak=10.0)
 
-    async def stop_after_the_update() -> None:
-        before = (await world.value())[1]
-        while (await world.value())[1] == before:  # noqa: ASYNC110 - another system changes it
-            await asyncio.sleep(0.2)
-        stack, done = (await world.ports()).stack, await world.versions()
-        while (await stack.state()).busy or await world.versions() == done:  # noqa: ASYNC110 - likewise
-            await asyncio.sleep(0.1)
-        os.kill(apiserver.pid, signal.SIGSTOP)
-
-    stopping = asyncio.ensure_future(stop_after_the_update())
-    try:
-        outcome = await world.deploy(world.commit(), ports=ports)
-        await stopping
-    finally:
-        os.kill(apiserver.pid, signal.SIGCONT)
+    with frozen_later(world) as freeze:
+        outcome = await world.deploy(world.commit(), ports=after_up(ports, freeze))
     until(lambda: world.kubectl("get", "pods"), "the API server answers again")
     [recovered] = await recover.finish_all(await world.ports())
 
     assert (outcome.state, outcome.code) == (State.NEEDS_ATTENTION, "unproven")
     assert (await world.value())[0] == outcome.release.image
     assert recovered.state is State.LIVE, recovered.release.reason
+
+
+async def test_a_cluster_that_is_gone_during_apply_puts_esc_back_and_is_restored_later(
+    world: RealWorld,
+) -> None:
+    image = await deployed(world)
+    running = await world.running()
+    ports = await world.ports(ready_within=15.0)
+
+    with frozen_later(world) as freeze:
+        outcome = await world.deploy(world.commit(), ports=before_up(ports, freeze))
+        value = (await world.value())[0]
+    until(lambda: world.kubectl("get", "pods"), "the API server answers again")
+    [recovered] = await recover.finish_all(await world.ports())
+
+    assert outcome.state is State.NEEDS_ATTENTION, outcome.release.reason
+    assert value == image
+    assert recovered.state is State.RESTORED, recovered.release.reason
+    assert await world.running() == running
+
+
+@contextlib.contextmanager
+def frozen_later(world: RealWorld) -> Iterator[Callable[[], Awaitable[None]]]:
+    """Gives what stops the API server; it goes on when the context ends."""
+    apiserver = Processes(world.box).find("kube-apiserver")
+    assert apiserver is not None
+
+    async def freeze() -> None:
+        os.kill(apiserver.pid, signal.SIGSTOP)
+
+    try:
+        yield freeze
+    finally:
+        os.kill(apiserver.pid, signal.SIGCONT)
