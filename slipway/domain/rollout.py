@@ -178,6 +178,17 @@ def judge(
     return Watch(times), judgement
 
 
+def pod_to_show(seen: Workloads, judgement: Judgement) -> str:
+    """The pod whose log explains a judgement; a judgement of all pods is explained by a new one.
+
+    Empty when there is no such pod: then only all of them together can tell.
+    """
+    current = _current(seen)
+    new = [pod for pod in seen.pods if current and pod.replica_set == current.name]
+    waited_for = (pod.name for pod in new if not pod.ready and not pod.terminating)
+    return judgement.pod or next(waited_for, "")
+
+
 @dataclass(frozen=True, slots=True)
 class _Trouble:
     pod: str

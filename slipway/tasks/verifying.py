@@ -4,7 +4,15 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads, judge
+from slipway.domain.rollout import (
+    Expectation,
+    Judgement,
+    Verdict,
+    Watch,
+    Workloads,
+    judge,
+    pod_to_show,
+)
 from slipway.errors import ImageDisproven, SlipwayError, TransientError, Unproven
 from slipway.ports import Health, Ports
 from slipway.tasks.policies import once
@@ -73,7 +81,7 @@ async def report_failure(ports: Ports, seen: Workloads, judgement: Judgement) ->
     """Report what explains a bad verdict; a cluster that can't be asked loses only the report."""
     container = ports.target.workload.container
     try:
-        evidence = await ports.cluster.evidence(seen, container, judgement.pod)
+        evidence = await ports.cluster.evidence(seen, container, pod_to_show(seen, judgement))
     except SlipwayError as error:
         log.warning("no evidence could be gathered: %s", error)
         return

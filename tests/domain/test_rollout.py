@@ -19,6 +19,7 @@ from slipway.domain.rollout import (
     Watch,
     Workloads,
     judge,
+    pod_to_show,
     running_digest,
 )
 
@@ -254,3 +255,13 @@ def test_only_ready_pods_of_the_expected_digest_are_ever_a_proof(
         assert len(ready) >= replicas > 0
         assert {running_digest(each.containers[0].image_id) for each in ready} <= EXPECTED.accepted
         assert not [p for p in pods if p.replica_set == "old" and p.ready and not p.terminating]
+
+
+def test_a_judgement_of_all_pods_is_explained_by_a_new_pod_that_is_not_ready() -> None:
+    seen = workloads(old_pod(), pod(state=container(ready=False)))
+    judgement = after(0, seen)
+
+    assert judgement.pod == ""
+    assert pod_to_show(seen, judgement) == "new-1"
+    assert pod_to_show(seen, replace(judgement, pod="old-1")) == "old-1"
+    assert pod_to_show(workloads(old_pod()), judgement) == ""
