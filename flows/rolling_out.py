@@ -27,7 +27,7 @@ from slipway.tasks.deciding import Decision, decide
 from slipway.tasks.pinning import pin, unpin
 from slipway.tasks.program import Program
 from slipway.tasks.record import Record
-from slipway.tasks.restoring import reapply
+from slipway.tasks.restoring import may_be_applied, reapply
 from slipway.tasks.settling import settle
 from slipway.tasks.verifying import verify
 
@@ -133,8 +133,9 @@ async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
     try:
         await record.to(State.RESTORING, because)
         revision = await unpin(ports, record, baseline)
-        expected = _baseline_expectation(ports, record, baseline)
-        if record.release.phase.reached(Phase.APPLYING):
+        applied = await may_be_applied(ports, record.release)
+        expected = _baseline_expectation(ports, baseline, applied=applied)
+        if applied:
             await reapply(ports, record, baseline, revision, expected)
         await verify(ports, expected)
     except SlipwayError as error:
@@ -150,9 +151,8 @@ def _interrupted(cause: BaseException) -> str:
     return reason(Interrupted("the run was cancelled after the pin"))
 
 
-def _baseline_expectation(ports: Ports, record: Record, baseline: Baseline) -> Expectation:
+def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
     """What proves the baseline; an error where nothing healthy was there to be proven."""
-    applied = record.release.phase.reached(Phase.APPLYING)
     image = baseline.way_back if applied else baseline.spec_image
     if image is None or not baseline.accepted:
         raise NothingToRollBackTo(

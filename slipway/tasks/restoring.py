@@ -3,15 +3,28 @@
 import logging
 
 from slipway.domain.change import ImageChange
-from slipway.domain.release import Baseline, Release
+from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.rollout import Expectation
-from slipway.ports import Ports, ProgramRevision
+from slipway.errors import ChangeNotAllowed
+from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, up, wait_until_idle
 from slipway.tasks.policies import once
 from slipway.tasks.program import is_of, open_program, update_message
 from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
+
+
+async def may_be_applied(ports: Ports, release: Release) -> bool:
+    """Whether the release's image may have got into the stack.
+
+    By its own update, or by somebody's who came between its pin and its apply, and took it along.
+    """
+    if release.phase.reached(Phase.APPLYING):
+        return True
+    before = release.baseline.spec_image if release.baseline else None
+    seen = await ports.cluster.observe(ports.target.workload)
+    return seen is not None and seen.image == release.image != before
 
 
 @once("apply the baseline")
@@ -45,9 +58,24 @@ async def reapply(
         if not ours and only:
             container = ports.target.workload.container
             wanted = ImageChange(baseline.urn, container, expected.image)
-            await guard(ports, record, whole, wanted, state)
+            await _guard_theirs(ports, record, whole, wanted, state)
         narrow = record.release.request.options.only_image
         await up(ports, narrowed if narrow else whole, message, expected)
+
+
+async def _guard_theirs(
+    ports: Ports, record: Record, program: ProgramRevision, wanted: ImageChange, state: StackState
+) -> None:
+    """Never undo what somebody else has applied since: whether that goes too is theirs to say."""
+    try:
+        await guard(ports, record, program, wanted, state)
+    except ChangeNotAllowed as error:
+        version = state.last_update.version if state.last_update else 0
+        raise ChangeNotAllowed(
+            f"ESC is back at {wanted.image}, but update {version} of stack {ports.target.stack} is "
+            f"somebody else's, and going back would undo it too: {error}; decide which is right, "
+            f"then slipway deploy or rollback {ports.target.name}"
+        ) from error
 
 
 @once("align Pulumi's state with what runs")

@@ -173,6 +173,45 @@ async def test_an_update_between_preview_and_apply_is_guarded_again_and_restored
     assert "stack.up" not in world.faults.effects
 
 
+@pytest.mark.parametrize(
+    ("their_change_stays", "end"),
+    [
+        (False, "restored: not-image-only"),
+        # The baseline's program would undo what they have applied: that is for them to decide.
+        (True, "needs attention: not-image-only"),
+    ],
+)
+async def test_a_pin_that_somebodys_update_has_applied_is_undone_unless_that_undoes_theirs(
+    *, their_change_stays: bool, end: str
+) -> None:
+    world = World.seeded()
+    value = world.value
+    path = PathChange("spec.ports", "update")
+    theirs = ResourceChange("urn:other", "update", "Service", (path,))
+
+    def meanwhile() -> None:
+        assert world.value is not None
+        world.resources[0].recorded = world.value
+        world.cluster.set_image(world.deployment, world.value)
+        world.stack.somebody_updates()
+        world.stack.extra.append(theirs)
+
+    def heal() -> None:
+        if not their_change_stays:
+            world.stack.extra.clear()
+
+    world.faults.after("config.write", meanwhile)
+    world.faults.before("stack.refresh", heal)
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == end, outcome.release.reason
+    assert world.value == value
+    assert (world.deployment.image == value) is (not their_change_stays)
+    assert ("going back would undo it too" in outcome.release.reason) is their_change_stays
+    assert not outcome.release.unproven
+
+
 async def test_a_value_that_nothing_had_applied_is_not_restored_what_ran_is() -> None:
     world = World.seeded()
     first = world.digest_of("first")
