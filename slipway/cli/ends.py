@@ -59,11 +59,11 @@ def tell_run_end(ctx: click.Context, target: str, end: "RunEnd", *, as_json: boo
 
 
 def end_line(release: Release) -> str:
-    """One line: state, what and where, how long, why."""
+    """One line: state, what and where, how long; below it why, and what was seen beside it."""
     what = release.commit.short if release.commit else release.request.wanted
     took = duration(release)
     after = "" if took is None else f" after {took:.0f} s"
     line = f"{state_text(release.state)}: {release.kind} {what} at {release.target}{after}"
-    reason = f"\n  {release.reason}" if release.reason else ""
+    reason = "".join(f"\n  {each}" for each in (release.reason, *release.notes) if each)
     remedy = f"\n  look: slipway status {release.target}; slipway recover {release.target}"
     return f"{line}{reason}{remedy if exit_code(release) == NEEDS_ATTENTION else ''}"

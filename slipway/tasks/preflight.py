@@ -44,8 +44,9 @@ async def preflight(ports: Ports, options: Options, tree: Path | None = None) ->
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise the one thing that is wrong, or all of them together."""
-    errors = [each.error for each in checks if each.error is not None]
+    """Raise the one thing that is wrong, or all of them together; each once."""
+    found = {str(each.error): each.error for each in checks if each.error is not None}
+    errors = list(found.values())
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -151,13 +152,16 @@ def _credentials_for(seen: Workloads, secret: PullSecret, host: str) -> PullCred
             "run `pulumi up`, which makes the secret"
         )
     if secret.problem:
-        raise PullSecretUnusable(f"{where} can't be used: {secret.problem}")
+        raise PullSecretUnusable(
+            f"{where} can't be used: {secret.problem}; correct the program and run `pulumi up`"
+        )
     for each in secret.credentials:
         if each.host == host:
             return each
     hosts = ", ".join(each.host for each in secret.credentials) or "no host"
     raise PullSecretUnusable(
-        f"{where} is for {hosts}, but the image is at {host}: correct the host in the program"
+        f"{where} is for {hosts}, but the image is at {host}: correct the host where the program "
+        "has it from, and run `pulumi up`"
     )
 
 

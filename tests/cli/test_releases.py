@@ -70,6 +70,15 @@ def test_the_end_is_told_in_a_line_and_the_progress_beside_it(terminal: Terminal
     assert f"commit {commit}:" not in result.stdout
 
 
+def test_what_was_seen_beside_a_release_is_told_too(terminal: Terminal) -> None:
+    nobody_applied = "ghcr.io/acme/shop/ls-triton-adapter:main"
+    terminal.world.config.edit("bob", adapterImage=nobody_applied)
+
+    result = terminal.type("deploy", ADAPTER, terminal.world.commits["second"].sha, "--local")
+
+    assert f"{nobody_applied!r}, which nothing had applied" in result.stdout
+
+
 def test_a_rollback_goes_to_previous_and_needs_a_reason(terminal: Terminal) -> None:
     terminal.deploy("second")
     terminal.deploy("third")
