@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from slipway.clients.kubernetes_objects import (
     Object,
+    describe_pod,
     node_platform,
     read_pull_secret,
     read_workloads,
@@ -105,15 +106,7 @@ class KubernetesCluster:
     async def evidence(self, workloads: Workloads, container: str, pod: str) -> Evidence:
         """See `slipway.ports.Cluster`."""
         shown = [each for each in workloads.pods if pod in {"", each.name}]
-        lines = [
-            f"{each.name}: {each.phase}"
-            + "".join(
-                f"; {part.name} {part.waiting or part.terminated or 'running'}"
-                f", {part.restarts} restarts"
-                for part in each.containers
-            )
-            for each in shown
-        ]
+        lines = [describe_pod(each) for each in shown]
         restarts = {
             each.name: any(part.restarts for part in each.containers if part.name == container)
             for each in shown

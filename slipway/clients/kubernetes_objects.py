@@ -106,6 +106,25 @@ def read_container(raw: Object) -> Container:
     )
 
 
+def describe_pod(pod: Pod) -> str:
+    """One line for people: each container with why it waits, and how it has ended."""
+    parts = [f"{pod.name}: {pod.phase}", *(_describe_container(each) for each in pod.containers)]
+    return "; ".join([*parts, pod.unschedulable] if pod.unschedulable else parts)
+
+
+def _describe_container(container: Container) -> str:
+    message = f" ({container.waiting_message})" if container.waiting_message else ""
+    ended = f"{container.terminated}, exit code {container.exit_code}"
+    told = [
+        f"{container.waiting}{message}" if container.waiting else "",
+        f"last ended by {ended}" if container.terminated else "",
+        "" if container.waiting or container.terminated else "running",
+        "ready" if container.ready else "not ready",
+        f"{container.restarts} restarts",
+    ]
+    return f"{container.name} {', '.join(each for each in told if each)}"
+
+
 def template_image(raw: Object, container: str) -> str:
     """The image that a pod template asks for in this container; empty when it has none."""
     containers = _template(raw).get("containers") or ()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.clients.kubernetes_objects import (
+    describe_pod,
     field_managers,
     node_platform,
     read_container,
@@ -16,6 +17,7 @@ from slipway.clients.kubernetes_objects import (
     read_pull_secret,
     read_workloads,
 )
+from slipway.domain.rollout import Container, Pod
 
 IMAGE = "ghcr.io/acme/app:1"
 
@@ -198,3 +200,38 @@ def test_absent_and_empty_parts_are_read_as_nothing(raw: dict[str, Any]) -> None
     assert read_pod(raw, "x").containers == ()
     assert read_container(raw).restarts == 0
     assert read_workloads(raw, [], [], "app").pods == ()
+
+
+@pytest.mark.parametrize(
+    ("container", "line"),
+    [
+        (
+            Container(
+                "app",
+                restarts=2,
+                waiting="CrashLoopBackOff",
+                waiting_message="5s",
+                terminated="Error",
+                exit_code=9,
+            ),
+            "app CrashLoopBackOff (5s), last ended by Error, exit code 9, not ready, 2 restarts",
+        ),
+        (Container("app", ready=True), "app running, ready, 0 restarts"),
+        (
+            Container("app", terminated="Error", exit_code=7),
+            "app last ended by Error, exit code 7, not ready, 0 restarts",
+        ),
+    ],
+)
+def test_a_pod_is_told_with_why_its_containers_wait_and_how_they_ended(
+    container: Container, line: str
+) -> None:
+    assert (
+        describe_pod(Pod("p", "s", ready=False, containers=(container,))) == f"p: Running; {line}"
+    )
+
+
+def test_a_pod_without_a_node_is_told_with_the_schedulers_words() -> None:
+    pod = Pod("p", "s", ready=False, phase="Pending", unschedulable="0/1 nodes are available")
+
+    assert describe_pod(pod) == "p: Pending; 0/1 nodes are available"
