@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up down check test test-fast fmt lock wheel clean
+.PHONY: help python venv machine demo up down reset check test test-fast fmt lock wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,26 +12,31 @@ help: ## what can be typed here
 
 venv: $(STAMP) ## the virtual environment, from requirements.lock
 
-$(STAMP): requirements.lock pyproject.toml
+python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and "Slipway needs Python 3.11, 3.12 or 3.13; this is %d.%d: set PYTHON=python3.11" % v)'
+
+$(STAMP): requirements.lock pyproject.toml | python
 	@echo "venv: installing what requirements.lock names (about a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: venv ## the whole story on real parts; leaves them running
-	@$(BIN)/python -m sandbox prepare
-	@$(BIN)/python -m sandbox reset
+machine: python ## what a person has to install here first, if anything
+	@$(PYTHON) -m sandbox.prepare $(NEEDS)
+
+demo: machine venv ## the whole story on real parts; leaves them running
 	@$(BIN)/python -m sandbox up
 	@$(BIN)/python -m sandbox.demo
 
-up: venv ## the sandbox, without the story
-	@$(BIN)/python -m sandbox prepare
+up: machine venv ## the sandbox, without the story
 	@$(BIN)/python -m sandbox up
 
 down: ## end the sandbox
-	@test ! -d .sandbox || $(BIN)/python -m sandbox down
+	@test ! -d .sandbox || { $(MAKE) --silent venv && $(BIN)/python -m sandbox down; }
+
+reset: ## end the sandbox and forget it, its ledger too
+	@test ! -d .sandbox || { $(MAKE) --silent venv && $(BIN)/python -m sandbox reset; }
 
 check: venv ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -39,7 +44,9 @@ check: venv ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: venv ## the whole suite
+test: NEEDS := --tests
+test: machine venv ## the whole suite
+	@$(BIN)/python -m sandbox prepare $(NEEDS)
 	$(BIN)/pytest
 
 test-fast: venv ## everything that needs no sandbox

@@ -1,6 +1,7 @@
 """`python -m sandbox`: the outside world on this machine."""
 
 import argparse
+import shlex
 import shutil
 import sys
 import time
@@ -8,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox.box import Box, Options
+from sandbox.memory import by_process
 from sandbox.part import Part, crashed, is_up, start_all, stop_all
 from sandbox.parts import PARTS
-from sandbox.prepare import prepare
+from sandbox.prepare import NotPrepared, prepare
 from sandbox.processes import PartFailed, Processes
 
 STATE = Path(".sandbox")
@@ -19,56 +21,74 @@ STATE = Path(".sandbox")
 def main() -> int:
     """Do what the first word says; the exit code."""
     arguments = _parser().parse_args()
-    given = Options(arguments.kubeconfig, arguments.docker_host, arguments.pulumi)
+    given = Options(_path(arguments.kubeconfig), arguments.docker_host, _path(arguments.pulumi))
     box = Box(arguments.state.resolve(), given)
-    parts = PARTS
-    if arguments.command != "up" or is_up(box, PARTS):
+    if arguments.command not in {"up", "prepare"}:
         box = box.with_remembered_options()
     commands: dict[str, Callable[[], int]] = {
-        "prepare": _prepare,
-        "up": lambda: _up(box, parts),
-        "down": lambda: _down(box, parts),
-        "reset": lambda: _reset(box, parts),
-        "status": lambda: _status(box, parts),
+        "prepare": lambda: _prepare(given, tests=arguments.tests),
+        "up": lambda: _up(box, PARTS),
+        "down": lambda: _down(box, PARTS),
+        "reset": lambda: _reset(box, PARTS),
+        "status": lambda: _status(box, PARTS),
         "logs": lambda: _logs(box, arguments.name),
-        "env": lambda: _env(box, parts),
+        "env": lambda: _env(box, PARTS),
     }
     return commands[arguments.command]()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--state", type=Path, default=STATE, help="the folder of this sandbox")
-    parser.add_argument("--kubeconfig", default="", help="use this cluster instead")
-    parser.add_argument("--docker-host", default="", help="use this engine instead")
-    parser.add_argument("--pulumi", default="", help="use this pulumi command instead")
+    _add_options(parser, where=STATE, nothing="")
+    # The same options after the command, where people type them: given there, they win.
+    common = argparse.ArgumentParser(add_help=False)
+    _add_options(common, where=argparse.SUPPRESS, nothing=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("prepare", "install and build what is missing"),
         ("up", "bring everything up, and leave the example as if deployed by hand"),
         ("down", "end everything; what was stored stays"),
         ("reset", "end everything and forget it"),
-        ("status", "what runs, and the log of what has crashed"),
+        ("status", "what runs with its memory, and the log of what has crashed"),
         ("env", 'what a shell needs: eval "$(python -m sandbox env)"'),
+        ("logs", "print a process' log"),
     ):
-        commands.add_parser(name, help=text)
-    commands.add_parser("logs", help="print a process' log").add_argument("name")
+        command = commands.add_parser(name, help=text, description=text, parents=[common])
+        if name == "logs":
+            command.add_argument("name")
+        if name == "prepare":
+            command.add_argument("--tests", action="store_true", help="what the tests need, too")
     return parser
 
 
-def _prepare() -> int:
-    problems = prepare()
+def _add_options(parser: argparse.ArgumentParser, *, where: Path | str, nothing: str) -> None:
+    parser.add_argument("--state", type=Path, default=where, help="the folder of this sandbox")
+    parser.add_argument("--kubeconfig", default=nothing, help="use this cluster instead")
+    parser.add_argument("--docker-host", default=nothing, help="use this engine instead")
+    parser.add_argument("--pulumi", default=nothing, help="use this pulumi command instead")
+
+
+def _path(given: str) -> str:
+    """Absolute, for processes that work elsewhere; nothing stays nothing."""
+    return str(Path(given).expanduser().resolve()) if given else ""
+
+
+def _prepare(options: Options, *, tests: bool = False) -> int:
+    try:
+        problems = prepare(options, tests=tests)
+    except NotPrepared as error:
+        problems = [str(error)]
     for problem in problems:
         print(f"missing: {problem}", file=sys.stderr)
     return 1 if problems else 0
 
 
 def _up(box: Box, parts: Sequence[Part]) -> int:
-    if _prepare():
+    before = box.with_remembered_options()
+    if is_up(before, parts):
+        return _is_up_already(before, box.options)
+    if _prepare(box.options):
         return 1
-    if is_up(box, parts):
-        print("the sandbox is up already; python -m sandbox status tells what runs")
-        return 0
     box.remember_options()
     began = time.monotonic()
     try:
@@ -77,6 +97,16 @@ def _up(box: Box, parts: Sequence[Part]) -> int:
         print(f"the sandbox did not come up: {error}", file=sys.stderr)
         return 1
     print(f"the sandbox is up after {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _is_up_already(box: Box, asked: Options) -> int:
+    if asked not in {Options(), box.options}:
+        has = str(box.options) or "parts of its own"
+        remedy = "end it first (python -m sandbox down)"
+        print(f"the sandbox is up with {has}, not with {asked}: {remedy}", file=sys.stderr)
+        return 1
+    print("the sandbox is up already; python -m sandbox status tells what runs")
     return 0
 
 
@@ -95,25 +125,18 @@ def _reset(box: Box, parts: Sequence[Part]) -> int:
 
 def _status(box: Box, parts: Sequence[Part]) -> int:
     processes = Processes(box)
+    memory = by_process(box)
     broken = {name for _, name in crashed(box, parts)}
     for part in parts:
         for name in part.processes:
             process = processes.find(name)
             shown = "crashed" if name in broken else f"pid {process.pid}" if process else "down"
-            memory = f"{_memory(process.pid):6.0f} MiB" if process and name not in broken else ""
-            print(f"{part.name:<14} {name:<26} {shown:<12} {memory}")
+            used = f"{memory[name]:6.0f} MiB" if memory.get(name) else ""
+            print(f"{part.name:<14} {name:<26} {shown:<12} {used}")
+    print(f"{'in all, with pods and runs':<54} {sum(memory.values()):6.0f} MiB")
     for name in sorted(broken):
         print(f"\n{name} has crashed; the end of {processes.log(name)}:\n{processes.tail(name)}")
     return 1 if broken else 0
-
-
-def _memory(pid: int) -> float:
-    """Proportional set size in MiB: what is shared counts once over all processes."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, PermissionError, ProcessLookupError):
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _logs(box: Box, name: str) -> int:
@@ -127,14 +150,18 @@ def _logs(box: Box, name: str) -> int:
 
 
 def _env(box: Box, parts: Sequence[Part]) -> int:
-    paths: list[str] = []
+    if not is_up(box, parts):
+        print("the sandbox is not up: python -m sandbox up (status tells why)", file=sys.stderr)
+        return 1
+    # This Python's own folder has `slipway` and `prefect`.
+    paths = [str(Path(sys.executable).parent)]
     for part in parts:
         for name, value in part.environment(box).items():
             if name == "PATH":
                 paths.append(value)
             else:
-                print(f"export {name}={value!r}")
-    print(f'export PATH={":".join(paths)!r}:"$PATH"')
+                print(f"export {name}={shlex.quote(value)}")
+    print(f'export PATH={shlex.quote(":".join(paths))}:"$PATH"')
     return 0
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 LONGEST_SOCKET = 100
 """Characters: the kernel takes 107 in a unix socket's path."""
 
+USUAL_DOCKER = "unix:///var/run/docker.sock"
+"""Where the Docker engine listens that most machines have."""
+
 _writing = threading.Lock()  # parts start side by side
 
 
@@ -22,6 +25,10 @@ class Options:
     kubeconfig: str = ""
     docker_host: str = ""
     pulumi: str = ""
+
+    def __str__(self) -> str:
+        given = {name: value for name, value in asdict(self).items() if value}
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,12 @@ class Box:
         made.touch(mode=0o600)
         made.write_text(json.dumps(values, indent=2, sort_keys=True))
         made.rename(path)
+
+
+def listens(address: str) -> bool:
+    """Whether somebody listens at a unix socket's address (`unix://PATH`)."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(address.removeprefix("unix://")) == 0
 
 
 def _free_port(taken: set[str | int]) -> int:

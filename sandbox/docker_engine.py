@@ -1,18 +1,16 @@
 """A Docker engine of the sandbox's own, or the one that the user has."""
 
 import shutil
-import socket
 from collections.abc import Mapping, Sequence
 
 import docker
 from docker.errors import DockerException
 
 from sandbox import containerd
-from sandbox.box import Box
+from sandbox.box import USUAL_DOCKER, Box, listens
 from sandbox.example_images import make_base_image
 from sandbox.processes import Processes
 
-USUAL = "unix:///var/run/docker.sock"
 READY_WITHIN = 60.0
 
 
@@ -25,7 +23,7 @@ class Docker:
 
     def start(self, box: Box) -> None:
         """Take the engine that answers, or start one; give it the example's base image."""
-        chosen = box.options.docker_host or (USUAL if answers(USUAL) else "")
+        chosen = box.options.docker_host or (USUAL_DOCKER if answers(USUAL_DOCKER) else "")
         (box.folder("docker") / "engine").write_text(chosen)
         if not chosen:
             _start_engine(box)
@@ -55,7 +53,8 @@ def engine(box: Box) -> str:
 
 def answers(address: str) -> bool:
     """Whether an engine answers at this address."""
-    if address.startswith("unix://") and not _listens(address.removeprefix("unix://")):
+    # Asked first: the SDK leaves its own socket open where nobody listens.
+    if address.startswith("unix://") and not listens(address):
         return False
     try:
         client = docker.DockerClient(base_url=address, version="auto", timeout=5)
@@ -96,9 +95,3 @@ def command(box: Box) -> list[str]:
         "--shutdown-timeout=3",
         "--log-level=warn",
     ]
-
-
-def _listens(path: str) -> bool:
-    """Whether somebody listens at a socket; asked first, for the SDK leaves its own open if not."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0

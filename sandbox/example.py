@@ -77,7 +77,7 @@ home = "{pulumi.home(box)}"
 
 [clusters.sandbox]
 kubeconfig = "{kubernetes.kubeconfig(box)}"
-context = "sandbox"
+context = "{kubernetes.context(box)}"
 
 [docker.sandbox]
 host = "{docker_engine.engine(box)}"
@@ -111,6 +111,8 @@ def variables(box: Box) -> Mapping[str, str]:
     accounts = image_registry.accounts(box)
     return {
         "SLIPWAY_CONFIG": str(box.folder() / "slipway.toml"),
+        # The mirror of the example's repository shall not lie among the user's own.
+        "XDG_STATE_HOME": str(box.folder("state")),
         "SLIPWAY_LEDGER_URL": f"sqlite+aiosqlite:///{box.folder('ledger') / 'ledger.db'}",
         "SANDBOX_REGISTRY_PASSWORD": accounts[PUBLISHER].password,
         "SANDBOX_PULUMI_TOKEN": pulumi.token(box, "slipway"),

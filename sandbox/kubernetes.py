@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
+import yaml
 
 from sandbox import containerd, toolchain
 from sandbox.box import Box
@@ -48,8 +49,11 @@ class Kubernetes:
             containerd.clean(box)
 
     def environment(self, box: Box) -> Mapping[str, str]:
-        """Where kubectl finds the cluster, and kubectl itself."""
-        return {"KUBECONFIG": str(kubeconfig(box)), "PATH": str(toolchain.binary("kubectl").parent)}
+        """Where kubectl finds the cluster, and kubectl itself unless both are the user's."""
+        found = {"KUBECONFIG": str(kubeconfig(box))}
+        if box.options.kubeconfig:
+            return found
+        return {**found, "PATH": str(toolchain.binary("kubectl").parent)}
 
 
 def kubeconfig(box: Box) -> Path:
@@ -57,6 +61,14 @@ def kubeconfig(box: Box) -> Path:
     if box.options.kubeconfig:
         return Path(box.options.kubeconfig)
     return box.folder("kubernetes") / "admin.kubeconfig"
+
+
+def context(box: Box) -> str:
+    """The kubeconfig's context to use: the user's current one, or ours."""
+    if not box.options.kubeconfig:
+        return NODE
+    read = yaml.safe_load(kubeconfig(box).read_text())
+    return str(read["current-context"])
 
 
 def _start_etcd(box: Box) -> None:
@@ -190,8 +202,8 @@ def _write_kubeconfigs(box: Box) -> None:
             "kind": "Config",
             "clusters": [{"name": "sandbox", "cluster": server}],
             "users": [{"name": name, "user": {"token": box.secret(f"kubernetes-{name}")}}],
-            "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": name}}],
-            "current-context": "sandbox",
+            "contexts": [{"name": NODE, "context": {"cluster": NODE, "user": name}}],
+            "current-context": NODE,
         }
         path.touch(mode=0o600)
         path.write_text(json.dumps(content, indent=2))

@@ -1,14 +1,27 @@
 """What the sandbox is made of, and how its parts are brought up side by side and taken down."""
 
 import concurrent.futures
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sandbox.box import Box
-from sandbox.processes import Processes
+import httpx
+from docker.errors import DockerException
 
+from sandbox.box import Box
+from sandbox.processes import PartFailed, Processes
+
+FAILURES = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    subprocess.SubprocessError,
+    DockerException,
+    httpx.HTTPError,
+)
+"""What goes wrong outside; anything else is a defect of the sandbox and shows its traceback."""
 UP = "up"
 """The file that stands in the state folder while everything is up."""
 
@@ -69,7 +82,10 @@ def start_all(box: Box, parts: Sequence[Part]) -> Times:
 
 def _timed(part: Part, box: Box, times: Times) -> None:
     began = time.monotonic()
-    part.start(box)
+    try:
+        part.start(box)
+    except FAILURES as error:
+        raise PartFailed(f"{part.name} did not start: {error}") from error
     times.by_part[part.name] = time.monotonic() - began
 
 

@@ -41,8 +41,8 @@ class Prefect:
         """Nothing stays behind."""
 
     def environment(self, box: Box) -> Mapping[str, str]:
-        """Where the prefect command finds its server."""
-        return {"PREFECT_API_URL": api(box)}
+        """Where the prefect command finds its server, in a home of its own."""
+        return settings(box)
 
 
 class Worker:

@@ -12,6 +12,13 @@ ROOT = Path(__file__).parent
 KUBERNETES = "v1.34.4"
 PULUMI = "v3.259.0"
 PULUMI_YAML = "v1.38.3"
+LOOK_EVERY = 0.2
+TELL_EVERY = 20.0
+SHOWN_LINES = 15
+
+
+class BuildFailed(Exception):
+    """go could not build a tool; the message ends with what it said."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,6 @@ def is_built(tool: Tool) -> bool:
     return (folder(tool) / tool.name).exists()
 
 
-def missing_minutes() -> int:
-    """About how many minutes building what is missing takes on two cores."""
-    return sum(tool.minutes for tool in TOOLS if not is_built(tool))
-
-
 def binary(name: str) -> Path:
     """The path of a built tool or of one of its names; `FileNotFoundError` when it is not built."""
     for tool in TOOLS:
@@ -91,43 +93,54 @@ def binary(name: str) -> Path:
     raise KeyError(name)
 
 
-def build_missing() -> None:
-    """Build what is missing, with a line a tool before and after."""
-    for tool in TOOLS:
-        if is_built(tool):
-            continue
-        print(f"toolchain: building {tool.name} (about {tool.minutes} min) …", flush=True)
-        began = time.monotonic()
-        _build(tool)
-        print(f"toolchain: {tool.name} built in {time.monotonic() - began:.0f} s", flush=True)
-
-
-def _build(tool: Tool) -> None:
+def build(tool: Tool) -> None:
+    """Build a tool, telling how far it is; `BuildFailed` with the end of what go said."""
+    print(f"toolchain: building {tool.name} (about {tool.minutes} min) …", flush=True)
+    began = time.monotonic()
     target = folder(tool)
     making = target.with_name(f"{target.name}.{os.getpid()}")
     making.mkdir(parents=True)
-    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in tool.variables)])
     try:
-        subprocess.run(
-            [
-                _go(),
-                "build",
-                "-trimpath",
-                "-ldflags",
-                flags,
-                "-o",
-                making / tool.name,
-                tool.package,
-            ],
-            cwd=ROOT / tool.module,
-            check=True,
-        )
+        _build_in(making, tool)
         for name in tool.names:
             (making / name).symlink_to(tool.name)
         if not target.exists():  # another clone may have been quicker
             making.rename(target)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+    print(f"toolchain: {tool.name} built in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _build_in(making: Path, tool: Tool) -> None:
+    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in tool.variables)])
+    _run_go(tool, making / "modules.log", ["list", "-deps", tool.package], "{} modules fetched")
+    total = (making / "modules.log").read_text(errors="replace").count("\n")
+    # `-v` names each package as it is compiled; `-o` and a folder keep the binary's own name.
+    words = ["build", "-v", "-trimpath", "-ldflags", flags, "-o", str(making / tool.name)]
+    _run_go(
+        tool,
+        making / "build.log",
+        [*words, tool.package],
+        f"{{}} of at most {total} packages compiled",
+    )
+
+
+def _run_go(tool: Tool, log: Path, words: list[str], done: str) -> None:
+    """Run go with its output in a file, and tell now and then what is done: a line each."""
+    with log.open("wb") as output:
+        go = subprocess.Popen(
+            [_go(), *words], cwd=ROOT / tool.module, stdout=output, stderr=subprocess.STDOUT
+        )
+    began = told = time.monotonic()
+    while go.poll() is None:
+        time.sleep(LOOK_EVERY)
+        if time.monotonic() >= told + TELL_EVERY:
+            told = time.monotonic()
+            lines = log.read_bytes().count(b"\n")
+            print(f"toolchain:   {told - began:3.0f} s: {done.format(lines)}", flush=True)
+    if go.returncode:
+        said = "\n".join(log.read_text(errors="replace").splitlines()[-SHOWN_LINES:])
+        raise BuildFailed(f"go {words[0]} of {tool.name} failed; mend that, start again:\n{said}")
 
 
 def _go() -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.box import Box
-from sandbox.docker_engine import USUAL, Docker, answers, engine
+from sandbox.box import USUAL_DOCKER, Box
+from sandbox.docker_engine import Docker, answers, engine
 from sandbox.example_images import BASE_IMAGE
 from sandbox.part import stop_all
 from sandbox.processes import Processes
@@ -19,7 +19,9 @@ from tests.sandbox.images.conftest import until
 
 pytestmark = [
     pytest.mark.sandbox,
-    pytest.mark.skipif(answers(USUAL), reason="the engine that answers would be taken instead"),
+    pytest.mark.skipif(
+        answers(USUAL_DOCKER), reason="the engine that answers would be taken instead"
+    ),
 ]
 
 
