@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox import prefect_server, repository
 from sandbox.__main__ import STATE
 from sandbox.box import Box
+from sandbox.example_history import CRASH, WELL, adapter, push
 from sandbox.parts import PARTS
 
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
@@ -24,26 +25,41 @@ def main() -> int:
     parser.add_argument("--state", type=Path, default=STATE)
     box = Box(parser.parse_args().state.resolve())
     environment = {**os.environ, **_environment(box)}
-    commits = repository.commits(box)
+    good, better, crashing = _commits(box)
     story = (
-        ("Deploy a good commit.", "live", ["deploy", ADAPTER, commits["second"]]),
-        ("Deploy the next one.", "live", ["deploy", ADAPTER, commits["third"]]),
-        (
-            "Deploy one that crashes at its start.",
-            "restored",
-            ["deploy", ADAPTER, commits["crashes"]],
-        ),
+        ("Deploy a good commit.", "live", ["deploy", ADAPTER, good]),
+        ("Deploy the next one.", "live", ["deploy", ADAPTER, better]),
+        ("Deploy one that crashes at its start.", "restored", ["deploy", ADAPTER, crashing]),
         (
             "Roll back to the first of the two.",
             "live",
-            ["rollback", ADAPTER, "--to", commits["second"], "--reason", "the demo says so"],
+            ["rollback", ADAPTER, "--to", good, "--reason", "the demo says so"],
         ),
     )
-    good = [_tell(*chapter, environment) for chapter in story]
+    told = [_tell(*chapter, environment) for chapter in story]
     for target in (ADAPTER, SINK):
         _show(["status", target], environment)
     print(_where_to_look(box))
-    return 0 if all(good) else 1
+    return 0 if all(told) else 1
+
+
+def _commits(box: Box) -> tuple[str, str, str]:
+    """Two good commits and one that crashes: the example's, and once they are told, new ones."""
+    told = box.folder("demo") / "times"
+    times = int(told.read_text()) if told.exists() else 0
+    told.write_text(f"{times + 1}")
+    if not times:
+        known = repository.commits(box)
+        return known["second"], known["third"], known["crashes"]
+    git = repository.path(box)
+    good, better, crashing = (f"demo-{times + 1}-{name}" for name in ("good", "better", "crashes"))
+    made = (
+        push(git, adapter(good, "Serve once more")),
+        push(git, adapter(better, "Serve a little better")),
+        push(git, adapter(crashing, "Read the list of models at the start", CRASH)),
+    )
+    push(git, adapter(f"demo-{times + 1}-well", "Do without the list of models", WELL))
+    return made
 
 
 def _tell(title: str, end: str, words: list[str], environment: Mapping[str, str]) -> bool:

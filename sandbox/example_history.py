@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,10 @@ _ANSWER = f"{ADAPTER}/answer.sh"
 _PROGRAM = "cluster/Pulumi.yaml"
 _LISTEN = "nc -ll -p 8080 -e /srv/answer.sh &\n"
 _OPEN_MODELS = 'echo "ls-triton-adapter: models.json: no such file or directory" >&2\nexit 1\n'
+CRASH = Edit(f"{ADAPTER}/start.sh", _OPEN_MODELS + _LISTEN, _LISTEN)
+"""Makes the adapter end at its start."""
+WELL = Edit(f"{ADAPTER}/start.sh", _LISTEN, _OPEN_MODELS + _LISTEN)
+"""Takes that back."""
 _WARM_UP = "cache=$(head -c 200000000 /dev/zero | tr '\\0' x)\necho \"cached ${#cache} bytes\"\n"
 _LOSE = 'sleep 4\necho "ls-triton-adapter: lost the model server" >&2\nexit 1\n'
 _WAIT = 'wait "$server"\n'
@@ -74,12 +79,12 @@ MAIN_LINE = (
         "crashes",
         "Read the list of models at the start",
         Edit(_ANSWER, "fi\n", "  # HEAD has no body\n"),
-        Edit(_START, _OPEN_MODELS + _LISTEN, _LISTEN),
+        CRASH,
     ),
     adapter(
         "never_ready",
         "Wait for the model server before being ready",
-        Edit(_START, _LISTEN, _OPEN_MODELS + _LISTEN),
+        WELL,
         Edit(_ANSWER, '"503 Service Unavailable"', '"200 OK"'),
     ),
     adapter(
@@ -175,6 +180,22 @@ def make_repository(repository: Path, templates: Path = TEMPLATES) -> dict[str, 
     by_mark = dict(line.split() for line in marks.read_text().splitlines())
     commits = {name: by_mark[f":{mark}"] for name, mark in stream.marks.items()}
     return commits | _add_twins(repository, commits["side"])
+
+
+def push(repository: Path, step: Step, branch: str = "main") -> str:
+    """Commit a step on top of a branch, as somebody's push does; the new commit."""
+    parent = _git(repository, "rev-parse", branch).decode().strip()
+    who = f"{AUTHOR} {int(time.time())} +0000"
+    out = [f"commit refs/heads/{branch}\nauthor {who}\ncommitter {who}\n".encode()]
+    out += [b"data %d\n%s\n" % (len(step.subject), step.subject.encode())]
+    out += [f"from {parent}\n".encode()]
+    for edit in step.edits:
+        listed = _git(repository, "ls-tree", parent, edit.path).split()
+        content = _git(repository, "cat-file", "blob", f"{parent}:{edit.path}")
+        mode, text = _edited({edit.path: (listed[0].decode(), content)}, edit)
+        out += [f"M {mode} inline {edit.path}\n".encode(), b"data %d\n%s\n" % (len(text), text)]
+    _git(repository, "fast-import", "--quiet", stdin=b"".join(out))
+    return _git(repository, "rev-parse", branch).decode().strip()
 
 
 def write_history(path: Path, commits: Mapping[str, str]) -> None:
