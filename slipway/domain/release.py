@@ -7,13 +7,15 @@ unfinished release knows what may have happened:
                                                   └────────┴─────────┴─────────┴──→ restoring
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest
+from slipway.domain.journal import Head
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import Allowance
 from slipway.errors import PermanentError, SlipwayError
 
@@ -175,6 +177,12 @@ class Release:
     """The end is honest but not final: what runs could not be measured, so recovery goes on."""
     notes: tuple[str, ...] = ()
     """What was seen and reported without deciding anything."""
+    worker: ProcessIdentity | None = None
+    """The process that works on it, or did last."""
+    engine: ProcessIdentity | None = None
+    """Its `pulumi`, while one may be alive."""
+    journal: Head = field(default=Head(), compare=False)
+    """Where its journal ends, as of this copy; no part of what the release is."""
 
     @property
     def kind(self) -> Kind:

@@ -13,7 +13,7 @@ from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.settings import VARIABLE, LedgerSettings
 
-NEWEST = "0001"
+NEWEST = "0002"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Double, Table, event, text
+from sqlalchemy import Dialect, Double, Table, event, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DBAPIError
@@ -59,10 +59,10 @@ def create_engine(url: URL) -> AsyncEngine:
 
 
 def insert_if_absent(
-    engine: AsyncEngine, table: Table, values: dict[str, Any]
+    dialect: Dialect, table: Table, values: dict[str, Any]
 ) -> "sqlite.Insert | postgresql.Insert":
-    """Insert a row, or none when its primary key is there already."""
-    if engine.dialect.name == "sqlite":
+    """Insert a row, or none when one that must be unique is there already."""
+    if dialect.name == "sqlite":
         return sqlite.insert(table).values(values).on_conflict_do_nothing()
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 50 ms that SQLite need not pay
 

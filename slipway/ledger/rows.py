@@ -1,21 +1,28 @@
 """A release as a row, and a row as a release."""
 
 import functools
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
 
 from slipway.domain.commit import Commit
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest
+from slipway.domain.journal import EntryKind, Head, Note
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Baseline, Kind, Options, Phase, Release, Request, State
 
-T = TypeVar("T", Options, Baseline)
+Row = RowMapping | Mapping[str, Any]
+
+UNTOLD = frozenset({"number", "journal_length", "journal_head", "now"})
+"""What a row has beside the release itself: a journal does not tell it."""
 
 
 @functools.cache
-def _as_json(kind: type[T]) -> TypeAdapter[T]:
+def _as_json(kind: Any) -> TypeAdapter[Any]:
     """How a value of the domain is written as JSON; made when first needed: it takes a while."""
     return TypeAdapter(kind)
 
@@ -23,6 +30,11 @@ def _as_json(kind: type[T]) -> TypeAdapter[T]:
 def moment(seconds: float) -> datetime:
     """The database's time for people."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def told(row: Row) -> dict[str, Any]:
+    """What a journal tells of a row."""
+    return {str(name): value for name, value in row.items() if name not in UNTOLD}
 
 
 def request_columns(request: Request) -> dict[str, Any]:
@@ -40,7 +52,6 @@ def request_columns(request: Request) -> dict[str, Any]:
 
 def progress_columns(release: Release) -> dict[str, Any]:
     """What becomes of it; the database's clock adds `started` and `ended`."""
-    baseline = release.baseline
     return {
         "state": release.state.value,
         "phase": release.phase.value,
@@ -53,14 +64,16 @@ def progress_columns(release: Release) -> dict[str, Any]:
         "image": release.image,
         "accepted": sorted(str(each) for each in release.accepted),
         "program_sha": _text(release.program),
-        "baseline": baseline and _as_json(Baseline).dump_python(baseline, mode="json"),
+        "baseline": _dumped(Baseline, release.baseline),
         "esc_revision": release.esc_revision,
         "update_version": release.update_version,
         "previous_digest": _text(release.previous_digest),
+        "worker": _dumped(ProcessIdentity, release.worker),
+        "engine": _dumped(ProcessIdentity, release.engine),
     }
 
 
-def release_from(row: RowMapping) -> Release:
+def release_from(row: Row) -> Release:
     """Read a release back; an image that is live has been so since the release ended."""
     state = State(row["state"])
     ended = None if row["ended"] is None else moment(row["ended"])
@@ -78,7 +91,7 @@ def release_from(row: RowMapping) -> Release:
         image=row["image"],
         accepted=frozenset(Digest(each) for each in row["accepted"]),
         program=row["program_sha"] and Commit(row["program_sha"]),
-        baseline=row["baseline"] and _as_json(Baseline).validate_python(row["baseline"]),
+        baseline=_loaded(Baseline, row["baseline"]),
         esc_revision=row["esc_revision"],
         update_version=row["update_version"],
         previous_digest=row["previous_digest"] and Digest(row["previous_digest"]),
@@ -87,10 +100,13 @@ def release_from(row: RowMapping) -> Release:
         live_since=ended if state is State.LIVE else None,
         unproven=row["unproven"],
         notes=tuple(row["notes"]),
+        worker=_loaded(ProcessIdentity, row["worker"]),
+        engine=_loaded(ProcessIdentity, row["engine"]),
+        journal=Head(row["journal_length"], row["journal_head"]),
     )
 
 
-def _request_from(row: RowMapping) -> Request:
+def _request_from(row: Row) -> Request:
     return Request(
         kind=Kind(row["kind"]),
         wanted=row["wanted"],
@@ -104,3 +120,26 @@ def _request_from(row: RowMapping) -> Request:
 
 def _text(value: Commit | Digest | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _dumped(kind: Any, value: object) -> Any:
+    return None if value is None else _as_json(kind).dump_python(value, mode="json")
+
+
+def _loaded(kind: Any, value: object) -> Any:
+    return None if value is None else _as_json(kind).validate_python(value)
+
+
+def content_of(entry: Note | NewHold | NewVeto) -> tuple[EntryKind, dict[str, Any]]:
+    """What is saved beside a release, as its journal tells it."""
+    match entry:
+        case NewHold():
+            until = entry.until.isoformat() if entry.until else None
+            about = _text(entry.about)
+            told_of = {"reason": entry.reason, "by": entry.by, "until": until, "about": about}
+            return EntryKind.HOLD, told_of
+        case NewVeto():
+            told_of = {"commit": str(entry.commit), "reason": entry.reason, "by": entry.by}
+            return EntryKind.VETO, told_of
+        case Note():
+            return entry.kind, entry.content

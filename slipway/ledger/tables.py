@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -51,9 +52,91 @@ release = Table(
     Column("previous_digest", String(71)),
     Column("started", Double, nullable=False),
     Column("ended", Double),
+    Column("worker", JSON(none_as_null=True)),
+    Column("engine", JSON(none_as_null=True)),
+    Column("journal_length", Integer, nullable=False, server_default="0"),
+    Column("journal_head", String(64), nullable=False, server_default="0" * 64),
     Index("release_by_target", "target", "number"),
     Index("release_by_stack", "stack", "state"),
     sqlite_autoincrement=True,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("release", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    # Text, not JSON: the very characters are sealed.
+    Column("content", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+waiter = Table(
+    "waiter",
+    metadata,
+    Column("release", String(32), primary_key=True),
+    Column("stack", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("commit_sha", String(40)),
+    Column("place", BigInteger, nullable=False),
+    Column("asked_to_end", Text, nullable=False),
+    Column("expires", Double, nullable=False),
+    Index("waiter_by_stack", "stack", "place"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=True),
+    Column("target", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("until", Double),
+    Column("about", String(40)),
+    Column("release", String(32), nullable=False),
+    Column("lifted", Double),
+    Column("lifted_by", Text),
+    Column("lifted_why", Text),
+    Index("hold_by_target", "target", "number"),
+    sqlite_autoincrement=True,
+)
+
+veto = Table(
+    "veto",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=True),
+    Column("target", Text, nullable=False),
+    Column("commit_sha", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("release", String(32), nullable=False),
+    Column("lifted", Double),
+    Column("lifted_by", Text),
+    Column("lifted_why", Text),
+    # A commit is vetoed once at a target, however many releases have disproven it.
+    Index(
+        "veto_standing",
+        "target",
+        "commit_sha",
+        unique=True,
+        sqlite_where=text("lifted IS NULL"),
+        postgresql_where=text("lifted IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+identity = Table(
+    "ledger",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("made", Double, nullable=False),
 )
 
 lease = Table(

@@ -1,18 +1,21 @@
 """The ledger in memory: no threads, no input or output, and the running loop's clock."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.journal import EntryKind, Head, JournalEntry, Note, changed, head_of, sealed
 from slipway.domain.release import Kind, Phase, Release, Request, State
 from slipway.domain.target import Target
+from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
+from slipway.ledger.releases import require_savable
+from slipway.ledger.rows import content_of, progress_columns, request_columns
 from slipway.ports import Lease
-
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
+from tests.fakes.restrictions import EPOCH, MemoryRestrictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +27,28 @@ class HeldLease:
     expires: datetime
 
 
-class MemoryLedger:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A release in line, for as long as it repeats itself."""
+
+    waiter: Waiter
+    expires: datetime
+
+
+class MemoryLedger(MemoryRestrictions):
     """The `Ledger` port on dictionaries; its clock is the loop's, so virtual time drives leases."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.releases: dict[str, Release] = {}
+        self.journals: dict[str, list[JournalEntry]] = {}
         self.leases: dict[str, HeldLease] = {}
+        self.lines: dict[str, Standing] = {}
         self.tags: dict[tuple[str, str], Digest] = {}
 
-    def now(self) -> datetime:
-        """The ledger's time."""
-        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+    async def identity(self) -> str:
+        """See `slipway.ports.Ledger`."""
+        return "11ed9e2" * 4 + "0000"
 
     async def open(self, target: Target, request: Request) -> Release:
         """See `slipway.ports.Ledger`."""
@@ -66,18 +80,23 @@ class MemoryLedger:
             )
         )
 
-    async def save(self, release: Release) -> Release:
+    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
         """See `slipway.ports.Ledger`."""
         row = self.releases[release.id]
-        if row.fence > release.fence:
-            raise LeaseLost(f"release {row.id}: fence {row.fence} has overtaken {release.fence}")
-        if row.state in FOR_GOOD and row.state is not release.state:
-            raise LeaseLost(f"release {row.id} has already ended {row.state}")
+        require_savable(release, row.state, row.fence)
         ended = (row.ended or self.now()) if release.state.is_end else None
         if row.state is not release.state and release.state.is_end:
             ended = self.now()
         live_since = row.live_since or (ended if release.state is State.LIVE else None)
-        return self._insert(replace(release, ended=ended, live_since=live_since))
+        return self._insert(replace(release, ended=ended, live_since=live_since), *entries)
+
+    async def find(self, release: str) -> Release | None:
+        """See `slipway.ports.Ledger`."""
+        return self.releases.get(release)
+
+    async def journal(self, release: str) -> Sequence[JournalEntry]:
+        """See `slipway.ports.Ledger`."""
+        return list(self.journals.get(release, ()))
 
     async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""
@@ -116,6 +135,31 @@ class MemoryLedger:
             return None
         return held.holder, held.expires
 
+    async def stand_in_line(self, release: Release, seconds: float) -> Sequence[Waiter]:
+        """See `slipway.ports.Ledger`."""
+        before = self.lines.get(release.id)
+        waiter = before.waiter if before else self._new_waiter(release)
+        self.lines[release.id] = Standing(waiter, self.now() + timedelta(seconds=seconds))
+        standing = [
+            each.waiter
+            for each in self.lines.values()
+            if each.waiter.stack == release.stack and each.expires > self.now()
+        ]
+        return sorted(standing, key=lambda each: each.place)
+
+    async def leave_line(self, release: str) -> None:
+        """See `slipway.ports.Ledger`."""
+        self.lines.pop(release, None)
+
+    async def ask_to_end(self, release: str, why: str) -> bool:
+        """See `slipway.ports.Ledger`."""
+        standing = self.lines.get(release)
+        if standing is None:
+            return False
+        asked = replace(standing.waiter, asked_to_end=standing.waiter.asked_to_end or why)
+        self.lines[release] = Standing(asked, standing.expires)
+        return True
+
     async def published(self, reference: ImageReference) -> Digest | None:
         """See `slipway.ports.Ledger`."""
         return self.tags.get(_tag_of(reference))
@@ -129,13 +173,47 @@ class MemoryLedger:
     def _next_id(self) -> str:
         return f"{len(self.releases) + 1:012x}"
 
-    def _insert(self, release: Release) -> Release:
-        self.releases[release.id] = release
-        return release
+    def _new_waiter(self, release: Release) -> Waiter:
+        return Waiter(
+            release.id,
+            release.stack,
+            release.target,
+            release.kind,
+            release.commit,
+            list(self.releases).index(release.id) + 1,
+        )
+
+    def _insert(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        row = self.releases.get(release.id)
+        news = changed(_columns(row) if row else {}, _columns(release))
+        contents = [(EntryKind.STATE, news)] if news else []
+        contents += [content_of(each) for each in entries]
+        head = row.journal if row else Head()
+        at = self.now().timestamp()
+        follow = sealed(release.id, head, contents, at=at, fence=release.fence)
+        self.journals.setdefault(release.id, []).extend(follow)
+        for each in entries:
+            self.restrict(release.target, each, release.id)
+        end = head_of(follow) if follow else head
+        self.releases[release.id] = replace(release, journal=end)
+        return self.releases[release.id]
 
     def _is_ours(self, lease: Lease) -> bool:
         held = self.leases.get(lease.stack)
         return held is not None and (held.holder, held.fence) == (lease.holder, lease.fence)
+
+
+def _columns(release: Release) -> dict[str, Any]:
+    """The columns of a release, as a journal tells them."""
+    return {
+        **request_columns(release.request),
+        **progress_columns(release),
+        "id": release.id,
+        "target": release.target,
+        "stack": release.stack,
+        "started": release.started.timestamp(),
+        "ended": release.ended.timestamp() if release.ended else None,
+    }
 
 
 def _tag_of(reference: ImageReference) -> tuple[str, str]:

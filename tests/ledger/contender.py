@@ -14,7 +14,7 @@ from pathlib import Path
 from slipway.domain.release import Phase
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
-from tests.ledger.contract import STACK, TINY, a_request, a_target, eventually, sqlite_at
+from tests.ledger.examples import STACK, TINY, a_request, a_target, eventually, sqlite_at
 
 LONG = 60.0
 

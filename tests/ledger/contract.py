@@ -1,82 +1,34 @@
 """What every ledger promises; the SQL ledger and the one in memory pass the same tests."""
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from slipway.domain.commit import Commit
-from slipway.domain.image import Digest, ImageReference
-from slipway.domain.release import Baseline, Kind, Options, Phase, Release, Request, State
-from slipway.domain.target import Allowance, ConfigKey, Service, StackName, Target, Workload
+from slipway.domain.image import ImageReference
+from slipway.domain.process import ProcessIdentity
+from slipway.domain.release import Baseline, Kind, Phase, Release, State
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
-from slipway.ledger.settings import LedgerSettings
 from slipway.ports import Lease, Ledger
-
-COMMIT = Commit("1" * 40)
-DIGEST = Digest("sha256:" + "a" * 64)
-OTHER = Digest("sha256:" + "b" * 64)
-IMAGE = ImageReference("ghcr.io/acme/shop/adapter", COMMIT.sha, DIGEST)
-STACK = "acme/cluster/prod"
-TINY = 0.02
-"""Seconds that a lease lasts in the tests that outlive it."""
-
-
-def a_target(name: str = "adapter-prod", stack: str = "prod") -> Target:
-    return Target(
-        name,
-        Service("adapter", "adapter", IMAGE.repository),
-        ConfigKey("acme", "default", "cluster", "cluster:adapterImage"),
-        StackName("acme", "cluster", stack),
-        Workload("apps", "adapter", "adapter"),
-    )
-
-
-def a_request(kind: Kind = Kind.DEPLOY) -> Request:
-    return Request(
-        kind,
-        COMMIT.short,
-        "ada",
-        why="because — née",
-        options=Options(first=True, allow_changes=(Allowance("urn:a::b", "spec.replicas"),)),
-        automatic=True,
-        prefect_run="0b8e",
-    )
-
-
-BASELINE = Baseline(
-    config_revision=7,
-    config_etag='"etag"',
-    config_value="ghcr.io/acme/shop/adapter:old",
-    recorded_image=None,
-    spec_image="ghcr.io/acme/shop/adapter:old",
-    running=OTHER,
-    ready=2,
-    accepted=frozenset({DIGEST, OTHER}),
-    way_back=f"{IMAGE.repository}:old@{OTHER}",
-    program=Commit("2" * 40),
-    last_update=41,
-    urn="urn:pulumi:prod::cluster::kubernetes:apps/v1:Deployment::adapter",
+from tests.ledger.examples import (
+    BASELINE,
+    COMMIT,
+    DIGEST,
+    IMAGE,
+    OTHER,
+    STACK,
+    TINY,
+    a_request,
+    a_target,
+    eventually,
 )
+from tests.ledger.journal_contract import JournalContract
+from tests.ledger.line_contract import LineContract
+from tests.ledger.restrictions_contract import RestrictionsContract
 
 
-def sqlite_at(path: Path) -> LedgerSettings:
-    return LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{path}"))
-
-
-async def eventually(attempt: Callable[[], Awaitable[Lease | None]]) -> Lease:
-    """Poll until the attempt gives a lease, for at most ten seconds."""
-    async with asyncio.timeout(10):
-        while (lease := await attempt()) is None:  # noqa: ASYNC110 - the database tells nobody
-            await asyncio.sleep(TINY / 4)
-    return lease
-
-
-class LedgerContract(ABC):
+class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
     """Subclasses give the ledger under test; every test starts with an empty one."""
 
     @pytest.fixture
@@ -118,6 +70,8 @@ class LedgerContract(ABC):
             fence=3,
             unproven=True,
             notes=("replicas differ", "a tag is foreign"),
+            worker=ProcessIdentity("worker-1", "b00t", 4711, 123456),
+            engine=ProcessIdentity("worker-1", "b00t", 4712, 123499),
         )
 
         saved = await ledger.save(full)
@@ -241,6 +195,18 @@ class LedgerContract(ABC):
         await ledger.save(replace(unsure.to(State.LIVE), unproven=False))
 
         assert await ledger.unfinished(STACK) == []
+
+    async def test_a_release_is_found_by_its_id(self, ledger: Ledger) -> None:
+        release = await ledger.open(a_target(), a_request())
+
+        assert await ledger.find(release.id) == release
+        assert await ledger.find("elsewhere") is None
+
+    async def test_a_ledger_has_one_name(self, ledger: Ledger) -> None:
+        name = await ledger.identity()
+
+        assert len(name) == 32
+        assert await ledger.identity() == name
 
     async def test_a_lease_has_one_holder_a_stack(self, ledger: Ledger) -> None:
         lease = await ledger.acquire(STACK, "ada", 60)

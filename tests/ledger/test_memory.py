@@ -6,7 +6,8 @@ import pytest
 
 from slipway.ports import Ledger
 from tests.fakes.ledger import MemoryLedger
-from tests.ledger.contract import STACK, LedgerContract
+from tests.ledger.contract import LedgerContract
+from tests.ledger.examples import STACK
 
 
 class TestMemoryLedger(LedgerContract):

@@ -10,7 +10,7 @@ from typing import TypedDict
 import pytest
 
 from slipway.ledger.sql import SqlLedger
-from tests.ledger.contract import sqlite_at
+from tests.ledger.examples import sqlite_at
 
 PROCESSES = 6
 TURNS = 8
@@ -85,7 +85,7 @@ def test_alembic_is_imported_only_to_migrate(turns: list[Turn], path: Path) -> N
     program = (
         "import asyncio, pathlib, sys\n"
         "from slipway.ledger.sql import SqlLedger\n"
-        "from tests.ledger.contract import sqlite_at\n"
+        "from tests.ledger.examples import sqlite_at\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "asyncio.run(SqlLedger(sqlite_at(path)).history('adapter-prod'))\n"
         "assert 'alembic' not in sys.modules\n"

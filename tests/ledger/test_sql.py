@@ -5,12 +5,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy.engine import Connection
 
 from slipway.domain.release import Phase, State
 from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
@@ -19,9 +16,10 @@ from slipway.ledger.database import NEWEST, Database
 from slipway.ledger.migrate import MIGRATIONS
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
-from slipway.ledger.tables import metadata
 from slipway.ports import Ledger
-from tests.ledger.contract import LedgerContract, a_request, a_target, sqlite_at
+from tests.ledger.contract import LedgerContract
+from tests.ledger.examples import a_request, a_target, sqlite_at
+from tests.ledger.migration import FIXTURES, differences, require_carried_over
 
 
 @pytest.fixture
@@ -36,9 +34,6 @@ class TestSqlLedger(LedgerContract):
 
 
 async def test_the_migrations_make_exactly_the_tables(path: Path) -> None:
-    def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
-
     async with Database(sqlite_at(path)).transaction() as connection:
         assert await connection.run_sync(differences) == []
 
@@ -144,3 +139,30 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     assert url({"SLIPWAY_LEDGER_URL": "sqlite+aiosqlite:////x.db", "HOME": "/h"}).endswith("/x.db")
     assert url({"XDG_STATE_HOME": "/s", "HOME": "/h"}).endswith(":////s/slipway/ledger.db")
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
+
+
+async def test_a_ledger_of_the_first_schema_is_carried_over(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.executescript((FIXTURES / "r0001-sqlite.sql").read_text())
+    connection.close()
+
+    await require_carried_over(SqlLedger(sqlite_at(path)))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE journal SET content = '{}'", "DELETE FROM journal"])
+async def test_the_journal_is_append_only(path: Path, statement: str) -> None:
+    ledger = SqlLedger(sqlite_at(path))
+    release = await ledger.open(a_target(), a_request())
+
+    with pytest.raises(LedgerUnusable, match="append-only"):
+        async with Database(sqlite_at(path)).transaction() as connection:
+            await connection.exec_driver_sql(statement)
+
+    assert len(await ledger.journal(release.id)) == 1
+
+
+async def test_two_ledgers_have_different_names(tmp_path: Path) -> None:
+    one, other = (SqlLedger(sqlite_at(tmp_path / name)) for name in ("one.db", "other.db"))
+
+    assert await one.identity() != await other.identity()

@@ -7,17 +7,23 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from slipway.errors import Unreachable
+from slipway.domain.journal import intent
+from slipway.errors import SlipwayError, Unreachable
+from slipway.ledger.database import Database
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
 from tests.ledger.contender import take_turn
 from tests.ledger.contract import LedgerContract
+from tests.ledger.examples import a_request, a_target
+from tests.ledger.journal_contract import require_whole
+from tests.ledger.migration import FIXTURES, differences, require_carried_over
 
 DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 INITDB = shutil.which("initdb", path=os.pathsep.join([*map(str, DEBIAN), os.environ["PATH"]]))
@@ -94,6 +100,56 @@ async def test_fences_grow_by_one_whoever_takes_the_lease(settings: LedgerSettin
     assert sorted(str(fence).zfill(3) for fences in taken for fence in fences) == [
         str(number).zfill(3) for number in range(1, 49)
     ]
+
+
+@pytest.fixture
+def of_the_first_schema(settings: LedgerSettings) -> LedgerSettings:
+    url = settings.url.get_secret_value().replace("+asyncpg", "")
+    fixture = str(FIXTURES / "r0001-postgresql.sql")
+    psql = [tool("psql"), "-d", url, "-v", "ON_ERROR_STOP=1", "-q", "-f", fixture]
+    subprocess.run(psql, check=True, capture_output=True)
+    return settings
+
+
+async def test_a_ledger_of_the_first_schema_is_carried_over(
+    of_the_first_schema: LedgerSettings,
+) -> None:
+    await require_carried_over(SqlLedger(of_the_first_schema))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE journal SET content = '{}'", "DELETE FROM journal"])
+async def test_the_journal_is_append_only(settings: LedgerSettings, statement: str) -> None:
+    ledger = SqlLedger(settings)
+    release = await ledger.open(a_target(), a_request())
+
+    with pytest.raises(SlipwayError, match="append-only"):
+        async with Database(settings).transaction() as connection:
+            await connection.exec_driver_sql(statement)
+
+    assert len(await ledger.journal(release.id)) == 1
+
+
+async def test_saves_of_one_release_at_once_leave_one_chain(settings: LedgerSettings) -> None:
+    ledger = SqlLedger(settings)
+    release = await ledger.open(a_target(), a_request())
+    contenders = [SqlLedger(settings) for _ in range(8)]
+
+    await asyncio.gather(
+        *(
+            each.save(replace(release, fence=number), intent("push"))
+            for number in range(4)
+            for each in contenders
+        ),
+        return_exceptions=True,
+    )
+
+    [newest] = await ledger.history("adapter-prod")
+    await require_whole(ledger, newest)
+
+
+async def test_the_migrations_make_exactly_the_tables(settings: LedgerSettings) -> None:
+    async with Database(settings).transaction() as connection:
+        assert await connection.run_sync(differences) == []
 
 
 async def test_a_server_that_is_gone_is_unreachable() -> None:

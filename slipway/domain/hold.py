@@ -1,0 +1,67 @@
+"""Holds and vetoes: what automation must not do at a target, and who said so.
+
+A hold pauses automation at a target; a veto forbids automation one commit there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from slipway.domain.commit import Commit
+
+
+@dataclass(frozen=True, slots=True)
+class NewHold:
+    """A hold to be placed. `about` is the commit it keeps away: a newer one may lift it."""
+
+    reason: str
+    by: str
+    until: datetime | None = None
+    about: Commit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewVeto:
+    """A veto to be placed."""
+
+    commit: Commit
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """How a hold or a veto ended before its time."""
+
+    at: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Automation paused at a target, until somebody lifts it or its time is over."""
+
+    number: int
+    target: str
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None = None
+    about: Commit | None = None
+    release: str = ""
+    """The release that left it; empty when a person placed it by hand."""
+    lifted: Lifted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """A commit that automation must not deploy at a target, until somebody lifts it."""
+
+    number: int
+    target: str
+    commit: Commit
+    reason: str
+    by: str
+    since: datetime
+    release: str = ""
+    lifted: Lifted | None = None

@@ -1,0 +1,211 @@
+"""Releases and their journals: a row is what its journal tells, and both change together."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.journal import EntryKind, Head, JournalEntry, Note, changed, head_of, sealed
+from slipway.domain.release import Kind, Phase, Release, Request, State
+from slipway.domain.target import Target
+from slipway.errors import LeaseLost
+from slipway.ledger.dialect import database_now
+from slipway.ledger.part import LedgerPart
+from slipway.ledger.restrictions import holding, veto_unless_vetoed
+from slipway.ledger.rows import content_of, progress_columns, release_from, request_columns, told
+from slipway.ledger.tables import journal
+from slipway.ledger.tables import release as releases
+
+FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
+"""Ends that nobody undoes: a stale copy of a release may not overwrite one."""
+ENDS = tuple(state for state in State if state.is_end)
+_BY_THE_DATABASE = datetime.fromtimestamp(0, UTC)
+"""Stands where a row's time will come from the database's clock."""
+
+
+class SqlReleases(LedgerPart):
+    """One row a release, and its journal's entries."""
+
+    async def open(self, target: Target, request: Request) -> Release:
+        """See `slipway.ports.Releases`."""
+        return await self._insert(
+            Release(_new_id(), target.name, str(target.stack), request, _BY_THE_DATABASE)
+        )
+
+    async def adopt(
+        self, target: Target, image: ImageReference, accepted: frozenset[Digest]
+    ) -> Release:
+        """See `slipway.ports.Releases`."""
+        return await self._insert(
+            Release(
+                _new_id(),
+                target.name,
+                str(target.stack),
+                Request(Kind.ADOPTED, str(image), "slipway", automatic=True),
+                _BY_THE_DATABASE,
+                State.LIVE,
+                Phase.APPLIED,
+                commit=image.commit,
+                digest=image.digest,
+                image=str(image),
+                accepted=accepted,
+            )
+        )
+
+    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        """See `slipway.ports.Releases`."""
+        this = releases.c.id == release.id
+        # Changes nothing: it takes the row's lock, and shows the row as it is then.
+        lock = (
+            update(releases)
+            .where(this)
+            .values(journal_length=releases.c.journal_length)
+            .returning(*releases.c, database_now().label("now"))
+        )
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(lock)).mappings().one_or_none()
+            if row is None:
+                raise LookupError(f"release {release.id} is not in this ledger")
+            require_savable(release, State(row["state"]), row["fence"])
+            columns = progress_columns(release) | {"ended": _ended(release, row)}
+            return await _write(connection, release, row, columns, entries)
+
+    async def find(self, release: str) -> Release | None:
+        """See `slipway.ports.Releases`."""
+        found = await self._select(select(releases).where(releases.c.id == release))
+        return next(iter(found), None)
+
+    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
+        """See `slipway.ports.Releases`."""
+        newest = releases.c.number.desc()
+        return await self._select(
+            select(releases).where(releases.c.target == target).order_by(newest).limit(limit)
+        )
+
+    async def unfinished(self, stack: str) -> Sequence[Release]:
+        """See `slipway.ports.Releases`."""
+        is_open = or_(releases.c.state.not_in(ENDS), releases.c.unproven.is_(True))
+        return await self._select(
+            select(releases).where(releases.c.stack == stack, is_open).order_by(releases.c.number)
+        )
+
+    async def journal(self, release: str) -> Sequence[JournalEntry]:
+        """See `slipway.ports.Releases`."""
+        told_of = select(journal).where(journal.c.release == release).order_by(journal.c.number)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(told_of)).mappings().all()
+        return [entry_from(row) for row in rows]
+
+    async def _insert(self, release: Release) -> Release:
+        columns = {
+            **request_columns(release.request),
+            **progress_columns(release),
+            "id": release.id,
+            "target": release.target,
+            "stack": release.stack,
+        }
+        statement = insert(releases).values(
+            **columns,
+            started=database_now(),
+            ended=database_now() if release.state.is_end else None,
+        )
+        shown = statement.returning(*releases.c, database_now().label("now"))
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(shown)).mappings().one()
+            return await _write(connection, release, row, told(row), (), before={})
+
+    async def _select(self, statement: Select[Any]) -> list[Release]:
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        return [release_from(row) for row in rows]
+
+
+async def _write(
+    connection: AsyncConnection,
+    release: Release,
+    row: RowMapping,
+    columns: Mapping[str, Any],
+    entries: Sequence[Note | NewHold | NewVeto],
+    *,
+    before: Mapping[str, Any] | None = None,
+) -> Release:
+    """Bring row and journal to `columns` and `entries`; nothing is written when nothing is new."""
+    news = changed(told(row) if before is None else before, columns)
+    contents: list[tuple[EntryKind, Mapping[str, Any]]] = [(EntryKind.STATE, news)] if news else []
+    contents += [content_of(each) for each in entries]
+    head = Head(row["journal_length"], row["journal_head"])
+    follow = sealed(release.id, head, contents, at=row["now"], fence=release.fence)
+    if not follow:
+        return release_from(row)
+    await connection.execute(insert(journal), [_columns_of(each) for each in follow])
+    for each in entries:
+        if isinstance(each, NewHold):
+            await connection.execute(holding(release.target, each, release.id))
+        elif isinstance(each, NewVeto):
+            await veto_unless_vetoed(connection, release.target, each, release.id)
+    end = head_of(follow)
+    statement = (
+        update(releases)
+        .where(releases.c.id == release.id)
+        .values(**news, journal_length=end.length, journal_head=end.hash)
+        .returning(*releases.c)
+    )
+    return release_from((await connection.execute(statement)).mappings().one())
+
+
+def require_savable(release: Release, state: State, fence: int) -> None:
+    """`LeaseLost` when the row in the ledger is no longer this holder's to change."""
+    if fence > release.fence:
+        raise LeaseLost(
+            f"release {release.id} was taken over: its fence is {fence}, ours {release.fence}; "
+            "nothing more may be changed for it here"
+        )
+    if state in FOR_GOOD and state is not release.state:
+        raise LeaseLost(
+            f"release {release.id} has already ended {state} and can't become {release.state}"
+        )
+
+
+def entry_from(row: RowMapping) -> JournalEntry:
+    """Read an entry back."""
+    return JournalEntry(
+        row["release"],
+        row["number"],
+        EntryKind(row["kind"]),
+        row["at"],
+        row["fence"],
+        row["content"],
+        row["previous"],
+        row["hash"],
+    )
+
+
+def _columns_of(entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "release": entry.release,
+        "number": entry.number,
+        "kind": entry.kind.value,
+        "at": entry.at,
+        "fence": entry.fence,
+        "content": entry.content,
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def _ended(release: Release, row: RowMapping) -> float | None:
+    """When it ended: now, or when this same end was saved first."""
+    if not release.state.is_end:
+        return None
+    if row["state"] == release.state.value and row["ended"] is not None:
+        return float(row["ended"])
+    return float(row["now"])
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]

@@ -1,0 +1,138 @@
+"""Holds and vetoes; lifted ones stay, for those who read the history."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Insert, RowMapping, Table, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from slipway.domain.commit import Commit
+from slipway.domain.hold import Hold, Lifted, NewHold, NewVeto, Veto
+from slipway.ledger.dialect import database_now, insert_if_absent
+from slipway.ledger.part import LedgerPart
+from slipway.ledger.rows import moment
+from slipway.ledger.tables import hold as holds
+from slipway.ledger.tables import veto as vetoes
+
+
+class SqlRestrictions(LedgerPart):
+    """What automation must not do at a target."""
+
+    async def place_hold(self, target: str, hold: NewHold) -> Hold:
+        """See `slipway.ports.Restrictions`."""
+        async with self._database.transaction() as connection:
+            placed = holding(target, hold).returning(*holds.c)
+            row = (await connection.execute(placed)).mappings().one()
+        return _hold_from(row)
+
+    async def holds(self, target: str) -> Sequence[Hold]:
+        """See `slipway.ports.Restrictions`."""
+        standing = (
+            select(holds)
+            .where(
+                holds.c.target == target,
+                holds.c.lifted.is_(None),
+                or_(holds.c.until.is_(None), holds.c.until > database_now()),
+            )
+            .order_by(holds.c.number)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(standing)).mappings().all()
+        return [_hold_from(row) for row in rows]
+
+    async def lift_hold(self, number: int, by: str, why: str) -> None:
+        """See `slipway.ports.Restrictions`."""
+        await self._lift(holds, number, by, why)
+
+    async def place_veto(self, target: str, veto: NewVeto) -> Veto:
+        """See `slipway.ports.Restrictions`."""
+        async with self._database.transaction() as connection:
+            await veto_unless_vetoed(connection, target, veto)
+            standing = _standing_vetoes(target).where(vetoes.c.commit_sha == str(veto.commit))
+            row = (await connection.execute(standing)).mappings().one()
+        return _veto_from(row)
+
+    async def vetoes(self, target: str) -> Sequence[Veto]:
+        """See `slipway.ports.Restrictions`."""
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(_standing_vetoes(target))).mappings().all()
+        return [_veto_from(row) for row in rows]
+
+    async def lift_veto(self, number: int, by: str, why: str) -> None:
+        """See `slipway.ports.Restrictions`."""
+        await self._lift(vetoes, number, by, why)
+
+    async def _lift(self, table: Table, number: int, by: str, why: str) -> None:
+        lift = (
+            update(table)
+            .where(table.c.number == number, table.c.lifted.is_(None))
+            .values(lifted=database_now(), lifted_by=by, lifted_why=why)
+        )
+        async with self._database.transaction() as connection:
+            await connection.execute(lift)
+
+
+def holding(target: str, hold: NewHold, release: str = "") -> Insert:
+    """The insertion of a hold."""
+    return holds.insert().values(
+        target=target,
+        reason=hold.reason,
+        placed_by=hold.by,
+        since=database_now(),
+        until=hold.until.timestamp() if hold.until else None,
+        about=str(hold.about) if hold.about else None,
+        release=release,
+    )
+
+
+async def veto_unless_vetoed(
+    connection: AsyncConnection, target: str, veto: NewVeto, release: str = ""
+) -> None:
+    """Insert a veto where none stands for the commit at the target."""
+    row = {
+        "target": target,
+        "commit_sha": str(veto.commit),
+        "reason": veto.reason,
+        "placed_by": veto.by,
+        "since": database_now(),
+        "release": release,
+    }
+    await connection.execute(insert_if_absent(connection.dialect, vetoes, row))
+
+
+def _standing_vetoes(target: str) -> Any:
+    standing = vetoes.c.target == target, vetoes.c.lifted.is_(None)
+    return select(vetoes).where(*standing).order_by(vetoes.c.number)
+
+
+def _hold_from(row: RowMapping) -> Hold:
+    return Hold(
+        number=row["number"],
+        target=row["target"],
+        reason=row["reason"],
+        by=row["placed_by"],
+        since=moment(row["since"]),
+        until=None if row["until"] is None else moment(row["until"]),
+        about=row["about"] and Commit(row["about"]),
+        release=row["release"],
+        lifted=_lifted_from(row),
+    )
+
+
+def _veto_from(row: RowMapping) -> Veto:
+    return Veto(
+        number=row["number"],
+        target=row["target"],
+        commit=Commit(row["commit_sha"]),
+        reason=row["reason"],
+        by=row["placed_by"],
+        since=moment(row["since"]),
+        release=row["release"],
+        lifted=_lifted_from(row),
+    )
+
+
+def _lifted_from(row: RowMapping) -> Lifted | None:
+    if row["lifted"] is None:
+        return None
+    return Lifted(moment(row["lifted"]), row["lifted_by"], row["lifted_why"])

@@ -1,0 +1,79 @@
+"""Holds and vetoes in memory, by the running loop's clock."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from slipway.domain.hold import Hold, Lifted, NewHold, NewVeto, Veto
+from slipway.domain.journal import Note
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class MemoryRestrictions:
+    """The `Restrictions` port on lists; lifted ones stay in them."""
+
+    def __init__(self) -> None:
+        self.all_holds: list[Hold] = []
+        self.all_vetoes: list[Veto] = []
+
+    def now(self) -> datetime:
+        """The ledger's time."""
+        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+
+    def restrict(self, target: str, entry: Note | NewHold | NewVeto, release: str = "") -> None:
+        """Place a hold or a veto; nothing happens for anything else."""
+        if isinstance(entry, NewHold):
+            self._hold(target, entry, release)
+        elif isinstance(entry, NewVeto):
+            self._veto(target, entry, release)
+
+    async def place_hold(self, target: str, hold: NewHold) -> Hold:
+        """See `slipway.ports.Restrictions`."""
+        return self._hold(target, hold)
+
+    async def holds(self, target: str) -> Sequence[Hold]:
+        """See `slipway.ports.Restrictions`."""
+        return [
+            each
+            for each in self.all_holds
+            if each.target == target
+            and each.lifted is None
+            and (each.until is None or each.until > self.now())
+        ]
+
+    async def lift_hold(self, number: int, by: str, why: str) -> None:
+        """See `slipway.ports.Restrictions`."""
+        for place, each in enumerate(self.all_holds):
+            if each.number == number and each.lifted is None:
+                self.all_holds[place] = replace(each, lifted=Lifted(self.now(), by, why))
+
+    async def place_veto(self, target: str, veto: NewVeto) -> Veto:
+        """See `slipway.ports.Restrictions`."""
+        return self._veto(target, veto)
+
+    async def vetoes(self, target: str) -> Sequence[Veto]:
+        """See `slipway.ports.Restrictions`."""
+        return [each for each in self.all_vetoes if each.target == target and each.lifted is None]
+
+    async def lift_veto(self, number: int, by: str, why: str) -> None:
+        """See `slipway.ports.Restrictions`."""
+        for place, each in enumerate(self.all_vetoes):
+            if each.number == number and each.lifted is None:
+                self.all_vetoes[place] = replace(each, lifted=Lifted(self.now(), by, why))
+
+    def _hold(self, target: str, new: NewHold, release: str = "") -> Hold:
+        number = len(self.all_holds) + 1
+        hold = Hold(number, target, new.reason, new.by, self.now(), new.until, new.about, release)
+        self.all_holds.append(hold)
+        return hold
+
+    def _veto(self, target: str, new: NewVeto, release: str = "") -> Veto:
+        for each in self.all_vetoes:
+            if (each.target, each.commit, each.lifted) == (target, new.commit, None):
+                return each
+        number = len(self.all_vetoes) + 1
+        veto = Veto(number, target, new.commit, new.reason, new.by, self.now(), release)
+        self.all_vetoes.append(veto)
+        return veto
