@@ -1,11 +1,12 @@
 """Restore: bring stack and cluster back to the baseline after its value stands in ESC again."""
 
 import logging
+from dataclasses import replace
 
 from slipway.domain.change import ImageChange
 from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.rollout import Expectation
-from slipway.errors import ChangeNotAllowed
+from slipway.errors import ChangeNotAllowed, SlipwayError
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, up, wait_until_idle
 from slipway.tasks.policies import once
@@ -38,44 +39,63 @@ async def reapply(
     """Read the Deployment back into Pulumi's state, then apply what was there before.
 
     The refresh is not optional: after a killed update Pulumi can believe "unchanged" while the
-    cluster runs the bad image. Applies exactly the baseline's ESC revision while the stack's last
-    update is ours; after somebody else's, the latest one, guarded.
+    cluster runs the bad image. Applies exactly the baseline's ESC revision if its value is the way
+    back and the stack's last update is ours; any other revision may hold what nobody has applied
+    yet, and somebody's update what the baseline's program knows nothing of: those are guarded.
     """
     state = await wait_until_idle(ports)
-    version = state.last_update.version if state.last_update else 0
-    ours = version == baseline.last_update or is_of(state.last_update, record.release)
     commit = baseline.program or record.release.program
     assert commit is not None  # noqa: S101 - the decision records both
-    exact = ours and baseline.way_back == baseline.config_value
+    exact = baseline.way_back == baseline.config_value and _is_ours(state, record.release)
     revision = baseline.config_revision if exact else config_revision
     async with open_program(ports, commit) as program:
-        only = baseline.urn
-        narrowed = ProgramRevision(program.tree, program.commit, revision, only=only)
+        whole = ProgramRevision(program.tree, commit, revision)
+        narrowed = replace(whole, only=baseline.urn)
         message = update_message(record.release, "restore", commit, revision)
-        if only:
+        if baseline.urn:
             await ports.stack.refresh(narrowed, message)
-        whole = ProgramRevision(program.tree, program.commit, revision)
-        if not ours and only:
-            container = ports.target.workload.container
-            wanted = ImageChange(baseline.urn, container, expected.image)
-            await _guard_theirs(ports, record, whole, wanted, state)
-        narrow = record.release.request.options.only_image
-        await up(ports, narrowed if narrow else whole, message, expected)
+        chosen = narrowed if record.release.request.options.only_image else whole
+        if not exact:
+            wanted = ImageChange(baseline.urn, expected.container, expected.image)
+            chosen = await _guarded(ports, record, chosen, wanted, state)
+        await up(ports, chosen, message, expected)
 
 
-async def _guard_theirs(
+def _is_ours(state: StackState, release: Release) -> bool:
+    """Whether nobody but this release has updated the stack since its decision."""
+    before = release.baseline.last_update if release.baseline else 0
+    version = state.last_update.version if state.last_update else 0
+    return version == before or is_of(state.last_update, release)
+
+
+async def _guarded(
     ports: Ports, record: Record, program: ProgramRevision, wanted: ImageChange, state: StackState
-) -> None:
-    """Never undo what somebody else has applied since: whether that goes too is theirs to say."""
+) -> ProgramRevision:
+    """The update that changes the image and nothing of somebody else's: if need be a narrowed one.
+
+    Where even the Deployment has more changes than the image, whether those go too is theirs to
+    say: `ChangeNotAllowed`.
+    """
     try:
         await guard(ports, record, program, wanted, state)
     except ChangeNotAllowed as error:
-        version = state.last_update.version if state.last_update else 0
-        raise ChangeNotAllowed(
-            f"ESC is back at {wanted.image}, but update {version} of stack {ports.target.stack} is "
-            f"somebody else's, and going back would undo it too: {error}; decide which is right, "
-            f"then slipway deploy or rollback {ports.target.name}"
-        ) from error
+        if program.only:
+            raise _not_ours_to_undo(ports, wanted, error) from error
+        narrowed = replace(program, only=wanted.urn)
+        await _guarded(ports, record, narrowed, wanted, state)
+        note = f"only {ports.target.workload} was brought back: {error}"
+        log.warning("%s", note)
+        await record.note(notes=(*record.release.notes, note))
+        return narrowed
+    return program
+
+
+def _not_ours_to_undo(ports: Ports, wanted: ImageChange, error: SlipwayError) -> ChangeNotAllowed:
+    return ChangeNotAllowed(
+        f"ESC is back at {wanted.image}, but somebody else has changed {ports.target.workload} "
+        f"too, and going back would undo it too: {error}; decide which is right, then slipway "
+        f"deploy or rollback {ports.target.name}"
+    )
 
 
 @once("align Pulumi's state with what runs")

@@ -87,7 +87,8 @@ class FakeStack:
 
     async def preview(self, program: ProgramRevision) -> Preview:
         await self.faults.at("before", "stack.preview")
-        return Preview((*self._changes(program), *self.extra), self.complete)
+        extra = [each for each in self.extra if program.only in {"", each.urn}]
+        return Preview((*self._changes(program), *extra), self.complete)
 
     async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
         await self.faults.at("before", "stack.up")

@@ -173,21 +173,8 @@ async def test_an_update_between_preview_and_apply_is_guarded_again_and_restored
     assert "stack.up" not in world.faults.effects
 
 
-@pytest.mark.parametrize(
-    ("their_change_stays", "end"),
-    [
-        (False, "restored: not-image-only"),
-        # The baseline's program would undo what they have applied: that is for them to decide.
-        (True, "needs attention: not-image-only"),
-    ],
-)
-async def test_a_pin_that_somebodys_update_has_applied_is_undone_unless_that_undoes_theirs(
-    *, their_change_stays: bool, end: str
-) -> None:
-    world = World.seeded()
-    value = world.value
-    path = PathChange("spec.ports", "update")
-    theirs = ResourceChange("urn:other", "update", "Service", (path,))
+def _take_along(world: World, theirs: ResourceChange) -> None:
+    """Somebody's update between our pin and our apply: it applies our pin, and changes more."""
 
     def meanwhile() -> None:
         assert world.value is not None
@@ -196,20 +183,51 @@ async def test_a_pin_that_somebodys_update_has_applied_is_undone_unless_that_und
         world.stack.somebody_updates()
         world.stack.extra.append(theirs)
 
-    def heal() -> None:
-        if not their_change_stays:
-            world.stack.extra.clear()
-
     world.faults.after("config.write", meanwhile)
-    world.faults.before("stack.refresh", heal)
+
+
+async def test_a_pin_that_somebodys_update_has_applied_is_undone_and_theirs_is_kept() -> None:
+    world = World.seeded()
+    theirs = ResourceChange("urn:other", "update", "Service", (PathChange("spec", "update"),))
+    _take_along(world, theirs)
+
+    outcome = await restored(world, "second")
+
+    assert outcome.code == "not-image-only"
+    assert "urn:other" in outcome.release.notes[-1]
+
+
+async def test_a_pin_is_not_undone_where_that_undoes_somebodys_change_of_the_deployment() -> None:
+    world = World.seeded()
+    value = world.value
+    path = PathChange("spec.replicas", "update")
+    theirs = ResourceChange(world.resources[0].urn, "update", "Deployment", (path,))
+    _take_along(world, theirs)
 
     outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
 
-    assert summary(outcome) == end, outcome.release.reason
+    assert summary(outcome) == "needs attention: not-image-only", outcome.release.reason
     assert world.value == value
-    assert (world.deployment.image == value) is (not their_change_stays)
-    assert ("going back would undo it too" in outcome.release.reason) is their_change_stays
+    assert "going back would undo it too" in outcome.release.reason
     assert not outcome.release.unproven
+
+
+async def test_a_restore_does_not_ship_what_somebody_else_has_pinned_and_not_applied() -> None:
+    """The way back is a value that stood in no revision, so only the newest revision holds it."""
+    world = World.seeded()
+    first, pods = world.digest_of("first"), list(world.neighbour.pods)
+    world.config.edit("bob", adapterImage="ghcr.io/acme/shop/ls-triton-adapter:main")
+    world.faults.after(
+        "stack.server-side-apply", lambda: world.config.edit("carol", sinkImage=SINK_ALONE)
+    )
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.runs() == {first}
+    assert world.neighbour.pods == pods
+    assert world.config.latest.values["sinkImage"] == SINK_ALONE
+    assert "revision 5 by carol" in outcome.release.notes[-1]
 
 
 async def test_a_value_that_nothing_had_applied_is_not_restored_what_ran_is() -> None:
