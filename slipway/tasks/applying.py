@@ -115,6 +115,8 @@ async def up(
     finally:
         watching.cancel()
         [result] = await asyncio.gather(watching, return_exceptions=True)
+        if isinstance(result, Exception):
+            log.error("nobody watched the pods during the update", exc_info=result)
     if applied.succeeded:
         return applied
     if isinstance(result, tuple):

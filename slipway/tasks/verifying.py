@@ -13,7 +13,7 @@ from slipway.domain.rollout import (
     judge,
     pod_to_show,
 )
-from slipway.errors import ImageDisproven, SlipwayError, TransientError, Unproven
+from slipway.errors import ImageDisproven, SlipwayError, Unproven
 from slipway.ports import Health, Ports
 from slipway.tasks.policies import once
 from slipway.tasks.report import report_evidence
@@ -57,10 +57,10 @@ async def verify(ports: Ports, expected: Expectation) -> str:
 async def look(
     ports: Ports, expected: Expectation, watch: Watch
 ) -> tuple[Workloads | None, Watch, Judgement]:
-    """Observe once and judge; what can't be observed is unknown, not bad."""
+    """Observe once and judge; what can't be observed, for whatever reason, is unknown, not bad."""
     try:
         seen = await ports.cluster.observe(ports.target.workload)
-    except TransientError as error:
+    except SlipwayError as error:
         return None, watch, Judgement(Verdict.UNKNOWN, str(error))
     if seen is None:
         why = f"there is no {ports.target.workload}"
@@ -128,7 +128,7 @@ async def _sick(ports: Ports, seen: Workloads) -> Judgement | None:
     for pod in _restarts(seen):
         try:
             health = await ports.cluster.health(ports.target.workload, pod)
-        except TransientError as error:
+        except SlipwayError as error:
             return Judgement(Verdict.UNKNOWN, str(error), pod)
         if not health.good:
             return Judgement(Verdict.WAITING, _describe(ports, pod, health), pod)

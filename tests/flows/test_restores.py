@@ -8,7 +8,7 @@ from flows import deploy
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.image import Digest
 from slipway.domain.release import Options, Outcome, State
-from slipway.errors import Unreachable
+from slipway.errors import AccessDenied, DeploymentUnfit, SlipwayError, Unreachable
 from tests.fakes.faults import raising
 from tests.fakes.images import Behaviour, FakeImage
 from tests.fakes.kubernetes import FakePod
@@ -284,11 +284,20 @@ async def test_a_restore_stops_where_somebody_else_has_changed_the_value() -> No
     assert not outcome.release.unproven
 
 
-async def test_an_api_server_gone_during_verify_needs_attention_with_esc_untouched() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unreachable("no route"),
+        AccessDenied("401: the token has expired"),
+        DeploymentUnfit("the labels fit 2 Deployments"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["cluster.observe", "cluster.health"])
+async def test_what_can_not_be_measured_after_the_update_needs_attention_with_esc_untouched(
+    error: SlipwayError, asked: str
+) -> None:
     world = World.seeded()
-    world.faults.after(
-        "stack.up", lambda: world.faults.always("cluster.observe", Unreachable("no route"))
-    )
+    world.faults.after("stack.up", lambda: world.faults.always(asked, error))
 
     outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
 
@@ -314,6 +323,23 @@ async def test_an_api_server_that_is_gone_during_apply_puts_esc_back_at_once() -
     assert summary(outcome) == "needs attention: apply-failed"
     assert world.value == value
     assert outcome.release.unproven
+
+
+@pytest.mark.parametrize("error", [Unreachable("blink"), AccessDenied("401: not yet renewed")])
+@pytest.mark.parametrize(("name", "end"), [("second", State.LIVE), ("crashing", State.RESTORED)])
+async def test_a_gap_in_what_can_be_observed_during_the_update_blinds_nobody(
+    error: SlipwayError, name: str, end: State
+) -> None:
+    world = World.seeded()
+    began = asyncio.get_running_loop().time()
+    world.faults.after(
+        "stack.server-side-apply", lambda: world.faults.before("cluster.observe", raising(error))
+    )
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+
+    assert outcome.state is end, outcome.release.reason
+    assert asyncio.get_running_loop().time() - began < AWAIT / 10
 
 
 async def test_a_short_gap_of_the_api_server_during_verify_does_no_harm() -> None:
