@@ -13,6 +13,7 @@ from slipway.errors import (
     AccessDenied,
     ChangeNotAllowed,
     ConfigConflict,
+    ConfigKeyUnusable,
     ConfigRejected,
     ImageDisproven,
     LeaseLost,
@@ -37,6 +38,9 @@ PIN_ATTEMPTS = 3
 FOR_A_PERSON = (ConfigConflict, NothingToRollBackTo, ImageDisproven, ChangeNotAllowed)
 """What ends a restore for good: somebody else's value or change, or nothing good to go back to.
 Anything else (a cluster that is gone, an engine error) may be over when recovery tries again."""
+
+NOT_WRITTEN = (ConfigConflict, ConfigRejected, ConfigKeyUnusable, AccessDenied)
+"""What `ConfigStore.write` raises when nothing was written; after any other error it may be."""
 
 
 class Interrupted(PermanentError):
@@ -71,9 +75,12 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
 
 
 def _may_have_pinned(record: Record, error: BaseException) -> bool:
-    """Whether ESC may hold our value: not before the pin, nor when ESC has said no to it."""
+    """Whether ESC may hold our value: not before the pin, nor when ESC has said no to it.
+
+    A pin whose effect is not known counts as made.
+    """
     if record.release.phase is Phase.PINNING:
-        return not isinstance(error, ConfigConflict | ConfigRejected | AccessDenied)
+        return not isinstance(error, NOT_WRITTEN)
     return record.release.phase.reached(Phase.PINNING)
 
 

@@ -22,7 +22,7 @@ SlipwayError
     ├── ConfigKeyUnusable       the ESC key is missing, secret, interpolated, inherited or shadowed
     ├── ConfigConflict          the ESC environment changed since it was read
     ├── ConfigRejected          ESC refuses the definition
-    ├── ConfigMismatch          what ESC reads back is not what was written
+    ├── ConfigMismatch          what ESC reads back is not what was written, or it can't be read
     ├── StackUnusable           stack, program or CLI can't be used as the target asks
     ├── PreviewFailed           `pulumi preview` ended with an error or without its summary
     ├── ChangeNotAllowed        the preview changes more than the image
@@ -169,7 +169,7 @@ class ConfigRejected(PermanentError):
 
 
 class ConfigMismatch(PermanentError):
-    """What ESC reads back is not what was written."""
+    """What was written to ESC reads back differently, or can't be read back."""
 
     code = "config-mismatch"
 

@@ -116,9 +116,10 @@ class ConfigStore(Protocol):
         """Replace exactly this key's value (None removes a key that `snapshot` lacked before).
 
         Compare-and-set against the snapshot's ETag: `ConfigConflict` when the environment changed
-        since, `ConfigRejected` when ESC refuses the definition, `ConfigMismatch` when it reads back
-        differently. Every other byte of the definition stays as it was. A lost answer is looked up,
-        never sent twice.
+        since, `ConfigRejected` when ESC refuses the definition, `ConfigKeyUnusable` or
+        `AccessDenied`: after these nothing was written. Any other error leaves open whether it was,
+        `ConfigMismatch` (it can't be read back, or differs) among them. Every other byte of the
+        definition stays as it was. A lost answer is looked up, never sent twice.
         """
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:

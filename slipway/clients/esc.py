@@ -67,13 +67,7 @@ class EscConfigStore:
             return snapshot
         await self._check(key, changed)
         revision = await self._patch(snapshot, changed)
-        after = await self._read(key, revision)
-        if after.text != changed:
-            raise ConfigMismatch(
-                f"ESC environment {key.environment_name} reads back differently at revision "
-                f"{revision} than it was written for {key.key}: compare it with revision "
-                f"{snapshot.revision}, and set the key by hand"
-            )
+        after = await self._read_back(snapshot, revision, changed)
         found = locate(after.text, key.key)
         return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
 
@@ -104,6 +98,24 @@ class EscConfigStore:
                 f"could not be guarded: check what answers at {self.api.backend}"
             )
         return _Definition(answer.text, answer.headers["etag"], int(number))
+
+    async def _read_back(self, before: ConfigSnapshot, revision: int, text: str) -> _Definition:
+        """What was written; from here on no error may say that nothing was."""
+        key = before.key
+        try:
+            after = await self._read(key, revision)
+        except SlipwayError as error:
+            raise ConfigMismatch(
+                f"ESC key {key} was written as revision {revision}, which can't be read back: "
+                f"{error}"
+            ) from error
+        if after.text != text:
+            raise ConfigMismatch(
+                f"ESC environment {key.environment_name} reads back differently at revision "
+                f"{revision} than it was written for {key.key}: compare it with revision "
+                f"{before.revision}, and set the key by hand"
+            )
+        return after
 
     async def _is_inherited(self, key: ConfigKey, text: str) -> bool:
         """Whether an imported environment sets the key; the check decrypts nothing."""
@@ -138,13 +150,19 @@ class EscConfigStore:
 
     async def _look_up(self, snapshot: ConfigSnapshot, text: str, lost: Unreachable) -> int:
         """After a lost answer: compare-and-set allows ours only as the very next revision."""
-        now = await self._read(snapshot.key)
-        if now.etag == snapshot.etag:
+        mine = snapshot.revision + 1
+        try:
+            now = await self._read(snapshot.key)
+            written = now if now.etag == snapshot.etag else await self._read(snapshot.key, mine)
+        except SlipwayError as error:
+            raise Unreachable(
+                f"whether ESC key {snapshot.key} was written is not known: {lost}; then {error}"
+            ) from error
+        if written.etag == snapshot.etag:
             raise Unreachable(
                 f"ESC key {snapshot.key} was not written, revision {now.revision} stands: {lost}"
             ) from lost
-        mine = snapshot.revision + 1
-        if (await self._read(snapshot.key, mine)).text != text:
+        if written.text != text:
             raise await self._conflict(snapshot) from lost
         log.info("ESC key %s was written as revision %d after all", snapshot.key, mine)
         return mine

@@ -193,6 +193,43 @@ async def test_a_definition_that_reads_back_differently_is_told(cloud: CloudHere
         await store.write(before, IMAGE)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+async def test_a_write_that_can_not_be_read_back_is_never_told_as_not_written(
+    cloud: CloudHere, status: int
+) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    gone = httpx.Response(status, text="no")
+    cloud.wire.spoil = spoil("GET", after=False, answer=gone, path=f"{PATH}/versions/3")
+
+    with pytest.raises(ConfigMismatch, match="written as revision 3, which can't be read back"):
+        await store.write(before, IMAGE)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_lost_answer_that_can_not_be_looked_up_leaves_open_whether_it_was_written(
+    cloud: CloudHere, status: int
+) -> None:
+    store = cloud.store()
+    before = await store.read(key())
+    lost = False
+
+    async def strike(request: httpx.Request, send: Send) -> httpx.Response:
+        nonlocal lost
+        if lost and request.url.path == PATH:
+            return httpx.Response(status, text="no")
+        answer = await send(request)
+        if request.method == "PATCH":
+            lost = True
+            raise httpx.ReadTimeout("canary", request=request)
+        return answer
+
+    cloud.wire.spoil = strike
+
+    with pytest.raises(Unreachable, match="whether ESC key"):
+        await store.write(before, IMAGE)
+
+
 async def test_an_account_that_may_only_read_is_refused_a_write(cloud: CloudHere) -> None:
     store = cloud.store("viewer")
 

@@ -8,7 +8,13 @@ from flows import deploy
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.image import Digest
 from slipway.domain.release import Options, Outcome, State
-from slipway.errors import AccessDenied, DeploymentUnfit, SlipwayError, Unreachable
+from slipway.errors import (
+    AccessDenied,
+    ConfigMismatch,
+    DeploymentUnfit,
+    SlipwayError,
+    Unreachable,
+)
 from tests.fakes.faults import raising
 from tests.fakes.images import Behaviour, FakeImage
 from tests.fakes.kubernetes import FakePod
@@ -354,10 +360,13 @@ async def test_a_short_gap_of_the_api_server_during_verify_does_no_harm() -> Non
     assert outcome.state is State.LIVE
 
 
-async def test_a_pin_whose_answer_was_lost_for_good_is_taken_back() -> None:
+@pytest.mark.parametrize(
+    "error", [Unreachable("answer lost"), ConfigMismatch("written, but 403 when read back")]
+)
+async def test_a_pin_whose_effect_is_not_known_is_taken_back(error: SlipwayError) -> None:
     world = World.seeded()
     value = world.value
-    world.faults.after("config.write", raising(Unreachable("answer lost")))
+    world.faults.after("config.write", raising(error))
 
     outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
 
