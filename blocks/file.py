@@ -19,6 +19,7 @@ from blocks.settings import (
     Settings,
     TargetSettings,
 )
+from slipway.domain.address import without_credentials
 from slipway.errors import InvalidInput, SlipwayError
 
 PLACES: dict[str, tuple[str, type[Settings]]] = {
@@ -131,7 +132,7 @@ class SlipwayFile:
         remedy = (field.description if field else None) or "correct it."
         if error["type"] == "missing":
             return self._wrong(location, "is absent", f"add it: {remedy}")
-        seen = "***" if name in SECRETS else repr(error["input"])[:HIDDEN]
+        seen = "***" if name in SECRETS else without_credentials(repr(error["input"]))[:HIDDEN]
         return self._wrong(location, f"is {seen}", f"{error['msg'].lower()}; write {remedy}")
 
     def _wrong(self, key: str, seen: str, remedy: str) -> InvalidInput:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from prefect.client.orchestration import get_client
+from pydantic import ValidationError
 
 from blocks.clients import build_ports
 from blocks.prefect_blocks import DeployTarget
@@ -26,6 +27,14 @@ async def load_target(name: str) -> TargetSettings:
     """A registered target's settings, with its places."""
     try:
         found = await DeployTarget.aload(name)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        )
+        raise InvalidInput(
+            f"the blocks of target {name!r} can't be used: {wrong}; correct slipway.toml and run "
+            "slipway register"
+        ) from error
     except ValueError as error:  # Prefect's answer to a name that it does not know
         listed = ", ".join(await _names()) or "none"
         raise InvalidInput(

@@ -5,8 +5,9 @@ A field's description ends an error about it, so it says what to write.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from slipway.domain.address import holds_credentials
 from slipway.domain.image import ImageReference
 from slipway.domain.target import (
     Allowance,
@@ -18,23 +19,33 @@ from slipway.domain.target import (
 )
 from slipway.errors import InvalidInput
 
+
+def _without_who_reads(address: str) -> str:
+    if holds_credentials(address):
+        raise ValueError("it holds a user, password or token, and addresses are shown")
+    return address
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 ThreeParts = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
+Address = Annotated[str, AfterValidator(_without_who_reads)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class Settings(BaseModel):
     """A table of slipway.toml; a key that is not known is refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Pydantic's own words would repeat what was given: an address, say, that holds a token.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class RepositorySettings(Settings):
     """The git repository of services and program."""
 
-    url: str = Field(
+    url: Address = Field(
         min_length=1,
-        description="Address of the git repository: https, ssh, or a path on this machine.",
+        description="Address of the git repository: https, ssh, or a path on this machine; "
+        "user and token have fields of their own.",
     )
     username: str = Field(
         default="x-access-token", description="User for https; GitHub's tokens take any."
@@ -63,8 +74,9 @@ class PulumiSettings(Settings):
     """The Pulumi account that holds stack and ESC environment, and the CLI that uses it."""
 
     token: SecretStr = Field(description="The access token of Pulumi.")
-    backend: str = Field(
-        default="https://api.pulumi.com", description="Address of Pulumi Cloud's API."
+    backend: Address = Field(
+        default="https://api.pulumi.com",
+        description="Address of Pulumi Cloud's API; the token has a field of its own.",
     )
     cli: str = Field(default="pulumi", description="The pulumi command: a name on PATH or a path.")
     home: str = Field(
@@ -89,7 +101,7 @@ class ClusterSettings(Settings):
 class DockerSettings(Settings):
     """The Docker engine that builds and pushes."""
 
-    host: str = Field(
+    host: Address = Field(
         min_length=1, description="Address of the engine: unix:///var/run/docker.sock or tcp://…."
     )
 

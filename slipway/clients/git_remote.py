@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
+from slipway.clients.redaction import redacted
+from slipway.domain.address import holds_credentials, without_credentials
 from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
 
 _DENIED = re.compile(
@@ -61,10 +63,10 @@ class Remote:
     credentials: GitCredentials | None = None
 
     def __post_init__(self) -> None:
-        if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", self.url):
+        if holds_credentials(self.url):
             raise InvalidInput(
-                f"the repository's address {self.url.split('@')[-1]} holds a password: remove it "
-                "there, and give user and token as credentials"
+                f"the repository's address {without_credentials(self.url)} holds a password or a "
+                "token: remove it there, and give user and token as credentials"
             )
         if self._is_plain and not is_loopback(self.url.split("/")[2]):
             raise InvalidInput(
@@ -103,6 +105,7 @@ class Remote:
 
     def fetch_error(self, complaint: str) -> SlipwayError:
         """What a fetch's complaint means for whoever could try again."""
+        complaint = redacted(complaint)
         if _DENIED.search(complaint):
             return AccessDenied(
                 f"{self.url} may not be read: {complaint}; give credentials that may read it"

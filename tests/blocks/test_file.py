@@ -153,6 +153,16 @@ def test_an_allowed_change_is_read_with_its_colons(path: Path) -> None:
             '{ environment = "NOWHERE" }',
             "registries.ghcr.password takes NOWHERE, which is not set",
         ),
+        (
+            "https://github.com/",
+            "https://canary@github.com/",
+            "repositories.shop.url is 'https://github.com/acme/shop.git'.*user and token",
+        ),
+        (
+            "https://api.pulumi.com",
+            "https://me:canary@api.pulumi.com",
+            "pulumi.acme.backend is 'https://api.pulumi.com'.*of its own",
+        ),
         ("[registries.ghcr]\n", "[registries]\nghcr = 1\n[clusters.x]\n", "registries.ghcr is not"),
     ],
 )

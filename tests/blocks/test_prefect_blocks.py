@@ -3,10 +3,11 @@
 import pytest
 from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
+from pydantic import ValidationError
 
 from blocks import prefect_blocks
 from blocks.file import SlipwayFile
-from blocks.prefect_blocks import DeployTarget
+from blocks.prefect_blocks import DeployTarget, GitRepository
 from blocks.settings import Settings
 from tests.blocks.test_file import ADAPTER, ENVIRONMENT, EXAMPLE
 
@@ -60,6 +61,13 @@ def test_a_target_of_the_file_is_a_target_as_a_block() -> None:
     assert block.target() == settings.target()
     assert "canary" not in repr(block)
     assert block.pulumi.token.get_secret_value() == "canary-pulumi"
+
+
+def test_an_address_with_a_token_is_refused_by_its_block_and_not_repeated() -> None:
+    with pytest.raises(ValidationError, match="token") as refused:
+        GitRepository(url="https://canary@github.com/acme/shop.git")
+
+    assert "canary" not in str(refused.value)
 
 
 def test_every_secret_is_one_for_prefect_too() -> None:

@@ -313,11 +313,33 @@ def test_a_fetch_that_fails_says_whether_trying_again_helps(
     assert isinstance(Remote("https://example.invalid/x").fetch_error(complaint), kind)
 
 
-def test_a_password_is_never_part_of_an_address() -> None:
-    with pytest.raises(InvalidInput) as refused:
-        Remote("https://robot:canary@example.invalid/x.git")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://robot:canary@example.invalid/x.git",
+        "https://canary@example.invalid/x.git",
+        "HTTPS://canary@example.invalid/x.git",
+        "https://ro@canary@example.invalid/x.git",
+        "http://canary@127.0.0.1:8000/x.git",
+        "ssh://robot:canary@example.invalid/x.git",
+    ],
+)
+def test_credentials_are_never_part_of_an_address(url: str) -> None:
+    with pytest.raises(InvalidInput, match="give user and token as credentials") as refused:
+        Remote(url)
 
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["ssh://git@example.invalid/x.git", "git@example.invalid:x.git"])
+def test_the_user_of_ssh_is_no_credential(url: str) -> None:
+    assert Remote(url).url == url
+
+
+def test_what_a_server_repeats_of_a_credential_is_not_told() -> None:
+    error = Remote("https://example.invalid/x").fetch_error("remote: bad token=canary")
+
+    assert "canary" not in str(error)
 
 
 def test_plain_http_is_for_loopback_only() -> None:

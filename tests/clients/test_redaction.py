@@ -23,6 +23,7 @@ from slipway.clients.redaction import redacted
         "run --token=CANARY now",
         "postgres://user:CANARY@db/shop",
         "https://:CANARY@ghcr.io/v2/",
+        "https://CANARY@github.com/acme/shop.git",
     ],
 )
 def test_the_value_is_gone_and_the_name_stays(text: str) -> None:
@@ -39,6 +40,8 @@ def test_the_value_is_gone_and_the_name_stays(text: str) -> None:
         "dial tcp 10.0.0.1:443: connect: connection refused",
         "ghcr.io/acme/shop:1@sha256:abc",
         "https://example.org/path",
+        "https://example.org/@scope/package",
+        "ssh://git@github.com/acme/shop.git",
     ],
 )
 def test_what_is_no_credential_stays(text: str) -> None:
