@@ -6,7 +6,6 @@ import click
 
 from slipway.cli.output import duration, print_json, release_record, state_text
 from slipway.domain.release import Outcome, Release, State
-from slipway.ledger.settings import VARIABLE
 
 if TYPE_CHECKING:
     from slipway.cli.prefect_run import RunEnd
@@ -43,12 +42,8 @@ def tell_end(ctx: click.Context, release: Release, *, as_json: bool) -> NoReturn
 
 
 def tell_run_end(ctx: click.Context, target: str, end: "RunEnd", *, as_json: bool) -> NoReturn:
-    """Tell a run's end by Prefect's word alone, where our ledger is not the worker's."""
-    click.echo(
-        f"slipway: this ledger has no release of run {end.run}: set {VARIABLE} to the ledger that "
-        "the worker uses, and slipway history tells more",
-        err=True,
-    )
+    """Tell a run's end by Prefect's word alone, where our ledger does not tell it."""
+    click.echo(f"slipway: {end.untold}", err=True)
     state = RUN_STATES.get(end.name, State.NEEDS_ATTENTION)
     if as_json:
         run = {"target": target, "state": state.value, "reason": end.message}

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from slipway.cli.session import Session
-from slipway.errors import InvalidInput, SlipwayError
+from slipway.errors import InvalidInput, SlipwayError, Unproven
 
 COMMANDS = {
     "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
@@ -22,6 +22,7 @@ COMMANDS = {
 """Command → its module in `slipway.cli`, and what `--help` says without importing it."""
 USAGE_ERROR = 2
 REFUSED = 4
+NEEDS_ATTENTION = 5
 
 
 class Commands(click.Group):
@@ -53,7 +54,17 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except SlipwayError as error:
             click.echo(f"slipway: {error}", err=True)
-            ctx.exit(USAGE_ERROR if isinstance(error, InvalidInput) else REFUSED)
+            ctx.exit(_exit_code(error))
+
+
+def _exit_code(error: SlipwayError) -> int:
+    match error:
+        case InvalidInput():
+            return USAGE_ERROR
+        case Unproven():
+            return NEEDS_ATTENTION
+        case _:
+            return REFUSED
 
 
 @click.group(cls=Commands)

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from prefect.client.orchestration import PrefectClient, get_client
@@ -22,6 +24,7 @@ from slipway.cli import prefect_run
 from slipway.cli.main import main
 from slipway.cli.session import Session
 from slipway.domain.release import Kind, Request, State
+from slipway.errors import Unreachable
 from slipway.ports import Ledger
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.world import make_target
@@ -187,7 +190,8 @@ async def test_a_target_without_a_deployment_is_a_usage_error() -> None:
     result = await invoked
 
     assert result.exit_code == 2
-    assert "prefect deploy --all" in result.stderr
+    assert "slipway register" in result.stderr
+    assert "prefect deploy --all" not in result.stderr
 
 
 async def test_a_run_that_no_worker_takes_is_told_with_the_remedy(
@@ -199,3 +203,76 @@ async def test_a_run_that_no_worker_takes_is_told_with_the_remedy(
     result, _ = await follow(words, Completed(name="Live"), session=LedgerSession())
 
     assert result.stderr.count("prefect worker start --pool slipway") == 1
+
+
+def failing(times: int, error: Exception, method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, after it has failed for some times."""
+    left = [times]
+
+    async def called(*words: Any, **named: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise error
+        return await method(*words, **named)
+
+    return called
+
+
+async def test_a_server_that_is_away_for_a_while_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = failing(3, httpx.ConnectError("refused"), PrefectClient.read_logs)
+    monkeypatch.setattr(PrefectClient, "read_logs", gone)
+    words = ["deploy", TARGET.name, COMMIT]
+
+    result, _ = await follow(words, Running(), Completed(name="Live"), session=LedgerSession())
+
+    lines = [line for line in result.stderr.splitlines() if "about to be" in line]
+    assert result.exit_code == 0, result.output
+    assert [line.split(" ", 1)[1] for line in lines] == ["about to be Running", "about to be Live"]
+
+
+async def test_a_run_that_is_lost_from_sight_goes_on_and_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefect_run, "AWAY_WITHIN", 0.0)
+    gone = failing(100, httpx.ConnectError("refused"), PrefectClient.read_logs)
+    monkeypatch.setattr(PrefectClient, "read_logs", gone)
+    words = ["deploy", TARGET.name, COMMIT, "--json"]
+
+    result, run = await follow(words, session=LedgerSession())
+
+    record = json.loads(result.stdout)
+    assert result.exit_code == 5, result.output
+    assert record["prefect_run"] == str(run.id)
+    assert f"run {run.name} goes on" in result.stderr
+    assert f"prefect flow-run inspect {run.id}" in result.stderr
+    assert record["state"] == "needs attention"
+
+
+async def test_a_ledger_that_fails_after_the_end_takes_nothing_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = LedgerSession()
+    gone = failing(1, Unreachable("the ledger is gone: look"), session.memory.history)
+    monkeypatch.setattr(session.memory, "history", gone)
+    words = ["deploy", TARGET.name, COMMIT, "--json"]
+
+    result, _ = await follow(words, Running(), Failed(name="Restored"), session=session)
+
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["state"] == "restored"
+    assert "the ledger is gone: look" in result.stderr
+
+
+async def test_a_start_whose_answer_is_lost_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = failing(1, httpx.ReadError("reset"), PrefectClient.create_flow_run_from_deployment)
+    monkeypatch.setattr(PrefectClient, "create_flow_run_from_deployment", gone)
+    async with get_client() as client:
+        await deployed(client, deploy)
+    words = ["deploy", TARGET.name, COMMIT]
+
+    result = await asyncio.to_thread(CliRunner().invoke, main, words, obj=LedgerSession())
+
+    assert result.exit_code == 5
+    assert f"slipway history {TARGET.name}" in result.stderr
