@@ -1,10 +1,8 @@
 """Credentials of a repository reach its server, and nobody who lists processes or reads errors."""
 
 import base64
-import functools
-import threading
+import contextlib
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,39 +14,12 @@ from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.domain.commit import Commit
 from slipway.errors import AccessDenied
 from tests.clients.test_git import Work
+from tests.sandbox.git_server import Server, serving
 
 pytestmark = pytest.mark.sandbox
 
 TOKEN = "canary-of-the-repository"
-EXPECTED = f"Basic {base64.b64encode(f'robot:{TOKEN}'.encode()).decode()}"
-
-
-class Server(ThreadingHTTPServer):
-    """A server that looks, at each request, at what processes tell of themselves."""
-
-    arguments: set[bytes]
-
-
-class Guarded(SimpleHTTPRequestHandler):
-    """A bare repository's files for who has the token."""
-
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Server)
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                self.server.arguments.add(path.read_bytes())
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        if self.headers.get("Authorization") == EXPECTED:
-            super().do_GET()
-            return
-        self.send_response(401)
-        self.send_header("WWW-Authenticate", 'Basic realm="repository"')
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
-        """Say nothing."""
+BASIC = base64.b64encode(f"robot:{TOKEN}".encode())
 
 
 @pytest.fixture
@@ -61,14 +32,15 @@ def commits(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def server(commits: dict[str, str], tmp_path: Path) -> Iterator[Server]:
     assert commits
-    serving = Server(("127.0.0.1", 0), functools.partial(Guarded, directory=str(tmp_path)))
-    serving.arguments = set()
-    thread = threading.Thread(target=serving.serve_forever)
-    thread.start()
-    yield serving
-    serving.shutdown()
-    thread.join()
-    serving.server_close()
+    with serving(tmp_path, "robot", TOKEN) as made:
+        yield made
+
+
+def arguments() -> Iterator[bytes]:
+    """What the processes of this machine tell of themselves to anybody."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield path.read_bytes()
 
 
 def mirror(server: Server, folder: Path, token: str | None) -> GitMirror:
@@ -81,14 +53,16 @@ async def test_credentials_open_the_repository_and_no_process_tells_them(
     server: Server, commits: dict[str, str], tmp_path: Path
 ) -> None:
     reader = mirror(server, tmp_path, TOKEN)
+    seen: set[bytes] = set()
+    server.on_request = lambda: seen.update(arguments())
 
     await reader.fetch()
 
     assert await reader.head("main") == Commit(commits["fifth"])
-    told = b"\n".join(server.arguments)
+    told = b"\n".join(seen)
     assert b"git" in told
     assert TOKEN.encode() not in told
-    assert EXPECTED.split()[1].encode() not in told
+    assert BASIC not in told
 
 
 @pytest.mark.parametrize("token", [None, "canary-that-is-wrong"])
@@ -109,4 +83,4 @@ async def test_nothing_of_them_stays_in_the_mirror(server: Server, tmp_path: Pat
     for path in (tmp_path / "state").rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes()
-            assert EXPECTED.split()[1].encode() not in path.read_bytes()
+            assert BASIC not in path.read_bytes()
