@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from blocks.loading import connected
-from flows.parameters import DeployOptions, as_request, name_deploy
+from flows.parameters import CommitField, DeployOptions, as_request, name_deploy
 from flows.recover import finish_others
 from flows.rolling_out import refuse, roll_out
-from flows.states import as_prefect_state, was_retried
+from flows.states import as_prefect_state, refusing, was_retried
 from slipway.domain.release import Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
@@ -24,8 +24,9 @@ from slipway.tasks.report import report_release
 
 
 @flow(name="deploy", flow_run_name=name_deploy, persist_result=False)
+@refusing
 async def deploy(
-    commit: str,
+    commit: CommitField,
     target: str,
     requested_by: str = "",
     why: str = "",
@@ -34,7 +35,7 @@ async def deploy(
     """Deploy a commit to a target, and prove that it runs, or bring back what ran before.
 
     Args:
-        commit: The commit's hash, 7 to 40 characters, as git prints it.
+        commit: The commit's hash, 7 to 40 characters 0-9 a-f, as git prints it.
         target: The target's name, as in slipway.toml.
         requested_by: Who asks; shown in the history.
         why: The reason, for those who read the history.
@@ -62,7 +63,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
         if not isinstance(error, SlipwayError):
             raise
     finally:
-        await report_release(record.release, record.durations)
+        await report_release(record.release, record.durations, record.proof)
     return record.outcome
 
 

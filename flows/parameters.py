@@ -1,11 +1,20 @@
 """What a person fills in to start a run, as Prefect's form shows it."""
 
+from typing import Annotated
+
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.domain.commit import SHORTEST_PREFIX
-from slipway.domain.release import Kind, Options, Request
+from slipway.domain.release import PREVIOUS, Kind, Options, Request
 from slipway.domain.target import Allowance
+
+_HASH = r"[0-9a-f]{7,40}"
+# Only forms refuse by these patterns. Whoever gets past them is refused by the release itself,
+# which says more, and whose ledger remembers it.
+CommitField = Annotated[str, Field(json_schema_extra={"pattern": f"^{_HASH}$"})]
+WayBackField = Annotated[str, Field(json_schema_extra={"pattern": f"^({PREVIOUS}|{_HASH})$"})]
+ReasonField = Annotated[str, Field(json_schema_extra={"minLength": 1})]
 
 
 class DeployOptions(BaseModel):
@@ -75,6 +84,6 @@ def name_deploy() -> str:
 def name_rollback() -> str:
     """A run's name for people: `roll back shop-prod to previous`."""
     parameters = flow_run.get_parameters()
-    to = str(parameters.get("to", "previous"))
-    short = to if to == "previous" else to[:SHORTEST_PREFIX]
+    to = str(parameters.get("to", PREVIOUS))
+    short = to if to == PREVIOUS else to[:SHORTEST_PREFIX]
     return f"roll back {parameters.get('target', '')} to {short}"

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State as PrefectState
 
 from blocks.loading import connected
 from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
-from flows.states import worst
+from flows.states import refusing, worst
 from slipway.domain.release import Outcome, Phase, Release, State
 from slipway.domain.rollout import Expectation
 from slipway.errors import PermanentError, SlipwayError, Unproven
@@ -16,6 +16,7 @@ from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
+from slipway.tasks.report import report_release
 from slipway.tasks.restoring import align
 from slipway.tasks.verifying import verify
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @flow(name="recover", flow_run_name="recover the stack of {target}", persist_result=False)
+@refusing
 async def recover(target: str) -> PrefectState[Any]:
     """Finish every release that a dead process left open at the target's stack.
 
@@ -79,12 +81,13 @@ async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
     await record.note(fence=fence)
     if not release.phase.reached(Phase.PINNING):
         await refuse(record, Interrupted("its process ended before it had changed anything"))
-        return record.outcome
-    with undisturbed():
-        try:
-            await _finish_pinned(ports, record)
-        except SlipwayError as error:
-            await leave_open(record, error)
+    else:
+        with undisturbed():
+            try:
+                await _finish_pinned(ports, record)
+            except SlipwayError as error:
+                await leave_open(record, error)
+    await report_release(record.release, record.durations, record.proof)
     return record.outcome
 
 
@@ -93,13 +96,13 @@ async def _finish_pinned(ports: Ports, record: Record) -> None:
     cause: SlipwayError = Interrupted("its process ended after the pin")
     if await _stands(ports, record.release):
         try:
-            proof = await verify(ports, _expectation(ports, record.release))
+            record.proof = await verify(ports, _expectation(ports, record.release))
             await align(ports, record)
         except PermanentError as error:
             cause = error
         else:
             await record.note(unproven=False)
-            await record.to(State.LIVE, f"proven: {proof}, by recovery")
+            await record.to(State.LIVE, f"proven: {record.proof}, by recovery")
             return
     await restore(ports, record, cause)
 

@@ -25,7 +25,7 @@ async def restart(ports: Ports) -> str:
             seen.image, await _same_image(ports, seen), target.workload.container
         )
         await ports.cluster.restart(target.workload)
-        return await verify(ports, expected)
+        return str(await verify(ports, expected))
 
 
 async def _require_nothing_open(ports: Ports) -> None:

@@ -6,11 +6,17 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from blocks.loading import connected
-from flows.parameters import RollbackOptions, as_request, name_rollback
+from flows.parameters import (
+    ReasonField,
+    RollbackOptions,
+    WayBackField,
+    as_request,
+    name_rollback,
+)
 from flows.recover import finish_others
 from flows.rolling_out import refuse, roll_out
-from flows.states import as_prefect_state, was_retried
-from slipway.domain.release import Kind, Outcome, Phase, Request
+from flows.states import as_prefect_state, refusing, was_retried
+from slipway.domain.release import PREVIOUS, Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.baseline import adopt_what_runs
@@ -23,10 +29,11 @@ from slipway.tasks.ways_back import choose_image
 
 
 @flow(name="rollback", flow_run_name=name_rollback, persist_result=False)
+@refusing
 async def rollback(
     target: str,
-    why: str,
-    to: str = "previous",
+    why: ReasonField,
+    to: WayBackField = PREVIOUS,
     requested_by: str = "",
     options: RollbackOptions = RollbackOptions(),  # noqa: B008 - never changed; shown in the form
 ) -> State[Any]:
@@ -57,7 +64,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
         if not isinstance(error, SlipwayError):
             raise
     finally:
-        await report_release(record.release, record.durations)
+        await report_release(record.release, record.durations, record.proof)
     return record.outcome
 
 

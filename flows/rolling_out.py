@@ -59,7 +59,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
             return
         revision = _pinned(record, program, decision)
         await apply(ports, record, revision, decision.wanted, image.accepted)
-        proof = await verify(ports, _expectation(ports, record, image))
+        record.proof = await verify(ports, _expectation(ports, record, image))
     except (Unproven, LeaseLost) as error:
         await leave_open(record, error)
     except BaseException as error:
@@ -70,7 +70,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
         if not isinstance(error, SlipwayError):
             raise
     else:
-        await record.to(State.LIVE, f"proven: {proof}")
+        await record.to(State.LIVE, f"proven: {record.proof}")
         await settle(ports, record, image)
 
 
@@ -144,7 +144,7 @@ async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
         expected = _baseline_expectation(ports, baseline, applied=applied)
         if applied:
             await reapply(ports, record, baseline, revision, expected)
-        await verify(ports, expected)
+        record.proof = await verify(ports, expected)
     except SlipwayError as error:
         await _restore_failed(record, because, error)
     else:

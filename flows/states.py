@@ -1,12 +1,18 @@
 """How an end of a release looks in Prefect."""
 
-from typing import Any
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
 
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from slipway.domain.release import Outcome, State
+from slipway.domain.release import Outcome, State, reason
+from slipway.errors import SlipwayError
+
+P = ParamSpec("P")
+Shell = Callable[P, Coroutine[Any, Any, PrefectState[Any]]]
 
 NAMES = {
     State.LIVE: "Live",
@@ -34,6 +40,19 @@ def worst(outcomes: list[Outcome]) -> PrefectState[Any]:
         return Completed(name="Nothing", message="nothing stood open")
     order = [State.NEEDS_ATTENTION, State.RESTORED, State.REFUSED, State.LIVE]
     return as_prefect_state(min(outcomes, key=lambda each: order.index(each.state)))
+
+
+def refusing(shell: Shell[P]) -> Shell[P]:
+    """What is wrong before there is a release (a target nobody registered) is a refusal too."""
+
+    @functools.wraps(shell)
+    async def told(*args: P.args, **kwargs: P.kwargs) -> PrefectState[Any]:
+        try:
+            return await shell(*args, **kwargs)
+        except SlipwayError as error:
+            return Failed(name=NAMES[State.REFUSED], message=reason(error))
+
+    return told
 
 
 def was_retried() -> PrefectState[Any] | None:

@@ -62,6 +62,8 @@ class Worker:
             environment={
                 **environment,
                 "PREFECT_WORKER_QUERY_SECONDS": "1",
+                # Slipway's git mirror stays in the sandbox, not in the user's home.
+                "XDG_STATE_HOME": str(box.folder("state")),
                 # Runs are started as `python -m prefect.engine`: with this Python, not another.
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             },

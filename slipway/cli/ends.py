@@ -53,6 +53,16 @@ def tell_run_end(ctx: click.Context, target: str, end: "RunEnd", *, as_json: boo
     ctx.exit(EXIT_CODES.get(state, NEEDS_ATTENTION))
 
 
+def tell_refusal(ctx: click.Context, target: str, reason: str, *, as_json: bool) -> NoReturn:
+    """Tell that no release was started at all."""
+    if as_json:
+        refused = {"target": target, "state": State.REFUSED.value, "reason": reason}
+        print_json({"id": None, **refused, "prefect_run": None})
+    else:
+        click.echo(f"{state_text(State.REFUSED)}: {target}\n  {reason}")
+    ctx.exit(EXIT_CODES[State.REFUSED])
+
+
 def end_line(release: Release) -> str:
     """One line: state, what and where, how long; below it why, and what was seen beside it."""
     what = release.commit.short if release.commit else release.request.wanted

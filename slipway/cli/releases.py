@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from slipway.cli.ends import tell_end, tell_run_end
+from slipway.cli.ends import tell_end, tell_refusal, tell_run_end
 from slipway.cli.session import Session
-from slipway.domain.release import Kind, Options, Release, Request
+from slipway.domain.commit import parse_commit
+from slipway.domain.release import PREVIOUS, Kind, Options, Release, Request, reason
 from slipway.domain.target import Allowance
 from slipway.errors import InvalidInput
 
@@ -77,7 +78,7 @@ def deploy(
 @click.command
 @click.argument("target")
 @click.option(
-    "--to", default="previous", show_default=True, help="A commit, or the last proven before."
+    "--to", default=PREVIOUS, show_default=True, help="A commit, or the last proven before."
 )
 @click.option("--reason", required=True, help="Why, for those who read the history.")
 @click.option("--only-image", is_flag=True, help="Update this Deployment only, nothing beside it.")
@@ -105,12 +106,22 @@ def _release(
     session: Session = ctx.obj
     if local:
         tell_end(ctx, _release_here(session, target, request), as_json=as_json)
+    try:
+        _require_readable(request)
+    except InvalidInput as error:
+        tell_refusal(ctx, target, reason(error), as_json=as_json)
     from slipway.cli.prefect_run import release_by_worker  # noqa: PLC0415 - Prefect: 1.5 s
 
     end = session.run(release_by_worker(target, request, session.ledger()))
     if end.release is not None:
         tell_end(ctx, end.release, as_json=as_json)
     tell_run_end(ctx, target, end, as_json=as_json)
+
+
+def _require_readable(request: Request) -> None:
+    """What a deployment's form would refuse is refused in the words of a release."""
+    if request.kind is Kind.DEPLOY or request.wanted != PREVIOUS:
+        parse_commit(request.wanted)
 
 
 def _release_here(session: Session, target: str, request: Request) -> Release:

@@ -19,6 +19,9 @@ from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import Allowance
 from slipway.errors import PermanentError, SlipwayError
 
+PREVIOUS = "previous"
+"""What a rollback may ask for instead of a commit: the last one proven live before."""
+
 
 class Kind(StrEnum):
     """Why there is a release."""
@@ -135,7 +138,7 @@ class Request:
 
     kind: Kind
     wanted: str
-    """A commit or its prefix, or `previous` for a rollback."""
+    """A commit or its prefix, or `PREVIOUS` for a rollback."""
     requested_by: str
     why: str = ""
     """The reason a person gave; a rollback must have one."""

@@ -123,6 +123,26 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenPod:
+    """A pod that runs an accepted digest and is ready."""
+
+    name: str
+    digest: Digest
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proves an image: a sentence, and the pods behind it."""
+
+    why: str
+    pods: tuple[ProvenPod, ...] = ()
+
+    def __str__(self) -> str:
+        return self.why
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What earlier observations of one rollout have left: when each trouble was first seen."""
 
@@ -144,6 +164,20 @@ def running_digests(workloads: Workloads, container: str) -> dict[str, Digest | 
         for each in pod.containers
         if each.name == container and each.image_id
     }
+
+
+def proof_of(expected: Expectation, seen: Workloads, why: str) -> Proof:
+    """The pods of an observation that has been judged proven."""
+    pods = (
+        ProvenPod(pod.name, digest, sum(each.restarts for each in pod.containers))
+        for pod in seen.pods
+        if pod.ready and not pod.terminating
+        for each in pod.containers
+        if each.name == expected.container
+        and (digest := running_digest(each.image_id)) in expected.accepted
+        and digest is not None
+    )
+    return Proof(why, tuple(pods))
 
 
 def judge(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from slipway.domain.release import Outcome, Phase, Release, Request, State
+from slipway.domain.rollout import Proof
 from slipway.ports import Ledger, Ports
 from slipway.tasks.policies import repeatable
 from slipway.tasks.report import show_progress
@@ -25,6 +26,8 @@ class Record:
         """Go on with a release that the ledger already has."""
         self._ledger = ledger
         self.release = release
+        self.proof: Proof | None = None
+        """What has proven the image that runs at its end, once something has."""
         self._times = [(release.phase.value, asyncio.get_running_loop().time())]
 
     async def note(self, phase: Phase | None = None, **facts: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 from uuid import UUID
 
 from slipway.domain.release import Phase, Release, State
+from slipway.domain.rollout import Proof
 from slipway.ports import Evidence
 from slipway.tasks.policies import in_flow_run
 
@@ -60,7 +61,9 @@ async def show_progress(release: Release) -> None:
 
 
 @_best_effort
-async def report_release(release: Release, durations: Sequence[tuple[str, float]]) -> None:
+async def report_release(
+    release: Release, durations: Sequence[tuple[str, float]], proof: Proof | None
+) -> None:
     """Leave the report of a release that has ended: what, before and after, why, how long."""
     if not in_flow_run():
         return
@@ -71,7 +74,7 @@ async def report_release(release: Release, durations: Sequence[tuple[str, float]
 
     await acreate_markdown_artifact(
         key=f"release-{release.target}",
-        markdown=release_report(release, durations),
+        markdown=release_report(release, durations, proof),
         description=f"{release.kind} at {release.target}: {release.state}",
     )
     if (bar := _bars.pop(release.id, None)) is not None:
@@ -96,7 +99,9 @@ async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
     )
 
 
-def release_report(release: Release, durations: Sequence[tuple[str, float]]) -> str:
+def release_report(
+    release: Release, durations: Sequence[tuple[str, float]], proof: Proof | None
+) -> str:
     """The report as markdown; text from outside is escaped."""
     baseline = release.baseline
     rows = [
@@ -111,14 +116,28 @@ def release_report(release: Release, durations: Sequence[tuple[str, float]]) -> 
         ("program", f"`{release.program}`" if release.program else ""),
         ("allowed beside", ", ".join(map(str, release.request.options.allow_changes))),
     ]
-    table = "\n".join(f"| {name} | {_escape(value)} |" for name, value in rows if value)
-    steps = "\n".join(f"| {name} | {seconds:.1f} s |" for name, seconds in durations)
-    notes = "".join(f"\n- {_escape(note)}" for note in release.notes)
-    return (
-        f"# {_MARKS.get(release.state, '')} {release.kind} at {release.target}: {release.state}\n\n"
-        f"{_escape(release.reason)}\n\n| | |\n|---|---|\n{table}\n\n"
-        f"## How long\n\n| until | took |\n|---|---|\n{steps}\n{notes}\n"
-    )
+    parts = [
+        f"# {_MARKS.get(release.state, '')} {release.kind} at {release.target}: {release.state}",
+        _escape(release.reason),
+        _table(("", ""), [(name, value) for name, value in rows if value]),
+        "\n".join(f"- {_escape(note)}" for note in release.notes),
+        _what_runs(proof),
+        _how_long(durations),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _what_runs(proof: Proof | None) -> str:
+    if proof is None or not proof.pods:
+        return ""
+    pods = [(each.name, f"`{each.digest}`", str(each.restarts)) for each in proof.pods]
+    return f"## What runs\n\n{_table(('pod, ready', 'proven digest', 'restarts'), pods)}"
+
+
+def _how_long(durations: Sequence[tuple[str, float]]) -> str:
+    total = sum(seconds for _, seconds in durations)
+    took = [(name, f"{seconds:.1f} s") for name, seconds in (*durations, ("in all", total))]
+    return f"## How long\n\n{_table(('until', 'took'), took)}"
 
 
 def evidence_report(target: str, why: str, evidence: Evidence) -> str:
@@ -133,6 +152,11 @@ def evidence_report(target: str, why: str, evidence: Evidence) -> str:
         if lines
     ]
     return "\n\n".join([f"# Why {target} was not proven", _escape(why), *parts])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_escape(each) for each in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _arrow(before: int | None, release: Release) -> str:

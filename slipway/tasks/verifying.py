@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from slipway.domain.rollout import (
     Expectation,
     Judgement,
+    Proof,
     Verdict,
     Watch,
     Workloads,
     judge,
     pod_to_show,
+    proof_of,
 )
 from slipway.errors import ImageDisproven, SlipwayError, Unproven
 from slipway.ports import Health, Ports
@@ -24,8 +26,8 @@ LOOK_EVERY = 1.0
 
 
 @once("verify what runs")
-async def verify(ports: Ports, expected: Expectation) -> str:
-    """Wait until the image is proven; the sentence that says by what.
+async def verify(ports: Ports, expected: Expectation) -> Proof:
+    """Wait until the image is proven; the sentence that says by what, and the pods.
 
     `ImageDisproven` when it is measured bad, `Unproven` when it could not be measured before the
     deadline. Changes nothing, so it may be asked again at any time.
@@ -36,9 +38,9 @@ async def verify(ports: Ports, expected: Expectation) -> str:
     while True:
         seen, watch, judgement = await look(ports, expected, watch)
         if seen is not None and judgement.verdict is Verdict.PROVEN:
-            judgement = await _soak(ports, expected, seen)
-        if judgement.verdict is Verdict.PROVEN:
-            return judgement.why
+            seen, judgement = await _soak(ports, expected, seen)
+        if seen is not None and judgement.verdict is Verdict.PROVEN:
+            return proof_of(expected, seen, judgement.why)
         judgement = too_late(ports, judgement, loop.time() - began)
         if judgement.verdict is Verdict.DISPROVEN:
             raise await disproven(ports, seen, judgement)
@@ -96,26 +98,28 @@ def too_late(ports: Ports, judgement: Judgement, waited: float) -> Judgement:
     return Judgement(Verdict.DISPROVEN, why, judgement.pod)
 
 
-async def _soak(ports: Ports, expected: Expectation, first: Workloads) -> Judgement:
+async def _soak(
+    ports: Ports, expected: Expectation, first: Workloads
+) -> tuple[Workloads | None, Judgement]:
     """Ready pods must answer well, and stay ready without a restart, for the target's soak."""
     loop = asyncio.get_running_loop()
     end = loop.time() + ports.target.soak
     restarts = _restarts(first)
     watch = Watch()
     if (sick := await _sick(ports, first)) is not None:
-        return sick
+        return first, sick
     while loop.time() < end:
         await asyncio.sleep(min(LOOK_EVERY, max(end - loop.time(), 0.0)))
         seen, watch, judgement = await look(ports, expected, watch)
         if seen is None or judgement.verdict is not Verdict.PROVEN:
-            return judgement
+            return seen, judgement
         for pod, count in _restarts(seen).items():
             if count > restarts.get(pod, 0):
                 why = f"pod {pod} became ready, then restarted {count} times within the soak"
-                return Judgement(Verdict.DISPROVEN, why, pod)
+                return seen, Judgement(Verdict.DISPROVEN, why, pod)
         first = seen
     sick = await _sick(ports, first)
-    return sick or Judgement(
+    return first, sick or Judgement(
         Verdict.PROVEN,
         f"{len(_restarts(first))} of {first.replicas} pods run it, well for "
         f"{ports.target.soak:g} s",

@@ -8,7 +8,7 @@ from slipway.domain.candidate import previous
 from slipway.domain.commit import Commit
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
-from slipway.domain.release import Release
+from slipway.domain.release import PREVIOUS, Release
 from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo
 from slipway.ports import Ports
 from slipway.tasks.commits import resolve_commit
@@ -16,7 +16,6 @@ from slipway.tasks.policies import repeatable
 
 log = logging.getLogger(__name__)
 
-PREVIOUS = "previous"
 SHOWN = 10
 
 

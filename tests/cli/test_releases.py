@@ -1,5 +1,7 @@
 """`slipway deploy` and `slipway rollback` with --local: ends, exit codes, records."""
 
+import json
+
 import pytest
 
 from slipway.errors import Unreachable
@@ -115,3 +117,18 @@ def test_a_target_that_is_not_there_is_a_usage_error(terminal: Terminal) -> None
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("deploy", ADAPTER, "main"), ("rollback", ADAPTER, "--to", "v1", "--reason", "slow")]
+)
+def test_what_is_no_commit_is_refused_before_a_run_is_started(
+    terminal: Terminal, words: tuple[str, ...]
+) -> None:
+    result = terminal.type(*words, "--json")
+
+    assert result.exit_code == 4, result.output
+    told = json.loads(result.stdout)
+    assert (told["id"], told["state"]) == (None, "refused")
+    assert told["reason"].startswith("invalid-input: ")
+    assert f"{words[-1] if words[0] == 'deploy' else 'v1'!r}" in told["reason"]

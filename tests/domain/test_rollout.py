@@ -14,12 +14,14 @@ from slipway.domain.rollout import (
     Expectation,
     Judgement,
     Pod,
+    ProvenPod,
     ReplicaSet,
     Verdict,
     Watch,
     Workloads,
     judge,
     pod_to_show,
+    proof_of,
     running_digest,
 )
 
@@ -72,6 +74,16 @@ def test_ready_pods_on_an_accepted_digest_prove_the_image() -> None:
     assert after(0, workloads(pod())).verdict is Verdict.PROVEN
     by_child = container(image_id=f"elsewhere/mirror@{CHILD}")
     assert after(0, workloads(pod(state=by_child))).verdict is Verdict.PROVEN
+
+
+def test_a_proof_names_the_ready_pods_that_run_an_accepted_digest() -> None:
+    seen = workloads(
+        pod("new-1", state=container(restarts=1)),
+        pod("new-2", terminating=True),
+        old_pod(),
+    )
+
+    assert proof_of(EXPECTED, seen, "1 of 1").pods == (ProvenPod("new-1", NEW, restarts=1),)
 
 
 def test_a_ready_pod_on_another_digest_disproves_it() -> None:

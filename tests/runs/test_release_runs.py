@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State
 
 from flows import deploy, recover, rollback
+from slipway.errors import InvalidInput
 from tests.fakes.world import World
 
 # Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
@@ -136,6 +137,24 @@ async def test_a_retried_run_refuses_and_changes_nothing(
     assert (state.type.value, state.name) == ("FAILED", "Refused")
     assert "start a new run" in (state.message or "")
     assert not world.faults.effects
+
+
+async def test_what_is_wrong_before_there_is_a_release_is_refused_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seeded(world)
+
+    @contextlib.asynccontextmanager
+    async def connected(target: str) -> AsyncIterator[Any]:
+        raise InvalidInput(f"no target {target!r} is registered")
+        yield
+
+    monkeypatch.setattr(deploy, "connected", connected)
+
+    state = await run(world, "second")
+
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert state.message == f"invalid-input: no target {world.target.name!r} is registered"
 
 
 async def test_what_the_library_logs_is_in_the_runs_log(world: World) -> None:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from flows import deploy
+from slipway.domain.image import Digest
 from slipway.domain.release import Release, State
+from slipway.domain.rollout import Proof, ProvenPod
 from slipway.ports import Evidence
 from slipway.tasks.report import evidence_report, release_report
 from tests.fakes.virtual_time import run
@@ -22,13 +24,27 @@ def a_release() -> Release:
 def test_a_release_report_says_what_was_before_and_after_and_how_long_it_took() -> None:
     release = a_release()
 
-    text = release_report(release, [("published", 1.25), ("live", 12.0)])
+    text = release_report(release, [("published", 1.25), ("live", 12.0)], None)
 
     assert "deploy at ls-triton-adapter-prod: live" in text
     assert str(release.previous_digest) in text
     assert str(release.digest) in text
     assert "| ESC revision | 2 → 3 |" in text
     assert "| published | 1.2 s |" in text
+    assert "| in all | 13.2 s |" in text
+
+
+def test_a_release_report_shows_the_pods_that_prove_it() -> None:
+    digest = Digest(f"sha256:{'a' * 64}")
+    proof = Proof("1 of 1 pods run it", (ProvenPod("web-1", digest, restarts=0),))
+
+    text = release_report(a_release(), [], proof)
+
+    assert f"| web-1 | `{digest}` | 0 |" in text
+
+
+def test_a_release_report_says_nothing_of_pods_where_nothing_is_proven() -> None:
+    assert "What runs" not in release_report(a_release(), [], None)
 
 
 def test_text_from_outside_stays_text() -> None:
@@ -36,7 +52,7 @@ def test_text_from_outside_stays_text() -> None:
         a_release(), state=State.RESTORED, reason="disproven: <script>alert(1)</script> | x"
     )
 
-    text = release_report(release, [])
+    text = release_report(release, [], None)
 
     assert "<script>" not in text
     assert "\\| x" in text
