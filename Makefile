@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-fast fmt lock wheel clean
+.PHONY: help python venv machine demo up down reset check test test-fast bench fmt lock wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,13 +52,21 @@ test: machine venv ## the whole suite
 test-fast: venv ## everything that needs no sandbox
 	$(BIN)/pytest -m 'not sandbox'
 
+bench: venv ## measure the promises; ONLY="startup publish" takes some of them
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement benchmarks/requirements.lock
+	@$(BIN)/python -m benchmarks $(ONLY)
+
 fmt: venv ## format, and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## write requirements.lock anew (needs uv)
+lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 	  --quiet --group dev --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
+	  --quiet --group plots --constraint requirements.lock \
+	  --output-file benchmarks/requirements.lock
 
 wheel: venv ## the wheel: blocks, flows and slipway only
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -1,0 +1,67 @@
+"""How a cost grows with a size: the slope of its line where both axes are logarithmic."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.rows import AtMost, Row
+from benchmarks.samples import Series, Side, exponent, in_turns, series
+
+Prepare = Callable[[int], Awaitable[Mapping[str, Side]]]
+"""Makes a world of this size; what is measured in it."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One cost, and what it may grow with."""
+
+    id: str
+    what: str
+    things: str
+    sizes: tuple[int, ...]
+    prepare: Prepare
+    at_most: float
+    """The exponent that is promised: 1 grows as the size does, 0 not at all."""
+    note: str = ""
+
+    async def measure(self, rounds: int) -> list[Row]:
+        """Every size in turn; in each, the sides in turns."""
+        taken = {}
+        for size in self.sizes:
+            taken[size] = await in_turns(await self.prepare(size), rounds)
+        return self.rows(taken)
+
+    def rows(self, taken: Mapping[int, Mapping[str, Series]]) -> list[Row]:
+        """The exponents, and the seconds at the largest size."""
+        largest = taken[self.sizes[-1]]
+        slopes = {name: exponents({n: taken[n][name] for n in self.sizes}) for name in largest}
+        points = {name: {n: taken[n][name].median for n in self.sizes} for name in largest}
+        sizes = f"{self.sizes[0]:,} to {self.sizes[-1]:,} {self.things}"
+        return [
+            Row(
+                self.id,
+                f"{self.what}: how it grows over {sizes}",
+                "exponent",
+                slopes["ours"],
+                slopes.get("peer"),
+                slopes.get("limit"),
+                AtMost(self.at_most),
+                points=points,
+            ),
+            Row(
+                f"{self.id}-largest",
+                f"{self.what}, at {self.sizes[-1]:,} {self.things}",
+                "s",
+                largest["ours"],
+                largest.get("peer"),
+                largest.get("limit"),
+                note=self.note,
+            ),
+        ]
+
+
+def exponents(by_size: Mapping[int, Series]) -> Series:
+    """One exponent a round."""
+    rounds = min(len(each.values) for each in by_size.values())
+    return series(
+        *(exponent({n: each.values[i] for n, each in by_size.items()}) for i in range(rounds))
+    )

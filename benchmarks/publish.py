@@ -1,0 +1,168 @@
+"""P8: publishing beside `docker build && docker push`, and beside a push without any engine."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from benchmarks.rows import AtMost, Row
+from benchmarks.samples import Sample, Words, in_turns, run
+from benchmarks.world import World
+from slipway.domain.commit import Commit
+from slipway.ports import Ports
+from slipway.tasks.publishing import publish
+
+PROMISE = AtMost(1.10, "peer")
+MEGABYTE = 1_000_000
+BY_HAND = 'docker build --quiet --tag "$1" "$2" >/dev/null && docker push --quiet "$1" >/dev/null'
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+async def measure(world: World, rounds: int) -> list[Row]:
+    """Every case, ours and by hand in turns."""
+    cases = (
+        Case("P8-again", "publish the same commit again", world, world.commit, again=True),
+        Case(
+            "P8-unchanged",
+            "publish a new commit whose tree is unchanged",
+            world,
+            lambda: world.commit(docs=True),
+            layer=0,
+        ),
+        Case("P8-1mb", "publish a changed application layer of 1 MB", world, lambda: _large(world)),
+        Case(
+            "P8-fresh",
+            "publish into an empty repository, nothing of it built before",
+            world,
+            lambda: _large(world),
+            fresh=True,
+        ),
+    )
+    return [await each.measure(rounds) for each in cases]
+
+
+def _large(world: World) -> str:
+    return world.commit(files={"adapter/src/payload.bin": os.urandom(MEGABYTE)})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One state of engine, registry and tree from which an image is published."""
+
+    id: str
+    what: str
+    world: World
+    commit: Callable[[], str]
+    again: bool = False
+    fresh: bool = False
+    layer: int = MEGABYTE
+
+    async def measure(self, rounds: int) -> Row:
+        """Publish a commit of its own each time, so that no side profits from another."""
+        self.world.commit()
+        await self._ours(-1)
+        sides = {"ours": self._ours, "peer": self._by_hand}
+        if not self.again:
+            sides["limit"] = self._floor
+        taken = await in_turns(sides, rounds)
+        return Row(
+            self.id,
+            self.what,
+            "s",
+            taken["ours"],
+            taken["peer"],
+            taken.get("limit"),
+            PROMISE,
+            note="limit: blobs and manifest sent to the registry without building anything"
+            if "limit" in taken
+            else "",
+        )
+
+    async def _ours(self, _: int) -> Sample:
+        commit = Commit(self.commit())
+        ports = self.world.ports(self._repository())
+        await ports.source.fetch()
+        if self.again:
+            await publish(ports, commit)
+            ports = self.world.ports()
+        sample = await _timed(ports, commit)
+        await self.world.close()
+        return sample
+
+    async def _by_hand(self, _: int) -> Sample:
+        commit = self.commit()
+        image = f"{self._repository() or self.world.repository}:{commit}"
+        words: Words = ["/bin/sh", "-c", BY_HAND, "sh", image, self.world.tree / "adapter"]
+        if self.again:
+            run(words, self.world.environment)
+        return run(words, self.world.environment).sample
+
+    async def _floor(self, _: int) -> Sample:
+        repository = self._repository() or self.world.repository
+        layer = os.urandom(self.layer)
+        began, cpu = time.perf_counter(), time.process_time()
+        push_directly(self.world, repository, f"floor-{os.urandom(6).hex()}", layer)
+        return Sample(time.perf_counter() - began, time.process_time() - cpu)
+
+    def _repository(self) -> str:
+        return f"{self.world.repository}-{os.urandom(6).hex()}" if self.fresh else ""
+
+
+async def _timed(ports: Ports, commit: Commit) -> Sample:
+    began, cpu = time.perf_counter(), time.process_time()
+    await publish(ports, commit)
+    return Sample(time.perf_counter() - began, time.process_time() - cpu)
+
+
+def push_directly(world: World, repository: str, tag: str, payload: bytes) -> None:
+    """Push an image of one layer with nothing but requests; without a payload, its manifest."""
+    host, _, path = repository.partition("/")
+    authorization = {"Authorization": world.registry_token(repository, "pull,push")}
+    tarred, packed = _layer(payload)
+    config = {"architecture": "amd64", "os": "linux", "config": {}}
+    config["rootfs"] = {"type": "layers", "diff_ids": [_digest(tarred)]}
+    blobs = {"config": json.dumps(config).encode(), "layer": packed}
+    with httpx.Client(base_url=f"http://{host}/v2/{path}/", headers=authorization) as client:
+        for blob in blobs.values():
+            if client.head(f"blobs/{_digest(blob)}").is_success:
+                continue
+            where = client.post("blobs/uploads/").raise_for_status().headers["location"]
+            address = httpx.URL(where).copy_merge_params({"digest": _digest(blob)})
+            client.put(address, content=blob).raise_for_status()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": _described("application/vnd.docker.container.image.v1+json", blobs["config"]),
+            "layers": [
+                _described("application/vnd.docker.image.rootfs.diff.tar.gzip", blobs["layer"])
+            ],
+        }
+        client.put(
+            f"manifests/{tag}",
+            content=json.dumps(manifest).encode(),
+            headers={"Content-Type": DOCKER_MANIFEST},
+        ).raise_for_status()
+
+
+def _layer(payload: bytes) -> tuple[bytes, bytes]:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo("payload")
+        entry.size = len(payload)
+        tar.addfile(entry, io.BytesIO(payload))
+    return out.getvalue(), gzip.compress(out.getvalue(), compresslevel=1, mtime=0)
+
+
+def _described(media_type: str, blob: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "size": len(blob), "digest": _digest(blob)}
+
+
+def _digest(blob: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"

@@ -1,0 +1,119 @@
+"""Stacks of many Deployments, none of which has a pod: what the engine and we do, and no more."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from benchmarks.samples import Sample, Side, run
+from benchmarks.world import World
+from sandbox import pulumi
+from sandbox.containerd import PAUSE
+from slipway.clients.pulumi import PulumiStack
+from slipway.domain.commit import Commit
+from slipway.domain.target import ConfigKey, Service, StackName, Target, Workload
+from slipway.ports import ProgramRevision
+
+HEAD = "name: growth\nruntime: yaml\nconfig:\n  image: {type: string}\nresources:\n"
+DEPLOYMENT = """\
+  web{number}:
+    type: kubernetes:apps/v1:Deployment
+    properties:
+      metadata: {{name: web{number}-{unique}, namespace: default}}
+      spec:
+        replicas: 0
+        selector: {{matchLabels: {{app: web{number}-{unique}}}}}
+        template:
+          metadata: {{labels: {{app: web{number}-{unique}}}}}
+          spec: {{containers: [{{name: app, image: "{image}"}}]}}
+"""
+COMMIT = Commit("c" * 40)
+
+
+def target(size: int = 1, unique: str = "") -> Target:
+    """The one target of a stack of this size."""
+    name = f"n{size}{unique}"
+    key = ConfigKey(pulumi.ORGANIZATION, "default", f"growth-{name}", "growth:image")
+    workload = Workload("default", "app", f"web0-{name}")
+    stack = StackName(pulumi.ORGANIZATION, "growth", name)
+    return Target(f"web-{name}", Service("web", "web", "growth/web"), key, stack, workload)
+
+
+class Stacks:
+    """One stack a size."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.unique = os.urandom(3).hex()
+
+    async def prepare(self, size: int) -> Mapping[str, Side]:
+        """Make the stack with its Deployments, and a client of it."""
+        made = target(size, self.unique)
+        tree = self._program(made, size)
+        self._environment(made)
+        by_hand = ["--cwd", str(tree / "cluster"), "--stack", str(made.stack), "--non-interactive"]
+        environment = {**self.world.environment}
+        run(
+            ["pulumi", *by_hand[:2], "stack", "init", str(made.stack), "--non-interactive"],
+            environment,
+        )
+        run(["pulumi", "up", *by_hand, "--yes", "--skip-preview"], environment)
+        stack = PulumiStack(made, self.world.pulumi_cli())
+
+        async def ours(number: int) -> Sample:
+            revision = self._set(made, f"{PAUSE}-{number}-ours")
+            program = ProgramRevision(tree, COMMIT, revision)
+            began, cpu = time.perf_counter(), time.process_time()
+            await stack.state()
+            await stack.preview(program)
+            applied = await stack.up(program, f"bench {number}", asyncio.Event())
+            if not applied.succeeded:
+                raise RuntimeError(applied.why)
+            return Sample(time.perf_counter() - began, time.process_time() - cpu)
+
+        async def peer(number: int) -> Sample:
+            self._set(made, f"{PAUSE}-{number}-peer")
+            began = time.perf_counter()
+            used = [
+                run(["pulumi", "stack", "export", *by_hand], environment),
+                run(["pulumi", "preview", *by_hand], environment),
+                run(["pulumi", "up", *by_hand, "--yes", "--skip-preview"], environment),
+            ]
+            return Sample(time.perf_counter() - began, sum(e.sample.cpu or 0.0 for e in used))
+
+        return {"ours": ours, "peer": peer}
+
+    def _program(self, made: Target, size: int) -> Path:
+        tree = self.world.box.folder("bench", made.name)
+        program = tree / "cluster"
+        program.mkdir(exist_ok=True)
+        unique = made.stack.stack
+        resources = [
+            DEPLOYMENT.format(number=n, unique=unique, image="${image}" if n == 0 else PAUSE)
+            for n in range(size)
+        ]
+        (program / "Pulumi.yaml").write_text(HEAD + "".join(resources))
+        stack_file = program / f"Pulumi.{made.stack.stack}.yaml"
+        stack_file.write_text(f"environment:\n  - default/{made.config_key.environment}\n")
+        return tree
+
+    def _environment(self, made: Target) -> None:
+        with self._http() as http:
+            wanted = {"project": "default", "name": made.config_key.environment}
+            path = f"/api/esc/environments/{pulumi.ORGANIZATION}"
+            http.post(path, json=wanted).raise_for_status()
+        self._set(made, PAUSE)
+
+    def _set(self, made: Target, image: str) -> int:
+        text = f"values:\n  pulumiConfig:\n    growth:image: {image}\n"
+        with self._http() as http:
+            path = f"/api/esc/environments/{made.config_key.environment_name}"
+            answer = http.patch(path, content=text).raise_for_status()
+        return int(answer.headers["pulumi-esc-revision"])
+
+    def _http(self) -> httpx.Client:
+        headers = {"Authorization": f"token {pulumi.token(self.world.box, 'operator')}"}
+        return httpx.Client(base_url=pulumi.backend(self.world.box), headers=headers, timeout=30)
