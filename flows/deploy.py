@@ -18,7 +18,7 @@ from slipway.tasks.commits import require_releasable, resolve_commit
 from slipway.tasks.lease import held_for
 from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
-from slipway.tasks.publishing import publish
+from slipway.tasks.publishing import note_alias, publish
 from slipway.tasks.record import Record, open_record
 from slipway.tasks.report import report_release
 
@@ -79,6 +79,7 @@ async def _deploy(ports: Ports, record: Record) -> None:
         digest=image.digest,
         image=str(image.named(commit)),
         accepted=image.accepted,
+        notes=note_alias(image, commit),
     )
     async with held_for(ports, record):
         await finish_others(ports, record.release)

@@ -8,6 +8,7 @@ from slipway.domain.commit import Commit
 from slipway.errors import InvalidInput
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_COMMIT = re.compile("[0-9a-f]{40}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"[A-Za-z0-9.-]+(?::[0-9]+)?(?:/{_COMPONENT})+")
@@ -77,7 +78,7 @@ class ImageReference:
     @property
     def commit(self) -> Commit | None:
         """The commit that the tag names, if it names one."""
-        if self.tag is None or not re.fullmatch("[0-9a-f]{40}", self.tag):
+        if self.tag is None or not _COMMIT.fullmatch(self.tag):
             return None
         return Commit(self.tag)
 
@@ -99,6 +100,13 @@ class PublishedImage:
     revision: str | None = None
     source: str | None = None
     build_inputs: str | None = None
+
+    @property
+    def labelled(self) -> Commit | None:
+        """The commit that the revision label names, if it names one in full."""
+        if self.revision is None or not _COMMIT.fullmatch(self.revision):
+            return None
+        return Commit(self.revision)
 
     def named(self, commit: Commit) -> ImageReference:
         """The string that is pinned: the commit for people, the digest for machines."""

@@ -19,14 +19,18 @@ class Origin(StrEnum):
     FOREIGN = "without a revision label"
 
 
-def origin(image: PublishedImage, commit: Commit, build_inputs: str) -> Origin:
-    """Where the image comes from; `TagConflict` when its label names another commit."""
+def origin(image: PublishedImage, commit: Commit, *, same_inputs: bool) -> Origin:
+    """Where the image comes from; `TagConflict` when its revision label names another commit.
+
+    `same_inputs` is git's word that the commit of the label has the same build inputs. The image's
+    own label of its build inputs proves nothing: whoever pushed it may write there what he likes.
+    """
     if image.revision == commit.sha:
         return Origin.OURS
-    if build_inputs and image.build_inputs == build_inputs:
-        return Origin.SAME_INPUTS
     if image.revision is None:
         return Origin.FOREIGN
+    if same_inputs:
+        return Origin.SAME_INPUTS
     raise TagConflict(
         f"{image.repository}:{commit} holds {image.digest}, whose revision label names "
         f"{image.revision}: a commit's tag is never overwritten; find out who pushed it, and "
@@ -35,16 +39,14 @@ def origin(image: PublishedImage, commit: Commit, build_inputs: str) -> Origin:
 
 
 def require_deployable(
-    image: PublishedImage, commit: Commit, build_inputs: str, *, adopt: bool
-) -> Origin:
+    image: PublishedImage, commit: Commit, found: Origin, *, adopt: bool
+) -> None:
     """Refuse an existing image that a deploy may not reuse."""
-    found = origin(image, commit, build_inputs)
     if found is Origin.FOREIGN and not adopt:
         raise TagConflict(
             f"{image.repository}:{commit} holds {image.digest}, which was not built by Slipway (no "
             f"{REVISION_LABEL} label): deploy it with --adopt-image if you know what it is"
         )
-    return found
 
 
 def require_as_recorded(image: PublishedImage, commit: Commit, recorded: Digest | None) -> None:

@@ -57,6 +57,4 @@ async def live_commit(ports: Ports, spec_image: str | None) -> Commit | None:
         return None
     reference = ImageReference.parse(spec_image)
     image = await ports.registry.find(reference)
-    if image is not None and image.revision is not None and len(image.revision) == 40:  # noqa: PLR2004 - a full commit
-        return Commit(image.revision)
-    return reference.commit
+    return (image.labelled if image else None) or reference.commit

@@ -8,6 +8,8 @@ from slipway.domain.publication import (
     BUILD_INPUTS_LABEL,
     REVISION_LABEL,
     SOURCE_LABEL,
+    Origin,
+    origin,
     require_as_recorded,
     require_deployable,
 )
@@ -20,29 +22,53 @@ log = logging.getLogger(__name__)
 
 async def publish(ports: Ports, commit: Commit, *, adopt: bool = False) -> PublishedImage:
     """The commit's image in the registry: what is there already, else built and pushed."""
-    inputs = await ports.source.build_inputs(commit, ports.target.service)
-    image = await find_published(ports, commit, inputs, adopt=adopt)
+    image = await find_published(ports, commit, adopt=adopt)
     if image is None:
+        inputs = await ports.source.build_inputs(commit, ports.target.service)
         image_id = await build(ports, commit, inputs)
-        image = await push(ports, commit, inputs, image_id)
+        image = await push(ports, commit, image_id)
     reference = ImageReference(image.repository, commit.sha)
     await ports.ledger.record_published(reference, image.digest)
     return image
 
 
 @repeatable("look for the image")
-async def find_published(
-    ports: Ports, commit: Commit, build_inputs: str, *, adopt: bool
-) -> PublishedImage | None:
+async def find_published(ports: Ports, commit: Commit, *, adopt: bool) -> PublishedImage | None:
     """The image under the commit's tag if it may be reused, None if there is none."""
     reference = ImageReference(ports.target.service.repository, commit.sha)
     image = await ports.registry.find(reference)
     if image is None:
         return None
     require_as_recorded(image, commit, await ports.ledger.published(reference))
-    found = require_deployable(image, commit, build_inputs, adopt=adopt)
+    found = await find_origin(ports, image, commit)
+    require_deployable(image, commit, found, adopt=adopt)
     log.info("image %s is published already: %s, %s", reference, image.digest, found)
     return image
+
+
+async def find_origin(ports: Ports, image: PublishedImage, commit: Commit) -> Origin:
+    """Where the image under the commit's tag comes from; `TagConflict` if from another commit."""
+    return origin(image, commit, same_inputs=await _has_same_inputs(ports, image, commit))
+
+
+async def _has_same_inputs(ports: Ports, image: PublishedImage, commit: Commit) -> bool:
+    """Whether git gives the commit of the image's label the same build inputs."""
+    source, labelled = ports.source, image.labelled
+    if labelled is None or not await source.is_ancestor(labelled, labelled):
+        return False
+    theirs = await source.build_inputs(labelled, ports.target.service)
+    return theirs == await source.build_inputs(commit, ports.target.service)
+
+
+def note_alias(image: PublishedImage, commit: Commit) -> tuple[str, ...]:
+    """What to note of an image that another commit with the same build inputs was built into."""
+    if image.labelled is None or image.labelled == commit:
+        return ()
+    note = (
+        f"{image.repository}:{commit} is the image of {image.labelled}, whose build inputs are the "
+        f"same ({image.digest})"
+    )
+    return (note,)
 
 
 @repeatable("build the image")
@@ -59,12 +85,12 @@ async def build(ports: Ports, commit: Commit, build_inputs: str) -> str:
 
 
 @repeatable("push the image")
-async def push(ports: Ports, commit: Commit, build_inputs: str, image_id: str) -> PublishedImage:
+async def push(ports: Ports, commit: Commit, image_id: str) -> PublishedImage:
     """Push under the commit's tag unless it has appeared meanwhile, and read back what is there."""
     reference = ImageReference(ports.target.service.repository, commit.sha)
     if (there := await ports.registry.find(reference)) is not None:
         # An earlier try may have got through although its answer was lost.
-        require_deployable(there, commit, build_inputs, adopt=False)
+        require_deployable(there, commit, await find_origin(ports, there, commit), adopt=False)
         return there
     digest = await ports.builder.push(image_id, reference)
     image = await _read_back(ports, reference, digest)

@@ -50,6 +50,6 @@ async def move_main(ports: Ports, image: PublishedImage, commit: Commit) -> None
 
 async def _is_behind(ports: Ports, there: PublishedImage, commit: Commit) -> bool:
     """Whether the commit descends from what `:main` names; without a label nobody can tell."""
-    if there.revision is None or len(there.revision) != len(commit.sha):
+    if there.labelled is None:
         return True
-    return await ports.source.is_ancestor(Commit(there.revision), commit)
+    return await ports.source.is_ancestor(there.labelled, commit)

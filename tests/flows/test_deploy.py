@@ -3,6 +3,7 @@
 import pytest
 
 from flows import deploy
+from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, State
 from slipway.errors import AccessDenied
 from tests.fakes.world import World, deploy_request, reference_of, summary
@@ -163,6 +164,23 @@ async def test_an_existing_image_of_the_commit_is_reused_without_a_build() -> No
 
     assert world.runs() == {image.digest}
     assert "builder.build" not in world.faults.effects
+
+
+async def test_the_image_of_a_commit_with_the_same_build_inputs_is_reused_and_noted() -> None:
+    world = World.seeded()
+    image = world.publish("second")
+    docs = world.git.commit("revert", {"adapter/app.py": "good 2"})
+    repository = world.target.service.repository
+    world.registry.put(repository, docs.sha, image)
+
+    outcome = await deploy.release(world.ports(), deploy_request(docs.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {image.digest}
+    assert "builder.build" not in world.faults.effects
+    [note] = outcome.release.notes
+    assert f"is the image of {world.commits['second']}, whose build inputs are the same" in note
+    assert await world.ledger.published(ImageReference(repository, docs.sha)) == image.digest
 
 
 async def test_two_services_change_one_value_and_one_deployment_each() -> None:

@@ -9,6 +9,7 @@ from flows import deploy
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.config import KeyForm
 from slipway.domain.image import Digest
+from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL
 from slipway.domain.release import Options, Outcome, State
 from slipway.domain.target import Allowance
 from slipway.errors import (
@@ -162,20 +163,31 @@ async def test_a_registry_that_holds_something_else_after_the_push_is_refused() 
     assert outcome.code == PushFailed.code
 
 
-async def test_a_tag_with_another_commits_label_is_refused_and_never_overwritten() -> None:
+@pytest.mark.parametrize("label", ["9" * 40, "third", "v1"])
+async def test_a_tag_with_another_commits_label_is_refused_and_never_overwritten(
+    label: str,
+) -> None:
     world = World.seeded()
-    other = world.publish("second", {"org.opencontainers.image.revision": "9" * 40})
+    label = world.commits[label].sha if label in world.commits else label
+    inputs = await world.git.build_inputs(world.commits["second"], world.target.service)
+    labels = {REVISION_LABEL: label, BUILD_INPUTS_LABEL: inputs}
+    other = world.publish("second", labels)
 
     outcome = await refused(world, world.commits["second"].sha)
 
     assert outcome.code == "tag-conflict"
-    assert "9" * 40 in outcome.release.reason
+    assert label in outcome.release.reason
     assert world.digest_of("second") == other.digest
 
 
-async def test_an_image_without_a_label_is_refused_unless_it_is_adopted() -> None:
+@pytest.mark.parametrize("says_same_inputs", [False, True])
+async def test_an_image_without_a_revision_label_is_refused_unless_it_is_adopted(
+    *, says_same_inputs: bool
+) -> None:
+    """What an image says of its own build inputs proves nothing."""
     world = World.seeded()
-    foreign = world.publish("second", {})
+    inputs = await world.git.build_inputs(world.commits["second"], world.target.service)
+    foreign = world.publish("second", {BUILD_INPUTS_LABEL: inputs} if says_same_inputs else {})
 
     outcome = await refused(world, world.commits["second"].sha)
     adopted = await deploy.release(
