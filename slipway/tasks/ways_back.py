@@ -3,16 +3,18 @@
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from slipway.domain.candidate import previous
+from slipway.domain.candidate import previous, proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import PREVIOUS, Release
-from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo
+from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo, TagConflict
 from slipway.ports import Ports
 from slipway.tasks.commits import resolve_commit
 from slipway.tasks.policies import repeatable
+from slipway.tasks.publishing import find_origin
 
 log = logging.getLogger(__name__)
 
@@ -26,18 +28,47 @@ async def choose_image(ports: Ports, wanted: str) -> tuple[Commit, PublishedImag
     if wanted == PREVIOUS:
         return await _previous(ports, running)
     commit = await resolve_commit(ports.source, wanted)
-    image = await ports.registry.find(ImageReference(ports.target.service.repository, commit.sha))
-    if image is None:
-        raise ImageMissing(
-            f"{ports.target.service.repository}:{commit} does not exist, so {commit.short} was "
-            f"never published and can't be rolled back to; {await _what_there_is(ports)}"
-        )
+    image = await _published(ports, commit)
     if running is not None and running in image.accepted:
         raise AlreadyLive(
             f"{commit.short} is what runs at {ports.target.name} already ({image.digest}): choose "
             f"another commit; {await _what_there_is(ports)}"
         )
     return commit, image
+
+
+async def _published(ports: Ports, commit: Commit) -> PublishedImage:
+    """The commit's image as it was published, wherever its tag points since.
+
+    Of an image that nobody recorded the tag is all there is: then its label must not name another
+    commit.
+    """
+    tag = ImageReference(ports.target.service.repository, commit.sha)
+    recorded = await _recorded(ports, tag, commit)
+    image = await ports.registry.find(replace(tag, digest=recorded))
+    if image is not None:
+        if recorded is None:
+            await find_origin(ports, image, commit)
+        return image
+    there = await ports.registry.find(tag) if recorded is not None else None
+    if there is not None:
+        raise TagConflict(
+            f"{tag} was published as {recorded}, which the registry does not have any more, and "
+            f"holds {there.digest} now: somebody has overwritten the tag, so {commit.short} can't "
+            f"be rolled back to; {await _what_there_is(ports)}"
+        )
+    raise ImageMissing(
+        f"{tag} does not exist, so {commit.short} was never published, or is gone, and can't be "
+        f"rolled back to; {await _what_there_is(ports)}"
+    )
+
+
+async def _recorded(ports: Ports, tag: ImageReference, commit: Commit) -> Digest | None:
+    """The digest that the ledger has for the commit: as published, else as proven live here."""
+    if (published := await ports.ledger.published(tag)) is not None:
+        return published
+    live = proven_live(await ports.ledger.history(ports.target.name))
+    return next((each.digest for each in live if each.commit == commit), None)
 
 
 async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:

@@ -126,6 +126,59 @@ async def test_a_rollback_to_an_image_without_labels_is_allowed() -> None:
     assert world.runs() == {foreign.digest}
 
 
+async def test_a_rollback_goes_to_what_was_published_wherever_the_tag_points_since() -> None:
+    world = World.seeded()
+    await deployed(world, "second", "third")
+    second = world.digest_of("second")
+    assert world.publish("second").digest != second
+
+    outcome = await rolled_back(world, world.commits["second"].sha)
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {second}
+
+
+async def test_a_rollback_goes_to_what_was_adopted_wherever_the_tag_points_since() -> None:
+    world = World.seeded()
+    first = world.digest_of("first")
+    await deployed(world, "second")
+    assert world.publish("first").digest != first
+
+    outcome = await rolled_back(world, world.commits["first"].sha)
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {first}
+
+
+async def test_a_rollback_to_an_overwritten_tag_whose_image_is_gone_is_refused_naming_both() -> (
+    None
+):
+    world = World.seeded()
+    await deployed(world, "second", "third")
+    second = world.digest_of("second")
+    assert second is not None
+    world.registry.delete(world.target.service.repository, second)
+    other = world.publish("second")
+
+    outcome = await rolled_back(world, world.commits["second"].sha)
+
+    assert summary(outcome) == "refused: tag-conflict"
+    assert f"published as {second}" in outcome.release.reason
+    assert f"holds {other.digest} now" in outcome.release.reason
+    assert world.runs() == {world.digest_of("third")}
+
+
+async def test_a_rollback_to_another_commits_image_is_refused() -> None:
+    world = World.seeded()
+    await deployed(world, "third")
+    world.publish("second", {"org.opencontainers.image.revision": "9" * 40})
+
+    outcome = await rolled_back(world, world.commits["second"].sha)
+
+    assert summary(outcome) == "refused: tag-conflict"
+    assert "9" * 40 in outcome.release.reason
+
+
 async def test_a_rollback_that_does_not_come_up_is_restored() -> None:
     world = World.seeded()
     await deployed(world, "second")
