@@ -78,7 +78,7 @@ class KubernetesCluster:
         return read_workloads(deployment, sets, pods, workload.container)
 
     async def pull_secrets(self, workloads: Workloads) -> Sequence[PullSecret]:
-        """See `slipway.ports.Cluster`; without any in the template, the service account's."""
+        """See `slipway.ports.Cluster`; without any in the template, its service account's."""
         names = list(workloads.pull_secrets) or await self._account_secrets(workloads)
         return [
             read_pull_secret(
@@ -160,8 +160,8 @@ class KubernetesCluster:
                     )
 
     async def _account_secrets(self, workloads: Workloads) -> list[str]:
-        path = f"/api/v1/namespaces/{workloads.namespace}/serviceaccounts/default"
-        account = await self._get(path)
+        folder = f"/api/v1/namespaces/{workloads.namespace}/serviceaccounts"
+        account = await self._get(f"{folder}/{workloads.service_account}")
         return [each["name"] for each in (account or {}).get("imagePullSecrets") or ()]
 
     async def _events(self, namespace: str, pods: set[str]) -> list[str]:

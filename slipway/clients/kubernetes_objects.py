@@ -41,6 +41,7 @@ def read_workloads(
         pull_secrets=tuple(
             each["name"] for each in _template(deployment).get("imagePullSecrets") or ()
         ),
+        service_account=_service_account(_template(deployment)),
         image_managers=field_managers(deployment, _image_path(container)),
         replicas_managers=field_managers(deployment, ("f:spec", "f:replicas")),
         replica_sets=tuple(read_replica_set(each, container) for each in owned),
@@ -217,6 +218,12 @@ def _deadline_exceeded(status: Object) -> bool:
 def _template(raw: Object) -> Object:
     template: Object = ((raw.get("spec") or {}).get("template") or {}).get("spec") or {}
     return template
+
+
+def _service_account(template: Object) -> str:
+    """Under its name, under the older one that still works (`serviceAccount`), or the default."""
+    named = template.get("serviceAccountName") or template.get("serviceAccount")
+    return str(named or "default")
 
 
 def _is_owned_by(raw: Object, owner: Object) -> bool:

@@ -85,6 +85,8 @@ class Workloads:
     paused: bool = False
     deadline_exceeded: bool = False
     pull_secrets: tuple[str, ...] = ()
+    service_account: str = "default"
+    """Whose pull secrets the pods get when their template names none."""
     image_managers: tuple[str, ...] = ()
     """Field managers that own the container's image (metadata.managedFields)."""
     replicas_managers: tuple[str, ...] = ()

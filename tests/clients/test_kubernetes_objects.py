@@ -62,6 +62,17 @@ def test_a_deployment_is_read_with_its_own_replica_sets_and_pods_only() -> None:
     assert [(each.name, each.replica_set) for each in seen.pods] == [("app-1-a", "app-1")]
 
 
+@pytest.mark.parametrize(
+    ("template", "account"),
+    [({}, "default"), ({"serviceAccountName": "puller"}, "puller"), ({"serviceAccount": "x"}, "x")],
+)
+def test_the_pods_own_service_account_is_read(template: dict[str, str], account: str) -> None:
+    raw = deployment()
+    raw["spec"]["template"]["spec"] |= template
+
+    assert read_workloads(raw, [], [], "app").service_account == account
+
+
 def entry(manager: str, fields: dict[str, Any], subresource: str = "") -> dict[str, Any]:
     return {"manager": manager, "subresource": subresource, "fieldsV1": fields}
 

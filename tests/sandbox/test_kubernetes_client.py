@@ -215,6 +215,24 @@ async def test_pull_secrets_are_read_with_the_credentials_that_they_hold(
     assert not absent.exists
 
 
+async def test_a_template_without_pull_secrets_has_those_of_its_own_service_account(
+    cluster: KubernetesBox, client: KubernetesCluster
+) -> None:
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "puller", "namespace": "default"},
+            "imagePullSecrets": [{"name": "of-the-account"}],
+        },
+        deployment("by-account", SERVE, serviceAccountName="puller"),
+    )
+
+    found = await client.pull_secrets(await seen(client, "by-account"))
+
+    assert [each.name for each in found] == ["of-the-account"]
+
+
 async def test_labels_find_exactly_one_deployment_or_refuse(
     cluster: KubernetesBox, client: KubernetesCluster
 ) -> None:
