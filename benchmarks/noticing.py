@@ -190,7 +190,7 @@ class _Digest:
     digest = ""
 
     def __init__(self, builder: Any) -> None:
-        self.build, self._push = builder.build, builder.push
+        self.check, self.build, self._push = builder.check, builder.build, builder.push
 
     async def push(self, *arguments: Any) -> Any:
         """Push, and remember the digest."""

@@ -64,6 +64,9 @@ class SourceRepository(Protocol):
 class ImageBuilder(Protocol):
     """Builds images and pushes them."""
 
+    async def check(self) -> None:
+        """`Unreachable` unless what builds answers us."""
+
     async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
         """Build the service's image from a checkout; the local image id, or `BuildFailed`.
 
@@ -95,6 +98,9 @@ class ImageRegistry(Protocol):
 
     async def tags(self, repository: str) -> Sequence[str]:
         """Every tag of a repository, in no order; none if the repository does not exist."""
+
+    async def require_push(self, repository: str) -> None:
+        """`AccessDenied`, naming account and repository, unless we may push there."""
 
     async def tag(self, image: PublishedImage, tag: str) -> None:
         """Point `tag` at exactly this image, without a byte of it changing."""

@@ -47,6 +47,20 @@ class DockerBuilder:
     build_within: float = 1800.0
     """Seconds that one build may take; a silent step is no reason to give up earlier."""
     push_within: float = 600.0
+    check_within: float = 10.0
+
+    async def check(self) -> None:
+        """See `slipway.ports.ImageBuilder`."""
+        late = Unreachable(
+            f"the Docker engine {self.engine or '(DOCKER_HOST or the active docker context)'} does "
+            f"not answer within {self.check_within:.0f} s: check that it runs"
+        )
+        try:
+            await self._run(lambda call: call.api.ping(), self.check_within, late)
+        except APIError as error:
+            raise Unreachable(
+                f"the Docker engine does not serve us: {error.explanation or error}; check its log"
+            ) from error
 
     async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
         """Build the service's image from a checkout; the local image id, or `BuildFailed`."""

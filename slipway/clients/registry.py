@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from slipway.clients.registry_http import Answer, digest_of, next_page
+from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
@@ -20,7 +21,6 @@ from slipway.ports import PullCredentials
 log = logging.getLogger(__name__)
 
 PULL = "pull"
-PULL_AND_PUSH = "pull,push"
 REMEMBERED_IMAGES = 4096
 """An image never changes under its digest, so what was read of it once stays true."""
 MOST_PAGES = 1000
@@ -119,6 +119,10 @@ class OciRegistry:
             f"the list of tags of {repository} has no end after {MOST_PAGES} pages: check the "
             "registry"
         )
+
+    async def require_push(self, repository: str) -> None:
+        """See `slipway.ports.ImageRegistry`."""
+        await require_push(self.session, ImageReference(repository))
 
     async def tag(self, image: PublishedImage, tag: str) -> None:
         """Point `tag` at exactly this image, without a byte of it changing."""

@@ -69,6 +69,18 @@ async def check_all(ports: Ports, options: Options, tree: Path | None = None) ->
     return [Check(name, await _caught(look)) for name, look in checks]
 
 
+async def check_publishing(ports: Ports) -> list[Check]:
+    """What only a build needs: a rollback, and a commit whose image is there, go without it."""
+    repository = ports.target.service.repository
+    return [
+        Check("Docker answers", await _caught(ports.builder.check)),
+        Check(
+            "the account may push",
+            await _caught(lambda: ports.registry.require_push(repository)),
+        ),
+    ]
+
+
 async def _caught(look: Callable[[], Awaitable[None]]) -> SlipwayError | None:
     try:
         await look()

@@ -16,6 +16,7 @@ from slipway.domain.publication import (
 from slipway.errors import PushFailed
 from slipway.ports import Ports
 from slipway.tasks.policies import repeatable
+from slipway.tasks.preflight import check_publishing, require
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ async def publish(ports: Ports, commit: Commit, *, adopt: bool = False) -> Publi
     """The commit's image in the registry: what is there already, else built and pushed."""
     image = await find_published(ports, commit, adopt=adopt)
     if image is None:
+        await require_publishable(ports)
         inputs = await ports.source.build_inputs(commit, ports.target.service)
         image_id = await build(ports, commit, inputs)
         image = await push(ports, commit, image_id)
@@ -69,6 +71,12 @@ def note_alias(image: PublishedImage, commit: Commit) -> tuple[str, ...]:
         f"same ({image.digest})"
     )
     return (note,)
+
+
+@repeatable("look whether an image can be published")
+async def require_publishable(ports: Ports) -> None:
+    """Refuse before the minutes that a build may take what its push would be refused for."""
+    require(await check_publishing(ports))
 
 
 @repeatable("build the image")

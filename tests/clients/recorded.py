@@ -39,6 +39,7 @@ class Recorded:
     blobs: dict[str, bytes] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=lambda: {"robot": PASSWORD})
     may_push: bool = True
+    uploads: set[str] = field(default_factory=set)
     instead: Answerer = lambda _: None
     requests: list[httpx.Request] = field(default_factory=list)
     tokens: int = 0
@@ -118,6 +119,8 @@ class Recorded:
         kind, name = request.url.path.removeprefix(f"/v2/{PATH}/").split("/", 1)
         if request.method == "PUT":
             return self._put(request, name)
+        if name.startswith("uploads/"):
+            return self._upload(request, name)
         if kind == "blobs" and name in self.blobs:
             return httpx.Response(200, content=self.blobs[name])
         if kind == "tags":
@@ -136,6 +139,15 @@ class Recorded:
         return httpx.Response(
             200, headers=headers, content=body if request.method == "GET" else b""
         )
+
+    def _upload(self, request: httpx.Request, name: str) -> httpx.Response:
+        if not self.may_push:
+            return httpx.Response(403, json={"errors": [{"code": "DENIED"}]})
+        if request.method == "DELETE":
+            self.uploads.discard(name)
+            return httpx.Response(204)
+        self.uploads.add("uploads/one")
+        return httpx.Response(202, headers={"location": f"/v2/{PATH}/blobs/uploads/one?_state=x"})
 
     def _put(self, request: httpx.Request, name: str) -> httpx.Response:
         if not self.may_push:

@@ -94,6 +94,11 @@ class RegistryContract:
             await holding.registry.tag(image, "main")
         assert await holding.registry.find(holding.named("main")) is None
 
+    async def test_who_may_push_is_told_so_and_nothing_is_pushed(self, holding: Holding) -> None:
+        await holding.registry.require_push(holding.repository)
+
+        assert list(await holding.registry.tags(holding.repository)) == []
+
     async def test_a_probe_proves_these_credentials_and_no_others(self, holding: Holding) -> None:
         await holding.put(COMMIT, LABELS)
         good = holding.good

@@ -367,6 +367,22 @@ async def test_a_push_that_is_denied_says_so(recorded: Recorded) -> None:
         await client.tag(image, "main")
 
 
+async def test_who_may_only_pull_is_told_so_with_account_and_repository(
+    recorded: Recorded,
+) -> None:
+    recorded.may_push = False
+
+    with pytest.raises(AccessDenied, match=f"account robot pull,push on {PATH}"):
+        await recorded.client().require_push(REPOSITORY)
+
+
+async def test_an_upload_that_was_begun_to_ask_is_given_up(recorded: Recorded) -> None:
+    await recorded.client().require_push(REPOSITORY)
+
+    assert set(recorded.asked("POST")) == {f"/v2/{PATH}/blobs/uploads/"}
+    assert not recorded.uploads
+
+
 async def test_a_short_pause_is_waited_out(recorded: Recorded) -> None:
     """GHCR's own words, which stand in the body and count in milliseconds."""
     recorded.add_image(COMMIT)

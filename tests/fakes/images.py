@@ -77,6 +77,8 @@ class FakeRegistry:
     tagged: dict[tuple[str, str], Digest] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=lambda: {"puller": "pull-password"})
     """User → password of the accounts that may pull."""
+    may_push: bool = True
+    """Whether the account that publishes may push."""
 
     def put(self, repository: str, tag: str, image: FakeImage) -> None:
         """What a finished push leaves."""
@@ -117,6 +119,11 @@ class FakeRegistry:
         await self.faults.at("before", "registry.tags")
         return [tag for (held, tag) in self.tagged if held == repository]
 
+    async def require_push(self, repository: str) -> None:
+        await self.faults.at("before", "registry.require_push")
+        if not self.may_push:
+            raise AccessDenied(f"{repository}: account publisher may only pull")
+
     async def tag(self, image: PublishedImage, tag: str) -> None:
         await self.faults.at("before", "registry.tag")
         if (image.repository, image.digest) not in self.images:
@@ -144,7 +151,9 @@ class FakeBuilder:
     git: FakeGit
     registry: FakeRegistry
     built: dict[str, FakeImage] = field(default_factory=dict)
-    may_push: bool = True
+
+    async def check(self) -> None:
+        await self.faults.at("before", "builder.check")
 
     async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
         await self.faults.at("before", "builder.build")
@@ -157,7 +166,7 @@ class FakeBuilder:
 
     async def push(self, image_id: str, reference: ImageReference) -> Digest:
         await self.faults.at("before", "builder.push")
-        if not self.may_push:
+        if not self.registry.may_push:
             raise AccessDenied(f"push to {reference} denied: the account may only pull")
         image = self.built[image_id]
         self.registry.put(reference.repository, reference.tag or "", image)

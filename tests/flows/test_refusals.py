@@ -114,12 +114,25 @@ async def test_what_does_not_compile_is_refused_and_leaves_no_tag() -> None:
 
 async def test_a_denied_push_is_refused_and_leaves_no_tag() -> None:
     world = World.seeded()
-    world.builder.may_push = False
+    world.registry.may_push = False
 
     outcome = await refused(world, world.commits["second"].sha)
 
     assert outcome.code == "access-denied"
+    assert "builder.build" not in world.faults.effects, "a build may take minutes"
     assert world.digest_of("second") is None
+
+
+async def test_an_image_that_is_there_needs_neither_docker_nor_the_right_to_push() -> None:
+    world = World.seeded()
+    world.publish("second")
+    world.registry.may_push = False
+    world.faults.always("builder.check", Unreachable("no engine"))
+
+    request = deploy_request(world.commits["second"].sha)
+    outcome = await deploy.release(world.ports(), request)
+
+    assert outcome.state is State.LIVE, outcome.release.reason
 
 
 async def test_a_registry_that_stays_down_is_refused_after_some_tries() -> None:

@@ -19,6 +19,7 @@ from slipway.clients.build_context import visible_files
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.git import GitMirror
 from slipway.clients.registry import OciRegistry
+from slipway.clients.registry_session import RegistrySession
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
@@ -142,6 +143,20 @@ async def test_an_account_that_may_only_pull_pushes_nothing(
 
     assert not images.tagged(reference)
     assert await registry.tags(reference.repository) == []
+
+
+async def test_an_account_that_may_only_pull_is_found_without_a_push(images: ImageSide) -> None:
+    repository = images.service("asked").repository
+    async with RegistrySession(images.credentials(READER)) as session:
+        with pytest.raises(AccessDenied, match=rf"account {READER} pull,push on "):
+            await OciRegistry(session).require_push(repository)
+
+
+async def test_the_engine_is_asked_without_a_build(builder: DockerBuilder, tmp_path: Path) -> None:
+    await builder.check()
+
+    with pytest.raises(Unreachable, match=r"Docker engine unix://.* does not answer"):
+        await replace(builder, engine=f"unix://{tmp_path}/none.sock").check()
 
 
 async def test_a_registry_that_dies_during_a_push_leaves_no_tag_and_takes_the_next_push(
