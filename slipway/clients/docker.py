@@ -5,28 +5,23 @@ upon which the engine gives up the build or the push (docs.docker.com, Engine AP
 """
 
 import asyncio
-import contextlib
 import contextvars
 import logging
-import socket
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import docker
-import requests
-from docker.errors import APIError, DockerException
-from docker.types import CancellableStream
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slipway.clients.build_context import write_context
-from slipway.clients.docker_stream import Event, push_error, read_build, read_push
+from slipway.clients.docker_stream import EngineRefused, push_error, read_build, read_push
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.target import Service
 from slipway.errors import BuildFailed, PushFailed, SlipwayError, Unreachable
 from slipway.ports import ImageRegistry, PullCredentials
+
+if TYPE_CHECKING:
+    from slipway.clients.docker_call import EngineCall
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +61,7 @@ class DockerBuilder:
         """Build the service's image from a checkout; the local image id, or `BuildFailed`."""
         what = f"image of {service.name}"
 
-        def build(call: "_EngineCall") -> str:
+        def build(call: "EngineCall") -> str:
             with tempfile.TemporaryFile() as context:
                 dockerfile = write_context(tree, service, context)
                 context.seek(0)
@@ -89,16 +84,16 @@ class DockerBuilder:
         )
         try:
             return await self._run(build, self.build_within, late)
-        except APIError as error:
+        except EngineRefused as error:
             raise BuildFailed(
-                f"{what} could not be built: {error.explanation or error}; mend the Dockerfile, "
+                f"{what} could not be built: {error}; mend the Dockerfile, "
                 "and deploy the new commit"
             ) from error
 
     async def push(self, image_id: str, reference: ImageReference) -> Digest:
         """Push a local image under a tag; the digest that the registry confirms."""
 
-        def push(call: "_EngineCall") -> Digest:
+        def push(call: "EngineCall") -> Digest:
             call.api.tag(image_id, reference.repository, reference.tag)
             events = call.api.push(
                 reference.repository,
@@ -115,8 +110,8 @@ class DockerBuilder:
         )
         try:
             pushed = await self._run(push, self.push_within, late)
-        except APIError as error:
-            raise push_error(reference, str(error.explanation or error)) from error
+        except EngineRefused as error:
+            raise push_error(reference, str(error)) from error
         await self._confirm(reference, pushed)
         return pushed
 
@@ -140,11 +135,11 @@ class DockerBuilder:
             )
         return {"username": ours.username, "password": ours.password.get_secret_value()}
 
-    async def _run(
-        self, work: Callable[["_EngineCall"], T], within: float, late: SlipwayError
-    ) -> T:
+    async def _run(self, work: Callable[["EngineCall"], T], within: float, late: SlipwayError) -> T:
         """Run blocking work in a thread; it has ended when this returns or raises."""
-        call = _EngineCall(self.engine)
+        from slipway.clients.docker_call import EngineCall  # noqa: PLC0415 - the SDK: 0.2 s
+
+        call = EngineCall(self.engine)
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         future = loop.run_in_executor(None, context.run, call.run, work)
@@ -157,77 +152,6 @@ class DockerBuilder:
             if not future.done():
                 call.end()
                 await _ended(future)
-
-
-@dataclass(slots=True)
-class _EngineCall:
-    """One call of the engine on a connection of its own, which another thread can end."""
-
-    engine: str
-    _ending: threading.Event = field(default_factory=threading.Event)
-    _response: requests.Response | None = None
-    _api: docker.APIClient | None = None
-
-    @property
-    def api(self) -> docker.APIClient:
-        """The SDK's low-level client: its `images.build` keeps everything back until the end."""
-        if self._api is None:
-            raise RuntimeError("the engine's client is there only inside `run`")
-        return self._api
-
-    def run(self, work: Callable[["_EngineCall"], T]) -> T:
-        """Do the work with the SDK's connection errors translated."""
-        try:
-            with contextlib.closing(self._connect()) as client:
-                self._api = client.api
-                client.api.hooks["response"].append(self._keep)
-                try:
-                    return work(self)
-                finally:
-                    # A stream that was left at its error would keep its connection open.
-                    if self._response is not None:
-                        self._response.close()
-        except (APIError, SlipwayError):
-            raise
-        except (DockerException, requests.RequestException, OSError) as error:
-            where = self.engine or "(DOCKER_HOST or the active docker context)"
-            raise Unreachable(
-                f"the Docker engine {where} does not answer ({type(error).__name__}): check that "
-                "it runs, and that this user may use its socket"
-            ) from error
-
-    def watched(self, events: Any) -> Iterator[Event]:
-        """The engine's events, until they or the call end."""
-        for event in events:
-            if self._ending.is_set():
-                return
-            yield event
-
-    def end(self) -> None:
-        """Close the connection, from whatever thread; the engine then stops its work too."""
-        self._ending.set()
-        if self._response is not None:
-            # Over ssh, and where it is closed already, the call's own end is waited for.
-            with contextlib.suppress(DockerException, OSError, AttributeError):
-                CancellableStream(iter(()), self._response).close()
-
-    def _keep(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        self._response = response
-        if self._ending.is_set():
-            response.close()
-
-    def _connect(self) -> docker.DockerClient:
-        if self.engine.startswith("unix://"):
-            # Asked first: the SDK leaves its own socket open when nobody listens.
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(self.engine.removeprefix("unix://"))
-        if self.engine:
-            return docker.DockerClient(base_url=self.engine, version="auto", timeout=_SILENCE)
-        return docker.DockerClient.from_env(version="auto", timeout=_SILENCE)
-
-
-_SILENCE = 3600
-"""Seconds without a byte from the engine; long steps are silent, and `_run` holds the deadline."""
 
 
 async def _ended(future: "asyncio.Future[Any]") -> None:

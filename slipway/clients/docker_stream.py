@@ -28,6 +28,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 Event = Mapping[str, Any]
 
 
+class EngineRefused(Exception):
+    """The engine's own words for a request that it answered with an error."""
+
+
 def read_build(events: Iterable[Event], what: str, log: logging.Logger) -> str:
     """Log a build's output line by line; the id of the image, or `BuildFailed`.
 
