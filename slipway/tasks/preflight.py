@@ -1,5 +1,6 @@
 """Preflight: what a release needs, looked at before anything is changed; `slipway doctor`."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def require(checks: Sequence[Check]) -> None:
 
 
 async def check_all(ports: Ports, options: Options, tree: Path | None = None) -> list[Check]:
-    """Look at everything; a check whose system can't be reached does not hide the others."""
+    """Look at everything at once; what can't be reached does not hide the other checks."""
     checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("Kubernetes answers", ports.cluster.check),
         ("Pulumi can be used", ports.stack.check),
@@ -66,7 +67,9 @@ async def check_all(ports: Ports, options: Options, tree: Path | None = None) ->
     ]
     if tree is not None:
         checks.append(("the stack file leaves the key to ESC", lambda: _check_shadow(ports, tree)))
-    return [Check(name, await _caught(look)) for name, look in checks]
+    async with asyncio.TaskGroup() as group:
+        looked = [(name, group.create_task(_caught(look))) for name, look in checks]
+    return [Check(name, task.result()) for name, task in looked]
 
 
 async def check_publishing(ports: Ports) -> list[Check]:
