@@ -169,6 +169,7 @@ class FakeBuilder:
         if not self.registry.may_push:
             raise AccessDenied(f"push to {reference} denied: the account may only pull")
         image = self.built[image_id]
+        await self.faults.at("before", "builder.manifest")
         self.registry.put(reference.repository, reference.tag or "", image)
         await self.faults.at("after", "builder.push")
         return image.digest

@@ -1,6 +1,8 @@
 """A cluster in memory: Deployments roll by the loop's clock, pods behave as their images say."""
 
 import asyncio
+import bisect
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +21,8 @@ TERMINATES_IN = 2.0
 RESTARTS_AT = (1.0, 2.0, 12.0, 32.0)
 """Seconds after its start at which a crashing container has ended again: back-off 10 s, 20 s."""
 DIES_AFTER = 6.0
+CHANGES_AT = sorted({STARTS_IN, DIES_AFTER, *RESTARTS_AT})
+"""Ages at which what the kubelet reports of a container may change."""
 OURS = "pulumi-kubernetes"
 
 
@@ -144,8 +148,10 @@ class FakeCluster:
         """Let old pods go once the new ones are ready, as the Deployment controller does."""
         now = asyncio.get_running_loop().time()
         current = deployment.sets[-1].name if deployment.sets else ""
-        fresh = [pod for pod in deployment.pods if pod.replica_set == current]
-        if len([pod for pod in fresh if _shows(pod, now).ready]) >= deployment.replicas:
+        fresh = [
+            pod for pod in deployment.pods if pod.replica_set == current and pod.deleted is None
+        ]
+        if len([pod for pod in fresh if _state(pod, now).ready]) >= deployment.replicas:
             for pod in deployment.pods:
                 if pod.replica_set != current and pod.deleted is None:
                     pod.deleted = now
@@ -157,15 +163,21 @@ class FakeCluster:
 
     def is_ready(self, deployment: FakeDeployment) -> bool:
         """Whether a rollout has ended well, as Pulumi's await sees it."""
-        seen = self._snapshot(deployment)
-        current = [pod for pod in seen.pods if pod.replica_set == deployment.sets[-1].name]
-        return len([pod for pod in current if pod.ready]) >= deployment.replicas
+        self.settle(deployment)
+        now = asyncio.get_running_loop().time()
+        name = deployment.sets[-1].name
+        ready = [
+            pod
+            for pod in deployment.pods
+            if pod.replica_set == name and pod.deleted is None and _state(pod, now).ready
+        ]
+        return len(ready) >= deployment.replicas
 
     def _start_pods(self, deployment: FakeDeployment, replica_set: str) -> None:
         self.settle(deployment)
         now = asyncio.get_running_loop().time()
         for pod in deployment.pods:
-            if pod.replica_set != replica_set and not _shows(pod, now).ready:
+            if pod.replica_set != replica_set and not _state(pod, now).ready:
                 pod.deleted = pod.deleted or now
         there = [
             pod for pod in deployment.pods if pod.replica_set == replica_set and pod.deleted is None
@@ -219,23 +231,24 @@ def _fits(deployment: FakeDeployment, workload: Workload) -> bool:
 
 def _shows(pod: FakePod, now: float, container: str = "app") -> Pod:
     """What the kubelet reports of a pod at this moment."""
-    state = _container(pod, now - pod.created, container)
-    return Pod(
-        pod.name,
-        pod.replica_set,
-        ready=state.ready,
-        terminating=pod.deleted is not None,
-        containers=(state,),
-    )
+    state = _state(pod, now, container)
+    return Pod(pod.name, pod.replica_set, state.ready, pod.deleted is not None, containers=(state,))
 
 
-def _container(pod: FakePod, age: float, name: str) -> Container:
+def _state(pod: FakePod, now: float, name: str = "app") -> Container:
     if pod.image is None:
         return Container(name, waiting="ErrImagePull", waiting_message=pod.refused)
+    passed = bisect.bisect_right(CHANGES_AT, now - pod.created)
+    age = CHANGES_AT[passed - 1] if passed else 0.0
+    return _container(name, str(pod.image.digest), pod.image.behaviour, age)
+
+
+@functools.cache
+def _container(name: str, digest: str, behaviour: Behaviour, age: float) -> Container:
+    """The container at the last moment of its life at which anything changed."""
     if age < STARTS_IN:
         return Container(name, waiting="ContainerCreating")
-    running = Container(name, image_id=f"elsewhere/app@{pod.image.digest}")
-    behaviour = pod.image.behaviour
+    running = Container(name, image_id=f"elsewhere/app@{digest}")
     if behaviour is Behaviour.CRASHES:
         return _crashing(running, age, "Error", 1)
     if behaviour is Behaviour.OUT_OF_MEMORY:

@@ -1,7 +1,7 @@
 """A Pulumi stack in memory, with the real engine's traps (docs/architecture.md, section Pulumi)."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slipway.domain.change import (
@@ -12,7 +12,14 @@ from slipway.domain.change import (
     ResourceChange,
 )
 from slipway.domain.target import ConfigKey
-from slipway.errors import PreviewFailed, StackBusy
+from slipway.errors import (
+    ApplyFailed,
+    PreviewFailed,
+    SlipwayError,
+    StackBusy,
+    StillRunning,
+    Unreachable,
+)
 from slipway.ports import (
     Applied,
     ProgramRevision,
@@ -23,9 +30,42 @@ from slipway.ports import (
 from tests.fakes.esc import FakeConfigStore
 from tests.fakes.faults import Faults
 from tests.fakes.kubernetes import FakeCluster, FakeDeployment
+from tests.fakes.processes import CURRENT, Process
 
 AWAIT = 600.0
 LOOK_EVERY = 0.5
+LEASE, RENEW_EVERY = 300.0, 150.0
+"""Seconds of Pulumi Cloud's lease of a stack, and after which the CLI renews it."""
+ENDS_WITHIN = 120.0
+"""Seconds that our client waits for an update that it has interrupted."""
+REFRESH_TAKES = 1.0
+
+
+class Update(Process):
+    """The CLI's own process: it outlives whoever started it, and ends in order when asked once."""
+
+    def __init__(self, message: str, program: ProgramRevision, version: int) -> None:
+        super().__init__(f"pulumi {version}")
+        self.message, self.program, self.version = message, program, version
+        self.started = asyncio.get_running_loop().time()
+        self.asked = asyncio.Event()
+        self.stubborn = False
+        """Whether it does not mind being asked: a provider that hangs."""
+        self.ends: float | None = None
+        """When its lease runs out, once nobody renews it any more."""
+        self.why = ""
+
+    def signal(self, number: int) -> None:
+        """SIGINT: end in order."""
+        del number
+        self.asked.set()
+
+    def lose_power(self) -> None:
+        """It stops at once; its lease stays until it runs out."""
+        super().lose_power()
+        if self.ends is None:
+            running = asyncio.get_running_loop().time() - self.started
+            self.ends = self.started + running // RENEW_EVERY * RENEW_EVERY + LEASE
 
 
 @dataclass
@@ -38,6 +78,8 @@ class Resource:
     recorded: str = ""
     init_errors: tuple[str, ...] = ()
     exists: bool = True
+    pending: bool = False
+    """Whether an update died while it worked on it."""
 
 
 @dataclass
@@ -51,7 +93,9 @@ class FakeStack:
     resources: list[Resource]
     updates: list[StackUpdate]
     held_by: list[str] = field(default_factory=list)
-    """Who has an update under way; shared by every target of the stack."""
+    """Who else has an update under way; shared by every target of the stack."""
+    running: list[Update] = field(default_factory=list)
+    """Our own updates under way, and those whose process died; shared likewise."""
     shadows: dict[str, str] = field(default_factory=dict)
     extra: list[ResourceChange] = field(default_factory=list)
     """Changes beside the images that a preview would find: somebody's edit of the program."""
@@ -74,8 +118,19 @@ class FakeStack:
             for each in self.resources
             if each.exists
         )
+        busy = self.busy
         last = self.updates[-1] if self.updates else None
-        return StackState(last, bool(self.held_by), deployments)
+        pending = sum(each.pending for each in self.resources)
+        return StackState(last, busy, deployments, pending)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody holds the stack; a dead update's lease that ran out makes it failed."""
+        now = asyncio.get_running_loop().time()
+        for each in list(self.running):
+            if each.ends is not None and now >= each.ends:
+                self._end(each, "failed")
+        return bool(self.held_by or self.running)
 
     async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
         del tree
@@ -91,72 +146,110 @@ class FakeStack:
         return Preview((*self._changes(program), *extra), self.complete)
 
     async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
-        await self.faults.at("before", "stack.up")
-        if self.held_by:
-            raise StackBusy(f"stack is held by {self.held_by[0]}")
-        self.held_by.append(message)
-        changes = tuple(self._changes(program))
         try:
-            why = await self._apply(program, stop)
-        except asyncio.CancelledError:
-            self._record(message, "failed", program)
-            raise
-        finally:
-            self.held_by.remove(message)
-        self._record(message, "failed" if why else "succeeded", program)
+            await self.faults.at("before", "stack.up")
+        except Unreachable as error:  # the CLI says so and ends
+            return Applied(False, Preview((), complete=False), None, str(error))
+        update = self._start("update", program, message)
+        try:
+            changes = tuple(self._changes(program))
+        except PreviewFailed as error:
+            self._end(update, "failed")
+            return Applied(False, Preview((), complete=False), update.version, str(error))
+        await _supervised(update, update.start(self._update(update)), stop)
         await self.faults.at("after", "stack.up")
-        return Applied(not why, Preview(changes, complete=True), self.updates[-1].version, why)
+        recorded = self.updates[update.version - 1]
+        succeeded = recorded.result == "succeeded"
+        why = "" if succeeded else update.why or "pulumi was killed"
+        return Applied(succeeded, Preview(changes, complete=True), update.version, why)
 
     async def refresh(self, program: ProgramRevision, message: str) -> None:
         await self.faults.at("before", "stack.refresh")
-        for each in self.resources:
-            if each.urn == program.only and each.exists:
-                each.recorded = each.deployment.image
-                each.init_errors = ()
-        self._record(message, "succeeded", program, kind="refresh")
+        refresh = self._start("refresh", program, message)
+        await _supervised(refresh, refresh.start(self._refresh(refresh)), asyncio.Event())
+        if self.updates[refresh.version - 1].result != "succeeded":
+            raise ApplyFailed(f"pulumi refresh failed: {refresh.why or 'pulumi was killed'}")
 
     def somebody_updates(self, message: str = "by hand") -> None:
         """Another person's finished update, which changed nothing here."""
         self.updates.append(StackUpdate(len(self.updates) + 1, "update", "succeeded", message))
 
-    async def _apply(self, program: ProgramRevision, stop: asyncio.Event) -> str:
+    def _start(self, kind: str, program: ProgramRevision, message: str) -> Update:
+        if self.busy:
+            holders = [*self.held_by, *(each.message for each in self.running)]
+            raise StackBusy(f"stack is held by {holders[0]}")
+        version = len(self.updates) + 1
+        update = Update(message, program, version)
+        self.running.append(update)
+        self.updates.append(StackUpdate(version, kind, "in-progress", message, program.commit.sha))
+        if (parent := CURRENT.get()) is not None:
+            parent.children.append(update)
+        return update
+
+    def _end(self, update: Update, result: str) -> None:
+        self.running.remove(update)
+        at = update.version - 1
+        self.updates[at] = replace(self.updates[at], result=result)
+
+    async def _update(self, update: Update) -> None:
+        update.why = await self._apply(update)
+        await update.breathe()
+        self._end(update, "failed" if update.why else "succeeded")
+
+    async def _refresh(self, refresh: Update) -> None:
+        try:
+            await self.faults.at("before", "stack.read-back")
+        except SlipwayError as error:
+            refresh.why = str(error)
+        await asyncio.sleep(REFRESH_TAKES)
+        await refresh.breathe()
         for each in self.resources:
-            image = self._wanted(each, program)
-            if program.only and each.urn != program.only:
+            if not refresh.why and each.urn == refresh.program.only and each.exists:
+                each.recorded = each.deployment.image
+                each.init_errors, each.pending = (), False
+        self._end(refresh, "failed" if refresh.why else "succeeded")
+
+    async def _apply(self, update: Update) -> str:
+        for each in self.resources:
+            image = self._wanted(each, update.program)
+            if update.program.only and each.urn != update.program.only:
                 continue
             # The engine diffs against its own state: what the cluster really runs is not asked.
             if each.recorded == image and not each.init_errors:
                 continue
-            each.exists = True
+            each.exists = each.pending = True
             self.cluster.deployments[each.deployment.namespace, each.deployment.name] = (
                 each.deployment
             )
-            await self.faults.at("before", "stack.server-side-apply")
+            try:
+                await self.faults.at("before", "stack.server-side-apply")
+            except SlipwayError as error:
+                each.pending = False
+                return str(error)
+            await update.breathe()
             self.cluster.set_image(each.deployment, image)
-            why = await self._await_rollout(each, image, stop)
+            await self.faults.at("after", "stack.server-side-apply")
+            await update.breathe()
+            why = await self._await_rollout(each, image, update)
             if why:
                 return why
         return ""
 
-    async def _await_rollout(self, resource: Resource, image: str, stop: asyncio.Event) -> str:
+    async def _await_rollout(self, resource: Resource, image: str, update: Update) -> str:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + AWAIT
-        why = "timed out waiting for the Deployment to be ready"
-        try:
-            await self.faults.at("after", "stack.server-side-apply")
-            while loop.time() < deadline:
-                if self.cluster.is_ready(resource.deployment):
-                    resource.recorded, resource.init_errors = image, ()
-                    return ""
-                if stop.is_set():
-                    why = "update cancelled"
-                    break
-                await asyncio.sleep(LOOK_EVERY)
-        except asyncio.CancelledError:
-            # A partial failure keeps the old inputs and remembers the init error.
-            resource.init_errors = ("cancelled",)
-            raise
-        resource.init_errors = (why,)
+        while loop.time() < deadline:
+            if self.cluster.is_ready(resource.deployment):
+                resource.recorded, resource.init_errors, resource.pending = image, (), False
+                return ""
+            if update.asked.is_set() and not update.stubborn:
+                break
+            await asyncio.sleep(LOOK_EVERY)
+            await update.breathe()
+        timed_out = "timed out waiting for the Deployment to be ready"
+        why = timed_out if loop.time() >= deadline else "update cancelled"
+        # A partial failure keeps the old inputs and remembers the init error.
+        resource.init_errors, resource.pending = (why,), False
         return why
 
     def _wanted(self, resource: Resource, program: ProgramRevision) -> str:
@@ -187,8 +280,25 @@ class FakeStack:
         errors = bool(resource.init_errors)
         return ResourceChange(resource.urn, op, DEPLOYMENT_TYPE, paths, containers, errors)
 
-    def _record(
-        self, message: str, result: str, program: ProgramRevision, kind: str = "update"
-    ) -> None:
-        number = len(self.updates) + 1
-        self.updates.append(StackUpdate(number, kind, result, message, program.commit.sha))
+
+async def _supervised(update: Update, work: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """Wait for a child's end as our client does: asked once to end, and waited for."""
+    loop = asyncio.get_running_loop()
+    asked_at: float | None = None
+    cancelled: asyncio.CancelledError | None = None
+    while not (work.done() or update.dead):
+        if stop.is_set() and asked_at is None:
+            update.asked.set()
+            asked_at = loop.time()
+        if asked_at is not None and loop.time() >= asked_at + ENDS_WITHIN:
+            raise StillRunning(f"{update.name} was interrupted and has not ended") from cancelled
+        try:
+            await asyncio.sleep(LOOK_EVERY)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            update.asked.set()
+            asked_at = asked_at or loop.time()
+    if work.done():
+        work.result()
+    if cancelled:
+        raise cancelled

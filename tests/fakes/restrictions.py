@@ -17,10 +17,12 @@ class MemoryRestrictions:
     def __init__(self) -> None:
         self.all_holds: list[Hold] = []
         self.all_vetoes: list[Veto] = []
+        self.skew = 0.0
+        """Seconds that the database's clock has jumped."""
 
     def now(self) -> datetime:
         """The ledger's time."""
-        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time() + self.skew)
 
     def restrict(self, target: str, entry: Note | NewHold | NewVeto, release: str = "") -> None:
         """Place a hold or a veto; nothing happens for anything else."""

@@ -1,6 +1,5 @@
 """The seed's system in memory: two services, one stack, deployed by hand before Slipway came."""
 
-import asyncio
 from dataclasses import dataclass, field, replace
 
 from slipway.domain.commit import Commit
@@ -16,7 +15,8 @@ from tests.fakes.git import FakeGit
 from tests.fakes.images import FakeBuilder, FakeImage, FakeRegistry, make_image
 from tests.fakes.kubernetes import FakeCluster, FakeDeployment
 from tests.fakes.ledger import MemoryLedger
-from tests.fakes.pulumi import FakeStack, Resource
+from tests.fakes.processes import Process
+from tests.fakes.pulumi import FakeStack, Resource, Update
 
 HOST = "ghcr.io"
 NAMES = {"adapter": "ls-triton-adapter", "sink": "annotations-sink"}
@@ -44,8 +44,8 @@ class World:
     faults: Faults = field(default_factory=Faults)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     commits: dict[str, Commit] = field(default_factory=dict)
-    dead: list[asyncio.Future[Outcome]] = field(default_factory=list)
-    """What processes that died were doing; kept, so that nothing of it ever runs on."""
+    processes: list[Process] = field(default_factory=list)
+    """Kept, so that what dead ones were doing is never cleared away while the story runs."""
 
     def __post_init__(self) -> None:
         self.git = FakeGit(self.faults)
@@ -57,12 +57,13 @@ class World:
         self.resources = [self._resource(folder) for folder in NAMES]
         self.updates: list[StackUpdate] = []
         self.held_by: list[str] = []
+        self.running: list[Update] = []
         self.stack = self._stack("adapterImage")
 
     @classmethod
-    def seeded(cls) -> "World":
+    def seeded(cls, faults: Faults | None = None) -> "World":
         """The world as somebody left it by hand: tag-only values in ESC, applied, no ledger."""
-        world = cls()
+        world = cls(faults or Faults())
         files = {"adapter/app.py": "good 1", "sink/app.py": "good", "cluster/Pulumi.yaml": "one"}
         world.commits["first"] = world.git.commit("Serve", files)
         world._by_hand(world.commits["first"])
@@ -116,6 +117,16 @@ class World:
     async def _neighbour(self, target: str) -> Ports:
         return self.ports(target)
 
+    def process(self, name: str) -> Process:
+        """A process that can be killed and stopped; it reaches the world by `gated(ports)`."""
+        self.processes.append(Process(name))
+        return self.processes[-1]
+
+    @property
+    def busy(self) -> bool:
+        """Whether an update holds the stack."""
+        return self.stack.busy
+
     def change_target(self, **changes: object) -> None:
         """Change the adapter's target."""
         self.targets[self.target.name] = replace(self.target, **changes)  # type: ignore[arg-type] # tests name real fields
@@ -163,6 +174,7 @@ class World:
             self.resources,
             self.updates,
             self.held_by,
+            self.running,
         )
 
     def _by_hand(self, commit: Commit) -> None:

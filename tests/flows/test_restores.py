@@ -32,7 +32,7 @@ async def restored(world: World, name: str) -> Outcome:
     assert world.value == value
     assert world.runs() == running
     assert world.resources[0].recorded == world.deployment.image
-    assert not world.held_by
+    assert not world.busy
     return outcome
 
 

@@ -1,0 +1,171 @@
+"""Processes in virtual time: killed, they never run on; stopped, they go on later.
+
+A process meets the world only through its ports, so that is where it is frozen: at a gate before
+and after every call.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar, cast
+
+from slipway.ports import Ports
+
+T = TypeVar("T")
+
+CURRENT: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
+
+
+class Process:
+    """One process of the operating system, with the children that it has started."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.gone = False
+        """Whether the story is over, and what a dead process was doing is being cleared away."""
+        self.children: list[Process] = []
+        self.handlers: dict[int, Any] = {}
+        self.tasks: list[asyncio.Task[Any]] = []
+        self._resumed: asyncio.Future[None] | None = None
+        self._pending: list[int] = []
+
+    def start(self, story: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run a coroutine, and whatever it starts, as this process."""
+        context = contextvars.copy_context()
+        context.run(CURRENT.set, self)
+        task = asyncio.get_running_loop().create_task(story, name=self.name, context=context)
+        self.tasks.append(task)
+        return task
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing of it moves."""
+        return self.dead or self._resumed is not None
+
+    async def breathe(self) -> None:
+        """Go on only while the process is allowed to."""
+        while self.dead or self._resumed is not None:
+            if self.gone:
+                raise asyncio.CancelledError
+            waiting = self._resumed or asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                self.gone = self.dead
+                raise
+
+    def kill(self) -> None:
+        """SIGKILL: the kernel asks each child to end (PR_SET_PDEATHSIG)."""
+        self.dead = True
+        for each in self.children:
+            each.signal(signal.SIGINT)
+
+    def lose_power(self) -> None:
+        """The machine stops: the children with it."""
+        self.dead = True
+        for each in self.children:
+            each.lose_power()
+
+    def stop(self) -> None:
+        """SIGSTOP: the children run on."""
+        if self._resumed is None:
+            self._resumed = asyncio.get_running_loop().create_future()
+
+    def resume(self) -> None:
+        """SIGCONT; signals sent meanwhile arrive now."""
+        if self._resumed is not None:
+            self._resumed.set_result(None)
+            self._resumed = None
+        pending, self._pending = self._pending, []
+        for each in pending:
+            self.signal(each)
+
+    def signal(self, number: int) -> None:
+        """Deliver SIGTERM or SIGINT: the run is cancelled, unless the process ignores them."""
+        if self.dead or self.handlers.get(number) is signal.SIG_IGN:
+            return
+        if self._resumed is not None:
+            self._pending.append(number)
+            return
+        for each in self.tasks:
+            each.cancel()
+
+
+class ProcessSignals:
+    """Stands in for the module `signal`, with handlers for each process."""
+
+    SIGTERM, SIGINT, SIG_IGN = signal.SIGTERM, signal.SIGINT, signal.SIG_IGN
+
+    @staticmethod
+    def signal(number: int, handler: Any) -> Any:
+        process = CURRENT.get()
+        if process is None:
+            raise ValueError("signal only works in main thread of the main interpreter")
+        before = process.handlers.get(number, signal.SIG_DFL)
+        process.handlers[number] = handler
+        return before
+
+
+class Gate(Protocol):
+    """What stands between a process and the world, around each call of a port."""
+
+    async def before(self, effect: str) -> None: ...
+    async def after(self, effect: str, result: object) -> None: ...
+
+
+class Breathing:
+    """A gate that only holds dead and stopped processes."""
+
+    async def before(self, effect: str) -> None:
+        del effect
+        if (process := CURRENT.get()) is not None:
+            await process.breathe()
+
+    async def after(self, effect: str, result: object) -> None:
+        del result
+        await self.before(effect)
+
+
+class _Gated:
+    """A port behind a gate; what is not a coroutine function passes as it is."""
+
+    def __init__(self, name: str, port: object, gate: Gate) -> None:
+        self._name, self._port, self._gate = name, port, gate
+
+    def __getattr__(self, method: str) -> Any:
+        function = getattr(self._port, method)
+        if not inspect.iscoroutinefunction(function):
+            return function
+        wrapped = _around(function, f"{self._name}.{method}", self._gate)
+        setattr(self, method, wrapped)
+        return wrapped
+
+
+def _around(
+    function: Callable[..., Coroutine[Any, Any, T]], effect: str, gate: Gate
+) -> Callable[..., Coroutine[Any, Any, T]]:
+    async def call(*args: Any, **kwargs: Any) -> T:
+        await gate.before(effect)
+        result = await function(*args, **kwargs)
+        await gate.after(effect, result)
+        return result
+
+    return call
+
+
+NAMES = ("source", "builder", "registry", "config", "stack", "cluster", "ledger")
+
+
+def gated(ports: Ports, gate: Gate | None = None) -> Ports:
+    """The same ports behind a gate; neighbours' too."""
+    stands = gate or Breathing()
+
+    async def neighbour(target: str) -> Ports:
+        return gated(await ports.neighbour(target), stands)
+
+    wrapped = {name: cast("Any", _Gated(name, getattr(ports, name), stands)) for name in NAMES}
+    return replace(ports, **wrapped, neighbour=neighbour)
