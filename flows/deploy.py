@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from blocks.loading import connected
 from flows.parameters import CommitField, DeployOptions, as_request, name_deploy
 from flows.recover import finish_others
-from flows.rolling_out import refuse, roll_out
+from flows.rolling_out import ending_in_order, refuse, roll_out
 from flows.states import as_prefect_state, refusing, was_retried
 from slipway.domain.release import Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
@@ -81,7 +81,7 @@ async def _deploy(ports: Ports, record: Record) -> None:
         accepted=image.accepted,
         notes=note_alias(image, commit),
     )
-    async with held_for(ports, record):
+    async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)
         chosen = await choose_program(ports, commit, image_only=False)
         async with open_program(ports, chosen) as program:

@@ -43,8 +43,7 @@ async def finish_all(ports: Ports) -> list[Outcome]:
         return [
             await finish(ports, release, lease.fence)
             for release in await ports.ledger.unfinished(str(ports.target.stack))
-            # Before the decision a release holds nothing, and its process may well be alive.
-            if release.phase.reached(Phase.DECIDED)
+            if _was_begun(release)
         ]
 
 
@@ -54,7 +53,7 @@ async def finish_others(ports: Ports, mine: Release) -> None:
     Raises when something does that can't be finished yet.
     """
     for release in await ports.ledger.unfinished(mine.stack):
-        if release.id == mine.id or not release.phase.reached(Phase.DECIDED):
+        if release.id == mine.id or not _was_begun(release):
             continue
         outcome = await finish(ports, release, mine.fence)
         if outcome.release.unproven:
@@ -62,6 +61,11 @@ async def finish_others(ports: Ports, mine: Release) -> None:
                 f"release {release.id} at {release.target} stands open and could not be finished "
                 f"({outcome.release.reason}): mend that, then slipway recover {release.target}"
             )
+
+
+def _was_begun(release: Release) -> bool:
+    """Whether it has held the lease, which is ours now; if not, its process may wait for it."""
+    return release.fence > 0
 
 
 async def finish(ports: Ports, release: Release, fence: int) -> Outcome:

@@ -14,7 +14,7 @@ from flows.parameters import (
     name_rollback,
 )
 from flows.recover import finish_others
-from flows.rolling_out import refuse, roll_out
+from flows.rolling_out import ending_in_order, refuse, roll_out
 from flows.states import as_prefect_state, refusing, was_retried
 from slipway.domain.release import PREVIOUS, Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
@@ -71,7 +71,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
 async def _roll_back(ports: Ports, record: Record) -> None:
     request = record.release.request
     await preflight(ports, request.options)
-    async with held_for(ports, record):
+    async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)
         commit, image = await choose_image(ports, request.wanted)
         await record.note(

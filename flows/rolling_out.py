@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import PublishedImage
@@ -121,11 +121,7 @@ def _expectation(ports: Ports, record: Record, image: PublishedImage) -> Expecta
 
 async def leave_open(record: Record, error: SlipwayError) -> None:
     """End honestly without a proof; recovery goes on observing, or has taken over already."""
-    if isinstance(error, LeaseLost):
-        await record.look_again()
-        return
-    await record.note(unproven=True)
-    await record.to(State.NEEDS_ATTENTION, reason(error))
+    await _needs_attention(record, error, reason(error), unproven=True)
 
 
 async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
@@ -171,25 +167,48 @@ def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) ->
 
 async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
     """A restore that could not be finished stays open for recovery, unless a person must decide."""
-    if isinstance(error, LeaseLost):
-        await record.look_again()
-        return
-    await record.note(unproven=not isinstance(error, FOR_A_PERSON))
-    await record.to(State.NEEDS_ATTENTION, f"{because}; restoring failed: {reason(error)}")
+    why = f"{because}; restoring failed: {reason(error)}"
+    await _needs_attention(record, error, why, unproven=not isinstance(error, FOR_A_PERSON))
+
+
+async def _needs_attention(
+    record: Record, error: SlipwayError, why: str, *, unproven: bool
+) -> None:
+    """Record an end without a proof; a ledger that can't take it leaves the release open."""
+    try:
+        if isinstance(error, LeaseLost):
+            await record.look_again()
+            return
+        await record.note(unproven=unproven)
+        await record.to(State.NEEDS_ATTENTION, why)
+    except SlipwayError as failed:
+        log.error("%s could not be recorded (%s): recovery finishes it", why, failed)  # noqa: TRY400 - one sentence says it
+
+
+@contextlib.asynccontextmanager
+async def ending_in_order(record: Record) -> AsyncIterator[None]:
+    """Record a refusal before the lease is given back: the next holder must not find it open."""
+    try:
+        yield
+    except BaseException as error:
+        await refuse(record, error)
+        raise
 
 
 async def refuse(record: Record, cause: BaseException) -> None:
-    """End a release that has changed nothing that deploys."""
+    """End a release that has changed nothing that deploys; any other is left as it is."""
     if isinstance(cause, LeaseLost):
         await record.look_again()
-    elif record.release.state is not State.RELEASING:
-        return
-    elif isinstance(cause, SlipwayError):
-        await record.to(State.REFUSED, reason(cause))
-    elif isinstance(cause, Exception):
-        await record.to(State.REFUSED, f"crashed: {type(cause).__name__}: {cause}")
-    else:
-        await record.to(State.REFUSED, reason(Interrupted("the run was cancelled before the pin")))
+    elif record.release.state is State.RELEASING and not _may_have_pinned(record, cause):
+        await record.to(State.REFUSED, _why_refused(cause))
+
+
+def _why_refused(cause: BaseException) -> str:
+    if isinstance(cause, SlipwayError):
+        return reason(cause)
+    if isinstance(cause, Exception):
+        return f"crashed: {type(cause).__name__}: {cause}"
+    return reason(Interrupted("the run was cancelled before the pin"))
 
 
 @contextlib.contextmanager

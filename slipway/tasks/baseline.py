@@ -107,7 +107,8 @@ async def adopt_what_runs(ports: Ports) -> None:
     except SlipwayError as error:
         log.info("what runs at %s could not be looked at: %s", ports.target.name, error)
         return
-    if found is not None:
+    # Looking may have taken long: what a release has put there meanwhile is not foreign.
+    if found is not None and await ports.ledger.history(ports.target.name) == history:
         image, accepted = found
         adopted = await ports.ledger.adopt(ports.target, image, accepted)
         log.info("adopted what runs at %s: %s, release %s", ports.target.name, image, adopted.id)

@@ -35,9 +35,13 @@ async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
 
 @contextlib.asynccontextmanager
 async def held_for(ports: Ports, record: Record) -> AsyncIterator[None]:
-    """Hold the stack's lease for a release, which from now on carries its fence."""
+    """Hold the stack's lease for a release, which from now on carries its fence.
+
+    Renewed once the fence is recorded: whoever takes the lease after that finds the release by it.
+    """
     async with stack_lease(ports, record.release.id) as lease:
         await record.note(fence=lease.fence)
+        await ports.ledger.renew(lease, LEASE_SECONDS)
         yield
 
 

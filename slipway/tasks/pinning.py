@@ -35,14 +35,17 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
     """Write the way back over our own value; the revision to apply.
 
     Needs no cluster. Safe to do again: a value that is the way back already is left alone; a third
-    value, which somebody else wrote, is too, and raises `ConfigConflict`.
+    value, which somebody else wrote, is too, and raises `ConfigConflict`. While the pin's own write
+    may still be on its way, a value that is right already is written again: the new revision makes
+    the ETag of that write stale.
     """
     key = ports.target.config_key
     now = await ports.config.read(key)
-    if now.value == baseline.way_back:
+    is_back = now.value == baseline.way_back
+    if is_back and record.release.phase is not Phase.PINNING:
         log.info("ESC key %s is back at %s already", key, baseline.way_back)
         return now.revision
-    if now.value != record.release.image:
+    if not is_back and now.value != record.release.image:
         raise ConfigConflict(
             f"ESC key {key} is {now.value!r} since revision {now.revision} by "
             f"{now.author or 'unknown'}, neither {record.release.image} nor what stood there "

@@ -38,6 +38,10 @@ class Record:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
             await show_progress(self.release)
 
+    async def check_fence(self) -> None:
+        """`LeaseLost` when the release was taken over since the last save; before each effect."""
+        await self.note()
+
     async def to(self, state: State, reason: str = "") -> None:
         """Commit another state; an end is logged with its reason."""
         self.release = await self._ledger.save(self.release.to(state, reason))

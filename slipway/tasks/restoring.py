@@ -53,11 +53,13 @@ async def reapply(
         narrowed = replace(whole, only=baseline.urn)
         message = update_message(record.release, "restore", commit, revision)
         if baseline.urn:
+            await record.check_fence()
             await ports.stack.refresh(narrowed, message)
         chosen = narrowed if record.release.request.options.only_image else whole
         if not exact:
             wanted = ImageChange(baseline.urn, expected.container, expected.image)
             chosen = await _guarded(ports, record, chosen, wanted, state)
+        await record.check_fence()
         await up(ports, chosen, message, expected)
 
 
@@ -113,6 +115,7 @@ async def align(ports: Ports, record: Record) -> None:
     assert revision is not None  # noqa: S101 - recorded with the pin
     async with open_program(ports, commit) as program:
         narrowed = ProgramRevision(program.tree, commit, revision, only=_urn(release))
+        await record.check_fence()
         await ports.stack.refresh(narrowed, update_message(release, "align", commit, revision))
 
 

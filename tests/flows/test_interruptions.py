@@ -6,9 +6,11 @@ from collections.abc import Awaitable
 import pytest
 
 from flows import deploy, recover, rollback
-from slipway.domain.release import Outcome, State
-from slipway.errors import ApplyFailed, Unreachable
+from slipway.domain.release import Kind, Outcome, Release, State
+from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
 from slipway.tasks.lease import LEASE_SECONDS
+from tests.fakes.faults import raising
+from tests.fakes.processes import Process, gated
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request
 
 
@@ -69,32 +71,25 @@ async def test_a_cancel_after_the_pin_ends_restored(moment: str, effect: str) ->
     assert newest.reason.startswith("cancelled: ")
     assert world.value == value
     assert world.runs() == running
-    assert not world.held_by
+    assert not world.busy
     assert await world.ledger.holder(str(world.target.stack)) is None
 
 
 async def dead(world: World, name: str, moment: str, effect: str) -> None:
-    """A process dies at an effect: its coroutine stops there for ever, its lease is not renewed."""
+    """The machine stops at an effect: nothing of the process and its children ever runs on."""
     stopped = asyncio.Event()
+    process = world.process("deploy")
 
     async def die() -> None:
+        process.lose_power()
         stopped.set()
-        await asyncio.get_running_loop().create_future()
+        await process.breathe()
 
     register = world.faults.before if moment == "before" else world.faults.after
     register(effect, die)
-    task = asyncio.ensure_future(deploying(world, name))
+    request = deploy_request(world.commits[name].sha)
+    process.start(deploy.release(gated(world.ports()), request))
     await stopped.wait()
-    for each in asyncio.all_tasks() - {asyncio.current_task(), task}:
-        each.cancel()
-    world.dead.append(task)
-
-
-async def orphan_ends(world: World) -> None:
-    """Pulumi's lease of a dead update runs out, five minutes later."""
-    await asyncio.sleep(300)
-    world.held_by.clear()
-    world.stack.somebody_updates("slipway, killed")
 
 
 @pytest.mark.parametrize(
@@ -118,14 +113,12 @@ async def test_a_dead_process_leaves_what_recovery_finishes(
     world = World.seeded()
     first = world.digest_of("first")
     await dead(world, name, moment, effect)
-    orphan = asyncio.ensure_future(orphan_ends(world)) if world.held_by else None
 
     [outcome] = await recover.finish_all(world.ports())
 
     assert outcome.state is end, outcome.release.reason
     assert world.runs() == {world.digest_of("second") if end is State.LIVE else first}
     assert world.resources[0].recorded == world.deployment.image == world.value
-    assert orphan is None or orphan.done()
 
 
 async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left() -> None:
@@ -250,7 +243,142 @@ async def test_a_release_whose_lease_was_taken_over_does_nothing_more() -> None:
     outcome = await release
 
     assert outcome.state is not State.RELEASING
-    assert not world.held_by
+    assert not world.busy
+
+
+Stopped = tuple[Process, asyncio.Task[Outcome]]
+
+
+async def stopped_at(world: World, name: str, effect: str, *, in_restore: bool = False) -> Stopped:
+    """A process that is stopped just before an effect, and whose lease has run out."""
+    process, stopped = world.process("deploy"), asyncio.Event()
+
+    async def stop() -> None:
+        process.stop()
+        stopped.set()
+        await process.breathe()
+
+    def arm() -> None:
+        world.faults.before(effect, stop)
+
+    if in_restore:
+        world.faults.before("cluster.evidence", arm)
+    else:
+        arm()
+    release = deploy.release(gated(world.ports()), deploy_request(world.commits[name].sha))
+    task = process.start(release)
+    await stopped.wait()
+    await asyncio.sleep(LEASE_SECONDS * 2)
+    return process, task
+
+
+async def test_a_write_to_esc_that_was_held_up_does_not_pass_recovery() -> None:
+    world = World.seeded()
+    value = world.value
+    process, task = await stopped_at(world, "second", "config.write")
+    await recover.finish_all(world.ports())
+
+    process.resume()
+    await asyncio.wait({task})
+
+    assert world.value == value
+    assert world.runs() == {world.digest_of("first")}
+
+
+async def test_a_restore_that_was_taken_over_completes_at_most_what_it_had_sent() -> None:
+    world = World.seeded()
+    process, task = await stopped_at(world, "crashing", "config.write", in_restore=True)
+    world.held_by.append("bob")
+    recovery = asyncio.ensure_future(recover.finish_all(world.ports()))
+    await asyncio.sleep(LEASE_SECONDS)
+    updates = len(world.updates)
+
+    process.resume()
+    await asyncio.sleep(LEASE_SECONDS)
+    world.held_by.clear()
+    await asyncio.wait({task, recovery})
+
+    [recovered] = recovery.result()
+    assert recovered.state is State.RESTORED, recovered.release.reason
+    assert {"fence=2 " in each.message for each in world.updates[updates:]} == {True}
+
+
+async def test_a_release_stopped_while_it_decides_changes_nothing_once_another_has_begun() -> None:
+    world = World.seeded()
+    process, ours = await stopped_at(world, "second", "stack.preview")
+
+    outcome = await deploying(world, "third")
+    process.resume()
+    await asyncio.wait({ours})
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert ours.result().state is State.REFUSED
+    assert world.value == reference_of(world, "third")
+
+
+async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_recovery() -> None:
+    """Never refused: the pin has been made, and recovery must take it back."""
+    world = World.seeded()
+    value = world.value
+    save, failing = world.ledger.save, iter([False] * 6 + [True] * 3 + [False] * 99)
+
+    async def flapping(release: Release) -> Release:
+        if next(failing):
+            raise Unreachable("the ledger did not answer")
+        return await save(release)
+
+    world.ledger.save = flapping  # type: ignore[method-assign] # planted
+    outcome = await deploying(world, "second")
+    pinned = world.value
+
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert pinned == reference_of(world, "second")
+    assert outcome.release.is_open
+    assert recovered.state is State.RESTORED
+    assert world.value == value
+
+
+async def test_what_a_release_has_put_there_meanwhile_is_not_adopted() -> None:
+    world = World.seeded()
+    process, stopped = world.process("deploy"), asyncio.Event()
+
+    async def stop() -> None:
+        process.stop()
+        stopped.set()
+        await process.breathe()
+
+    world.faults.before("registry.find", stop)
+    release = deploy.release(gated(world.ports()), deploy_request(world.commits["third"].sha))
+    ours = process.start(release)
+    await stopped.wait()
+    await deploying(world, "second")
+
+    process.resume()
+    await asyncio.wait({ours})
+
+    rows = [each.kind for each in await world.ledger.history(world.target.name)]
+    assert rows.count(Kind.ADOPTED) == 1
+
+
+async def test_a_process_that_dies_while_it_decides_leaves_nothing_open() -> None:
+    world = World.seeded()
+    await dead(world, "second", "before", "stack.preview")
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert outcome.state is State.REFUSED
+    assert not await world.ledger.unfinished(str(world.target.stack))
+
+
+async def test_a_refusal_keeps_its_own_reason_although_others_wait_for_the_stack() -> None:
+    """The end is recorded before the lease is given back, so nobody finds the release open."""
+    world = World.seeded()
+    world.faults.before("stack.preview", raising(PreviewFailed("no such resource")))
+
+    outcomes = await asyncio.gather(deploying(world, "second"), deploying(world, "third"))
+
+    assert [each.code for each in outcomes] == ["preview-failed", "proven"]
 
 
 async def test_a_lease_lasts_longer_than_its_renewals_are_apart() -> None:
