@@ -73,7 +73,7 @@ async def _deploy(ports: Ports, record: Record) -> None:
     await record.note(Phase.RESOLVED, commit=commit)
     await require_releasable(ports, commit)
     await preflight(ports, request.options)
-    image = await publish(ports, commit, adopt=request.options.adopt_image)
+    image = await publish(ports, record, commit, adopt=request.options.adopt_image)
     await record.note(
         Phase.PUBLISHED,
         digest=image.digest,

@@ -67,6 +67,7 @@ def release_record(release: Release) -> dict[str, Any]:
         "esc_revision": release.esc_revision,
         "update_version": release.update_version,
         "unproven": release.unproven,
+        "journal": str(release.journal),
         "notes": list(release.notes),
     }
 

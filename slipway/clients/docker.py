@@ -52,9 +52,9 @@ class DockerBuilder:
         )
         try:
             await self._run(lambda call: call.api.ping(), self.check_within, late)
-        except APIError as error:
+        except EngineRefused as error:
             raise Unreachable(
-                f"the Docker engine does not serve us: {error.explanation or error}; check its log"
+                f"the Docker engine does not serve us: {error}; check its log"
             ) from error
 
     async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import logging
 
 from slipway.domain.change import ImageChange, require_image_only
 from slipway.domain.image import Digest
+from slipway.domain.journal import intent, observed
 from slipway.domain.release import Phase
 from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads
 from slipway.errors import ApplyFailed, StackBusy
@@ -87,11 +88,8 @@ async def apply(
             await guard(ports, record, program, wanted, state)
             decided_at = version
         await record.note(Phase.APPLYING)
-        message = update_message(
-            record.release, record.release.kind, program.commit, program.config_revision
-        )
         try:
-            applied = await up(ports, program, message, expected)
+            applied = await up(ports, record, program, record.release.kind, expected)
         except StackBusy as error:
             log.info("%s: waiting", error)
             continue
@@ -102,27 +100,49 @@ async def apply(
 
 
 async def up(
-    ports: Ports, program: ProgramRevision, message: str, expected: Expectation
+    ports: Ports, record: Record, program: ProgramRevision, verb: str, expected: Expectation
 ) -> Applied:
     """One `pulumi up`, stopped as soon as the cluster shows that its image can't become good.
 
     Its success is never the proof; its failure is `ApplyFailed`, or `ImageDisproven` with evidence.
     """
+    message = await announce(ports, record, "up", program, verb)
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch_for_trouble(ports, expected, stop))
     try:
-        applied = await ports.stack.up(program, message, stop)
+        async with record.observing("up"):
+            applied = await ports.stack.up(program, message, stop)
     finally:
         watching.cancel()
         [result] = await asyncio.gather(watching, return_exceptions=True)
         if isinstance(result, Exception):
             log.error("nobody watched the pods during the update", exc_info=result)
+    done = observed("up", succeeded=applied.succeeded, version=applied.version, why=applied.why)
+    await record.journal(done)
     if applied.succeeded:
         return applied
     if isinstance(result, tuple):
         judgement, seen = result
         raise await disproven(ports, seen, judgement)
     raise ApplyFailed(f"pulumi up of stack {ports.target.stack} failed: {applied.why}")
+
+
+async def announce(
+    ports: Ports, record: Record, step: str, program: ProgramRevision, verb: str
+) -> str:
+    """Journal that the stack is about to be changed; the message that the update is to bear.
+
+    It names the journal's head, so that the stack's history witnesses what the ledger holds.
+    """
+    told = intent(
+        step,
+        verb=verb,
+        program=str(program.commit),
+        esc_revision=program.config_revision,
+        only=program.only,
+    )
+    await record.journal(told)
+    return update_message(record.release, verb, await ports.ledger.identity(), program)
 
 
 async def _watch_for_trouble(

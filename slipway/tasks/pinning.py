@@ -3,6 +3,7 @@
 import logging
 
 from slipway.domain.config import ConfigSnapshot
+from slipway.domain.journal import Note, intent, observed
 from slipway.domain.release import Baseline, Phase
 from slipway.errors import ConfigConflict
 from slipway.ports import Ports
@@ -19,14 +20,17 @@ async def pin(ports: Ports, record: Record, before: ConfigSnapshot) -> int:
     `ConfigConflict` when the environment changed since: then nothing of ours was written.
     """
     image = record.release.image
-    await record.note(Phase.PINNING)
     if before.value == image:
         log.info("ESC key %s holds %s already", before.key, image)
-        written = before
-    else:
+        await record.note(Phase.PINNING)
+        await record.note(Phase.PINNED, esc_revision=before.revision)
+        return before.revision
+    await record.note(Phase.PINNING, _intent("pin", before, image))
+    async with record.observing("pin"):
         written = await ports.config.write(before, image)
-        log.info("ESC key %s is %s at revision %d", before.key, image, written.revision)
-    await record.note(Phase.PINNED, esc_revision=written.revision)
+    log.info("ESC key %s is %s at revision %d", before.key, image, written.revision)
+    done = observed("pin", revision=written.revision)
+    await record.note(Phase.PINNED, done, esc_revision=written.revision)
     return written.revision
 
 
@@ -44,6 +48,7 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
     is_back = now.value == baseline.way_back
     if is_back and record.release.phase is not Phase.PINNING:
         log.info("ESC key %s is back at %s already", key, baseline.way_back)
+        await record.journal(observed("unpin", revision=now.revision, already=True))
         return now.revision
     if not is_back and now.value != record.release.image:
         raise ConfigConflict(
@@ -52,6 +57,15 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
             "before, so it was left alone: decide which image is right, then slipway deploy or "
             f"rollback {ports.target.name}"
         )
-    written = await ports.config.write(now, baseline.way_back)
+    await record.journal(_intent("unpin", now, baseline.way_back))
+    async with record.observing("unpin"):
+        written = await ports.config.write(now, baseline.way_back)
     log.info("ESC key %s is back at %s, revision %d", key, baseline.way_back, written.revision)
+    await record.journal(observed("unpin", revision=written.revision))
     return written.revision
+
+
+def _intent(step: str, before: ConfigSnapshot, value: str | None) -> Note:
+    return intent(
+        step, key=str(before.key), value=value, instead_of=before.value, over=before.revision
+    )

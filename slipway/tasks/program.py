@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway.domain.commit import Commit
+from slipway.domain.journal import Anchor, Head
 from slipway.domain.release import Release
-from slipway.ports import Ports, StackUpdate
+from slipway.ports import Ports, ProgramRevision, StackUpdate
 
 log = logging.getLogger(__name__)
 
 _PROGRAM = re.compile(r"\bprogram=([0-9a-f]{40})\b")
 _ESC = re.compile(r"\besc=([0-9]+)\b")
 _RELEASE = re.compile(r"\brelease=([0-9A-Za-z-]+)\b")
+_LEDGER = re.compile(r"\bledger=([0-9a-f]+)\b")
+_JOURNAL = re.compile(r"\bjournal=([0-9]+:[0-9a-f]{64})\b")
+SHORT_NAME = 8
+"""Characters of the ledger's name that a message bears: enough to tell two ledgers apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,13 @@ class Program:
     commit: Commit
 
 
-def update_message(release: Release, verb: str, program: Commit, config_revision: int) -> str:
+def update_message(release: Release, verb: str, ledger: str, program: ProgramRevision) -> str:
     """What an update of ours says about itself in the stack's history; read back by the below."""
     commit = release.commit.short if release.commit else "-"
     return (
         f"slipway {verb} {commit} at {release.target} release={release.id} fence={release.fence} "
-        f"program={program} esc={config_revision}"
+        f"program={program.commit} esc={program.config_revision} ledger={ledger[:SHORT_NAME]} "
+        f"journal={release.journal}"
     )
 
 
@@ -48,6 +54,16 @@ def config_revision_of(update: StackUpdate | None) -> int | None:
     """The ESC revision that an update of ours was pinned to."""
     found = _ESC.search(update.message) if update else None
     return int(found.group(1)) if found else None
+
+
+def anchor_of(update: StackUpdate, ledger: str, stack: str) -> Anchor | None:
+    """Where a journal stood when its release made this update; None for any other update."""
+    release, head = _RELEASE.search(update.message), _JOURNAL.search(update.message)
+    whose = _LEDGER.search(update.message)
+    if release is None or head is None or whose is None or not ledger.startswith(whose.group(1)):
+        return None
+    where = f"update {update.version} of stack {stack}"
+    return Anchor(release.group(1), Head.parse(head.group(1)), where)
 
 
 def is_of(update: StackUpdate | None, release: Release) -> bool:

@@ -4,6 +4,7 @@ import logging
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.journal import intent, observed
 from slipway.domain.publication import (
     BUILD_INPUTS_LABEL,
     REVISION_LABEL,
@@ -17,18 +18,21 @@ from slipway.errors import PushFailed
 from slipway.ports import Ports
 from slipway.tasks.policies import repeatable
 from slipway.tasks.preflight import check_publishing, require
+from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
 
 
-async def publish(ports: Ports, commit: Commit, *, adopt: bool = False) -> PublishedImage:
+async def publish(
+    ports: Ports, record: Record, commit: Commit, *, adopt: bool = False
+) -> PublishedImage:
     """The commit's image in the registry: what is there already, else built and pushed."""
     image = await find_published(ports, commit, adopt=adopt)
     if image is None:
         await require_publishable(ports)
         inputs = await ports.source.build_inputs(commit, ports.target.service)
         image_id = await build(ports, commit, inputs)
-        image = await push(ports, commit, image_id)
+        image = await push(ports, record, commit, image_id)
     reference = ImageReference(image.repository, commit.sha)
     await ports.ledger.record_published(reference, image.digest)
     return image
@@ -93,15 +97,18 @@ async def build(ports: Ports, commit: Commit, build_inputs: str) -> str:
 
 
 @repeatable("push the image")
-async def push(ports: Ports, commit: Commit, image_id: str) -> PublishedImage:
+async def push(ports: Ports, record: Record, commit: Commit, image_id: str) -> PublishedImage:
     """Push under the commit's tag unless it has appeared meanwhile, and read back what is there."""
     reference = ImageReference(ports.target.service.repository, commit.sha)
     if (there := await ports.registry.find(reference)) is not None:
         # An earlier try may have got through although its answer was lost.
         require_deployable(there, commit, await find_origin(ports, there, commit), adopt=False)
         return there
-    digest = await ports.builder.push(image_id, reference)
-    image = await _read_back(ports, reference, digest)
+    await record.journal(intent("push", reference=str(reference), image=image_id))
+    async with record.observing("push"):
+        digest = await ports.builder.push(image_id, reference)
+        image = await _read_back(ports, reference, digest)
+    await record.journal(observed("push", digest=str(digest)))
     log.info("pushed %s: %s", reference, image.digest)
     return image
 

@@ -1,13 +1,17 @@
 """The release's row in the ledger, while the release is worked on."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from slipway.domain.release import Outcome, Phase, Release, Request, State
+from slipway.domain.journal import Note, observed
+from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
 from slipway.domain.rollout import Proof
+from slipway.errors import SlipwayError
 from slipway.ports import Ledger, Ports
 from slipway.tasks.policies import repeatable
 from slipway.tasks.report import show_progress
@@ -30,17 +34,20 @@ class Record:
         """What has proven the image that runs at its end, once something has."""
         self._times = [(release.phase.value, asyncio.get_running_loop().time())]
 
-    async def note(self, phase: Phase | None = None, **facts: Any) -> None:
-        """Commit facts, and the phase that is about to begin."""
+    async def note(self, phase: Phase | None = None, *entries: Note, **facts: Any) -> None:
+        """Commit facts, the phase that is about to begin, and what the journal tells of it.
+
+        An intent is committed by this before its effect is tried.
+        """
         changed = replace(self.release, **facts)
-        self.release = await self._ledger.save(changed.at(phase) if phase else changed)
+        self.release = await self._ledger.save(changed.at(phase) if phase else changed, *entries)
         if phase is not None:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
             await show_progress(self.release)
 
-    async def check_fence(self) -> None:
-        """`LeaseLost` when the release was taken over since the last save; before each effect."""
-        await self.note()
+    async def journal(self, *entries: Note) -> None:
+        """Commit what the journal is to tell, and nothing else."""
+        self.release = await self._ledger.save(self.release, *entries)
 
     async def to(self, state: State, reason: str = "") -> None:
         """Commit another state; an end is logged with its reason."""
@@ -49,10 +56,20 @@ class Record:
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)
 
+    @contextlib.asynccontextmanager
+    async def observing(self, step: str) -> AsyncIterator[None]:
+        """Journal whatever an effect raises; one that ends well is noted with what came of it."""
+        try:
+            yield
+        except BaseException as error:
+            # Only a witness: what is raised decides, also where nothing can be written any more.
+            with contextlib.suppress(SlipwayError):
+                await self.journal(observed(step, failed=_told(error)))
+            raise
+
     async def look_again(self) -> None:
         """Read the row as whoever took the release over has left it."""
-        rows = await self._ledger.history(self.release.target)
-        self.release = next((each for each in rows if each.id == self.release.id), self.release)
+        self.release = await self._ledger.find(self.release.id) or self.release
         log.warning("release %s was taken over: it is %s", self.release.id, self.release.state)
 
     @property
@@ -65,6 +82,10 @@ class Record:
     def outcome(self) -> Outcome:
         """How it ended, or stands."""
         return Outcome(self.release)
+
+
+def _told(error: BaseException) -> str:
+    return reason(error) if isinstance(error, SlipwayError) else type(error).__name__
 
 
 @repeatable("open the release")

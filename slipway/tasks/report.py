@@ -114,6 +114,7 @@ def release_report(
         ("ESC revision", _arrow(baseline.config_revision if baseline else None, release)),
         ("Pulumi update", str(release.update_version or "")),
         ("program", f"`{release.program}`" if release.program else ""),
+        ("journal", f"`{release.journal}`"),
         ("allowed beside", ", ".join(map(str, release.request.options.allow_changes))),
     ]
     parts = [

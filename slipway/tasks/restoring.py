@@ -4,13 +4,14 @@ import logging
 from dataclasses import replace
 
 from slipway.domain.change import ImageChange
+from slipway.domain.journal import observed
 from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.rollout import Expectation
 from slipway.errors import ChangeNotAllowed, SlipwayError
 from slipway.ports import Ports, ProgramRevision, StackState
-from slipway.tasks.applying import guard, up, wait_until_idle
+from slipway.tasks.applying import announce, guard, up, wait_until_idle
 from slipway.tasks.policies import once
-from slipway.tasks.program import is_of, open_program, update_message
+from slipway.tasks.program import is_of, open_program
 from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
@@ -51,16 +52,13 @@ async def reapply(
     async with open_program(ports, commit) as program:
         whole = ProgramRevision(program.tree, commit, revision)
         narrowed = replace(whole, only=baseline.urn)
-        message = update_message(record.release, "restore", commit, revision)
         if baseline.urn:
-            await record.check_fence()
-            await ports.stack.refresh(narrowed, message)
+            await _refresh(ports, record, narrowed, "restore")
         chosen = narrowed if record.release.request.options.only_image else whole
         if not exact:
             wanted = ImageChange(baseline.urn, expected.container, expected.image)
             chosen = await _guarded(ports, record, chosen, wanted, state)
-        await record.check_fence()
-        await up(ports, chosen, message, expected)
+        await up(ports, record, chosen, "restore", expected)
 
 
 def _is_ours(state: StackState, release: Release) -> bool:
@@ -115,8 +113,14 @@ async def align(ports: Ports, record: Record) -> None:
     assert revision is not None  # noqa: S101 - recorded with the pin
     async with open_program(ports, commit) as program:
         narrowed = ProgramRevision(program.tree, commit, revision, only=_urn(release))
-        await record.check_fence()
-        await ports.stack.refresh(narrowed, update_message(release, "align", commit, revision))
+        await _refresh(ports, record, narrowed, "align")
+
+
+async def _refresh(ports: Ports, record: Record, program: ProgramRevision, verb: str) -> None:
+    message = await announce(ports, record, "refresh", program, verb)
+    async with record.observing("refresh"):
+        await ports.stack.refresh(program, message)
+    await record.journal(observed("refresh"))
 
 
 def _urn(release: Release) -> str:

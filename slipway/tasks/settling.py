@@ -4,6 +4,7 @@ import logging
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.journal import intent, observed
 from slipway.domain.release import Kind
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
@@ -21,7 +22,7 @@ async def settle(ports: Ports, record: Record, image: PublishedImage) -> None:
     if record.release.kind is not Kind.DEPLOY or commit is None or not ports.target.moves_main:
         return
     try:
-        await move_main(ports, image, commit)
+        await move_main(ports, record, image, commit)
     except SlipwayError as error:
         note = f":{MAIN} of {image.repository} was not moved: {error}"
         log.warning("%s", note)
@@ -29,7 +30,7 @@ async def settle(ports: Ports, record: Record, image: PublishedImage) -> None:
 
 
 @repeatable("move :main")
-async def move_main(ports: Ports, image: PublishedImage, commit: Commit) -> None:
+async def move_main(ports: Ports, record: Record, image: PublishedImage, commit: Commit) -> None:
     """Point `:main` at the image unless that would move it backwards or sideways."""
     there = await ports.registry.find(ImageReference(image.repository, MAIN))
     if there is not None and there.digest == image.digest:
@@ -44,7 +45,12 @@ async def move_main(ports: Ports, image: PublishedImage, commit: Commit) -> None
             commit,
         )
         return
-    await ports.registry.tag(image, MAIN)
+    told = {"repository": image.repository, "tag": MAIN, "digest": str(image.digest)}
+    instead_of = str(there.digest) if there else None
+    await record.journal(intent("tag", **told, instead_of=instead_of))
+    async with record.observing("tag"):
+        await ports.registry.tag(image, MAIN)
+    await record.journal(observed("tag", digest=str(image.digest)))
     log.info(":%s of %s is %s", MAIN, image.repository, image.digest)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable
 import pytest
 
 from flows import deploy, recover, rollback
+from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Release, State
 from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
 from slipway.tasks.lease import LEASE_SECONDS
@@ -322,10 +324,10 @@ async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_reco
     value = world.value
     save, failing = world.ledger.save, iter([False] * 6 + [True] * 3 + [False] * 99)
 
-    async def flapping(release: Release) -> Release:
+    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
         if next(failing):
             raise Unreachable("the ledger did not answer")
-        return await save(release)
+        return await save(release, *entries)
 
     world.ledger.save = flapping  # type: ignore[method-assign] # planted
     outcome = await deploying(world, "second")

@@ -12,11 +12,12 @@ from slipway.clients.docker import DockerBuilder
 from slipway.clients.git import GitMirror
 from slipway.clients.registry import OciRegistry
 from slipway.domain.commit import Commit
-from slipway.domain.image import ImageReference
+from slipway.domain.image import ImageReference, PublishedImage
 from slipway.errors import BuildFailed, TagConflict
 from slipway.ports import Ports
-from slipway.tasks.publishing import publish
-from tests.fakes.world import World
+from slipway.tasks import publishing
+from slipway.tasks.record import open_record
+from tests.fakes.world import World, deploy_request
 from tests.sandbox.images.conftest import ImageSide
 from tests.sandbox.witness import copy_in_registry, digest_in_registry
 
@@ -34,6 +35,12 @@ def ports(
     service = replace(images.service(f"once-{next(_numbers)}"), source="https://example.invalid")
     target = replace(ports.target, service=service)
     return replace(ports, target=target, source=mirror, builder=builder, registry=registry)
+
+
+async def publish(ports: Ports, commit: Commit, *, adopt: bool = False) -> PublishedImage:
+    """Publish as a deploy does, for a release of its own."""
+    record = await open_record(ports, deploy_request(commit.sha))
+    return await publishing.publish(ports, record, commit, adopt=adopt)
 
 
 def without_builder(ports: Ports, images: ImageSide) -> Ports:
