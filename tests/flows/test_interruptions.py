@@ -8,12 +8,13 @@ import pytest
 from flows import deploy, recover, rollback
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.journal import Note
-from slipway.domain.release import Kind, Outcome, Release, State
+from slipway.domain.release import Kind, Outcome, Phase, Release, State
 from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
 from slipway.tasks.lease import LEASE_SECONDS
 from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request
+from tests.flows.dying import dead
 
 
 def deploying(world: World, name: str) -> Awaitable[Outcome]:
@@ -75,23 +76,6 @@ async def test_a_cancel_after_the_pin_ends_restored(moment: str, effect: str) ->
     assert world.runs() == running
     assert not world.busy
     assert await world.ledger.holder(str(world.target.stack)) is None
-
-
-async def dead(world: World, name: str, moment: str, effect: str) -> None:
-    """The machine stops at an effect: nothing of the process and its children ever runs on."""
-    stopped = asyncio.Event()
-    process = world.process("deploy")
-
-    async def die() -> None:
-        process.lose_power()
-        stopped.set()
-        await process.breathe()
-
-    register = world.faults.before if moment == "before" else world.faults.after
-    register(effect, die)
-    request = deploy_request(world.commits[name].sha)
-    process.start(deploy.release(gated(world.ports()), request))
-    await stopped.wait()
 
 
 @pytest.mark.parametrize(
@@ -322,10 +306,11 @@ async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_reco
     """Never refused: the pin has been made, and recovery must take it back."""
     world = World.seeded()
     value = world.value
-    save, failing = world.ledger.save, iter([False] * 6 + [True] * 3 + [False] * 99)
+    save, failing = world.ledger.save, iter([True] * 3 + [False] * 99)
 
     async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
-        if next(failing):
+        begun = release.phase.reached(Phase.APPLYING) or release.state is not State.RELEASING
+        if begun and next(failing):
             raise Unreachable("the ledger did not answer")
         return await save(release, *entries)
 

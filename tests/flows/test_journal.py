@@ -1,7 +1,6 @@
 """The journal of a release: every effect is announced before it, and told of afterwards."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +11,7 @@ from slipway.errors import ConfigConflict, PushFailed
 from slipway.tasks.program import anchor_of
 from tests.fakes.faults import raising
 from tests.fakes.world import World, deploy_request, rollback_request
+from tests.flows.dying import dead
 
 INTENT, SEEN = EntryKind.INTENT, EntryKind.OBSERVATION
 
@@ -143,7 +143,7 @@ async def test_every_update_of_ours_witnesses_the_journal_of_its_release() -> No
 @pytest.mark.parametrize("effect", ["config.write", "stack.up", "stack.server-side-apply"])
 async def test_recovery_goes_on_with_the_journal_of_the_dead(effect: str) -> None:
     world = World.seeded()
-    await dead_at(world, effect)
+    await dead(world, "second", "before", effect)
 
     await recover.finish_all(world.ports())
 
@@ -154,21 +154,3 @@ async def test_recovery_goes_on_with_the_journal_of_the_dead(effect: str) -> Non
     told = steps(entries)
     assert (INTENT, "pin") in told
     assert told[-1][0] is SEEN
-
-
-async def dead_at(world: World, effect: str) -> None:
-    """A process dies right before an effect, and its update, if any, ends by Pulumi's lease."""
-    stopped = asyncio.Event()
-    die: Callable[[], object] = stopped.set
-
-    async def stop() -> None:
-        die()
-        await asyncio.get_running_loop().create_future()
-
-    world.faults.before(effect, stop)
-    task = asyncio.ensure_future(deployed(world))
-    await stopped.wait()
-    for each in asyncio.all_tasks() - {asyncio.current_task(), task}:
-        each.cancel()
-    world.dead.append(task)
-    world.held_by.clear()
