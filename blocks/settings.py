@@ -157,7 +157,7 @@ class TargetSettings(Settings):
     apply_within: Seconds = Field(default=900, description="Seconds that one update may take.")
     allow_changes: list[str] = Field(
         default_factory=list,
-        description="Changes beside the image that a release may make, each as URN:path.",
+        description="Properties beside the image that a release may update, each as URN:path.",
     )
 
     namespace: str = Field(min_length=1, description="The Deployment's namespace.")
@@ -197,7 +197,7 @@ class TargetSettings(Settings):
             ready_within=self.ready_within,
             soak=self.soak,
             apply_within=self.apply_within,
-            allow_changes=tuple(Allowance.parse(each) for each in self.allow_changes),
+            allow_changes=tuple(Allowance.parse_standing(each) for each in self.allow_changes),
         )
 
     def _service(self) -> Service:

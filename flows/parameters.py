@@ -33,7 +33,7 @@ class DeployOptions(BaseModel):
     )
     allow_changes: list[str] = Field(
         default_factory=list,
-        description="Changes beside the image, each exactly as a refusal printed it: URN:path.",
+        description="Changes beside the image, each as a refusal printed it: URN:path@mark.",
     )
 
 
@@ -50,7 +50,7 @@ class RollbackOptions(BaseModel):
     )
     allow_changes: list[str] = Field(
         default_factory=list,
-        description="Changes beside the image, each exactly as a refusal printed it: URN:path.",
+        description="Changes beside the image, each as a refusal printed it: URN:path@mark.",
     )
 
 

@@ -17,9 +17,9 @@ Command = Callable[..., Any]
 
 
 class AllowanceType(click.ParamType[Allowance]):
-    """`URN:path`, as a refused preview prints it."""
+    """`URN:path@mark`, as a refusal prints it."""
 
-    name = "URN:PATH"
+    name = "URN:PATH@MARK"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -41,7 +41,7 @@ def _common(command: Command) -> Command:
             "allow_changes",
             type=AllowanceType(),
             multiple=True,
-            help="A change beside the image that is meant; may be given again.",
+            help="A change beside the image, as a refusal printed it; may be given again.",
         ),
         click.option("--no-way-back", is_flag=True, help="Go on although nothing could restore."),
     ):

@@ -4,6 +4,7 @@ One JSON object a line; the shapes are those of pulumi/pulumi sdk/go/common/apit
 line that can't be read leaves the preview incomplete: the guard must not miss a change.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -21,6 +22,7 @@ from slipway.domain.change import (
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in an input whose value is not known before the update (sdk/go plugin.rpc)."""
+_STEP = re.compile(r"""\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]""")
 _MARKUP = re.compile(r"<\{%.*?%\}>")
 
 
@@ -78,6 +80,7 @@ def _change(metadata: dict[str, Any]) -> ResourceChange:
         paths=_paths(metadata),
         containers=_containers(new) if metadata["type"] == DEPLOYMENT_TYPE else (),
         had_init_errors=bool(old.get("initErrors")),
+        values=_told(old.get("inputs"), new.get("inputs")),
     )
 
 
@@ -87,10 +90,44 @@ def _paths(metadata: dict[str, Any]) -> tuple[PathChange, ...]:
     if detailed:
         # `diffKind` in the event log, `kind` in the digest that `preview --json` prints.
         return tuple(
-            PathChange(path, str(each.get("diffKind") or each.get("kind") or "update"))
+            PathChange(
+                path,
+                str(each.get("diffKind") or each.get("kind") or "update"),
+                _values(metadata, path, "inputs" if each.get("inputDiff") else "outputs"),
+            )
             for path, each in sorted(detailed.items())
         )
-    return tuple(PathChange(str(name), "update") for name in metadata.get("diffs") or [])
+    return tuple(
+        PathChange(str(name), "update", _values(metadata, str(name), "inputs"))
+        for name in metadata.get("diffs") or []
+    )
+
+
+def _values(metadata: dict[str, Any], path: str, compared: str) -> str:
+    """What a property was, by the old inputs or outputs as the provider compared, and becomes."""
+    old, new = metadata.get("old") or {}, metadata.get("new") or {}
+    return _told(_at(old.get(compared), path), _at(new.get("inputs"), path))
+
+
+def _told(old: Any, new: Any) -> str:
+    """Stands for two values without telling them; empty when neither, or not all, is known."""
+    text = json.dumps([old, new], sort_keys=True)
+    if UNKNOWN in text or (old is None and new is None):
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a property path: `spec.ports[0].port`, `metadata.labels["a.b/c"]`."""
+    for name, index, quoted in _STEP.findall(path):
+        if index:
+            value = (
+                value[int(index)] if isinstance(value, list) and len(value) > int(index) else None
+            )
+        else:
+            key = name or quoted.replace('\\"', '"')
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _containers(state: dict[str, Any]) -> tuple[ContainerInput, ...]:

@@ -4,6 +4,7 @@ The events' shapes are those of `pulumi preview --json` and of the engine's even
 (pulumi/pulumi sdk/go/common/apitype/events.go); the Stack client parses both into these values.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from slipway.domain.target import Allowance
 from slipway.errors import ChangeNotAllowed, PreviewFailed
 
 DEPLOYMENT_TYPE = "kubernetes:apps/v1:Deployment"
+SHOWN = 10
+"""Changes that a refusal lists."""
 HARMLESS_OPS = frozenset({"same", "read", "refresh"})
 
 
@@ -21,6 +24,8 @@ class PathChange:
     path: str
     kind: str
     """`add`, `delete`, `update`, or one of these with `-replace`."""
+    values: str = ""
+    """Stands for the old and the new value; empty while one of them is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class ResourceChange:
     """Of a Deployment: the new inputs."""
     had_init_errors: bool = False
     """The state remembers that the last update of this resource did not become ready."""
+    values: str = ""
+    """Stands for all old and new inputs; empty while one of them is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,28 @@ class Forbidden:
     urn: str
     path: str
     seen: str
+    mark: str = ""
+    """Stands for exactly this change; empty when nobody may allow it."""
+    standing: bool = False
+    """A plain update of one property, which a target may allow for good."""
 
     def __str__(self) -> str:
-        return f"{self.urn}:{self.path} ({self.seen})"
+        return f"{self._name} ({self.seen})"
+
+    @property
+    def option(self) -> str:
+        """How a person allows exactly this change; empty when nobody may."""
+        return f"--allow-change '{self._name}'" if self.mark else ""
+
+    @property
+    def _name(self) -> str:
+        return str(Allowance(self.urn, self.path, self.mark))
+
+    def is_allowed_by(self, allowance: Allowance) -> bool:
+        """Whether somebody has allowed this change, knowing it."""
+        if (allowance.urn, allowance.path) != (self.urn, self.path):
+            return False
+        return allowance.mark == self.mark if allowance.mark else self.standing
 
 
 def find_forbidden(
@@ -92,9 +118,9 @@ def find_forbidden(
             f"the preview for {wanted.urn} ended without its summary, so changes may be missing "
             "from it: read Pulumi's output in the run's log and start a new run"
         )
-    allowed = {(each.urn, each.path) for each in allowances}
+    allowed = tuple(allowances)
     found = [each for change in preview.changes for each in _judge(change, wanted)]
-    return [each for each in found if (each.urn, each.path) not in allowed]
+    return [each for each in found if not any(map(each.is_allowed_by, allowed))]
 
 
 def require_image_only(
@@ -107,14 +133,20 @@ def require_image_only(
     forbidden = find_forbidden(preview, wanted, allowances)
     if not forbidden:
         return
-    listed = "; ".join(str(each) for each in forbidden[:10])
-    more = f" and {len(forbidden) - 10} more" if len(forbidden) > 10 else ""  # noqa: PLR2004
-    options = " ".join(f"--allow-change '{each.urn}:{each.path}'" for each in forbidden[:3])
+    listed = "; ".join(str(each) for each in forbidden[:SHOWN])
+    more = f" and {len(forbidden) - SHOWN} more" if len(forbidden) > SHOWN else ""
     raise ChangeNotAllowed(
         f"the update would change more than the image of {wanted.urn}: {listed}{more}"
-        f"{'; ' + behind if behind else ''}; apply those changes on their own first, or allow "
-        f"exactly them with {options}"
+        f"{'; ' + behind if behind else ''}; {_remedy(forbidden)}"
     )
+
+
+def _remedy(forbidden: Sequence[Forbidden]) -> str:
+    """All of them must be allowed for the update to pass, so one that can't be ends it."""
+    options = [each.option for each in forbidden]
+    if not all(options) or len(options) > SHOWN:
+        return "apply those changes on their own first"
+    return f"apply those changes on their own first, or allow exactly them with {' '.join(options)}"
 
 
 def find_first_urn(preview: Preview, wanted: ImageChange) -> ImageChange:
@@ -140,10 +172,30 @@ def _judge(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
     if wanted.first and (change.urn, change.op) == (wanted.urn, "create"):
         return []
     if change.urn != wanted.urn or change.op != "update":
-        if change.paths:
-            return [Forbidden(change.urn, each.path, change.op) for each in change.paths]
-        return [Forbidden(change.urn, "*", change.op)]
+        return _forbid_all(change)
     return _judge_deployment(change, wanted)
+
+
+def _forbid_all(change: ResourceChange) -> list[Forbidden]:
+    if change.paths:
+        return [_forbid(change, each) for each in change.paths]
+    if change.op == "update":
+        return [Forbidden(change.urn, "*", "an update that does not say what it changes")]
+    return [Forbidden(change.urn, "*", change.op, _mark(change.op, "*", change.values))]
+
+
+def _forbid(change: ResourceChange, path: PathChange) -> Forbidden:
+    plain = (change.op, path.kind) == ("update", "update")
+    seen = path.kind if change.op == "update" else change.op
+    mark = _mark(change.op, path.kind, path.values)
+    return Forbidden(change.urn, path.path, seen, mark, standing=plain)
+
+
+def _mark(op: str, kind: str, values: str) -> str:
+    """Twelve characters that another operation, kind or value would change."""
+    if not values:
+        return ""
+    return hashlib.sha256(f"{op}\n{kind}\n{values}".encode()).hexdigest()[:12]
 
 
 def _judge_untouched(change: ResourceChange, wanted: ImageChange) -> list[Forbidden]:
@@ -165,7 +217,7 @@ def _judge_deployment(change: ResourceChange, wanted: ImageChange) -> list[Forbi
         return [Forbidden(change.urn, path, f"no container named {wanted.container}")]
     image_path = _image_path(container)
     forbidden = [
-        Forbidden(change.urn, each.path, each.kind)
+        _forbid(change, each)
         for each in change.paths
         if each.path != image_path or each.kind != "update"
     ]

@@ -7,7 +7,9 @@ from typing import Self
 from slipway.domain.commit import Commit
 from slipway.errors import InvalidInput
 
-_ALLOWANCE = re.compile(r"(?P<urn>urn:\S+?::.+):(?P<path>[^:\[\]]+(?:\[[^\]]*\][^:\[\]]*)*)")
+_ALLOWANCE = re.compile(
+    r"(?P<urn>urn:\S+?::.*[^:]):(?P<path>[^:\[\]]+?(?:\[[^\]]*\][^:\[\]]*?)*)(?:@(?P<mark>[0-9a-f]{12}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +90,39 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A change beside the image that a person has allowed: exact, never a blanket."""
+    """A change beside the image that a person has allowed: exact, never a blanket.
+
+    With its mark it is one change of one preview: operation, kind, old and new value. Without one
+    (a target's) it stands for plain updates of one property, whatever the value.
+    """
 
     urn: str
     path: str
+    mark: str = ""
 
     def __str__(self) -> str:
-        return f"{self.urn}:{self.path}"
+        return f"{self.urn}:{self.path}{'@' if self.mark else ''}{self.mark}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `URN:path`; a path may hold colons inside brackets only."""
+        """Read `URN:path@mark`; a path may hold colons inside brackets only."""
         found = _ALLOWANCE.fullmatch(text)
-        if found is None:
+        if found is None or not found["mark"]:
             raise InvalidInput(
-                f"{text[:200]!r} is not a change that can be allowed: write the URN, a colon and "
-                "the path, as a refused preview prints them"
+                f"{text[:200]!r} is not a change that can be allowed: copy it as the refusal "
+                "printed it, URN:path@mark; the mark binds it to exactly the change that was shown"
+            )
+        return cls(found["urn"], found["path"], found["mark"])
+
+    @classmethod
+    def parse_standing(cls, text: str) -> Self:
+        """Read a target's `URN:path`."""
+        found = _ALLOWANCE.fullmatch(text)
+        if found is None or found["mark"] or found["path"] == "*":
+            raise InvalidInput(
+                f"{text[:200]!r} is not a change that a target can always allow: write the URN, a "
+                "colon and the path of one property, without a mark; what else may change is "
+                "allowed release by release"
             )
         return cls(found["urn"], found["path"])
 

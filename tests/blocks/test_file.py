@@ -11,6 +11,7 @@ from slipway.domain.target import Allowance, ConfigKey, Service, StackName, Work
 from slipway.errors import InvalidInput
 
 EXAMPLE = Path(__file__).parents[2] / "slipway.example.toml"
+URN = "urn:pulumi:prod::cluster::kubernetes:apps/v1:Deployment::adapter"
 ENVIRONMENT = {
     "SHOP_GIT_TOKEN": "canary-git",
     "GHCR_TOKEN": "canary-registry",
@@ -108,14 +109,13 @@ def test_a_path_is_relative_to_the_file_or_to_the_home(path: Path) -> None:
 
 
 def test_an_allowed_change_is_read_with_its_colons(path: Path) -> None:
-    urn = "urn:pulumi:prod::cluster::kubernetes:apps/v1:Deployment::adapter"
     change(
-        path, "allow_changes = [] ", f"""allow_changes = ['{urn}:metadata.annotations["a:b"]'] """
+        path, "allow_changes = [] ", f"""allow_changes = ['{URN}:metadata.annotations["a:b"]'] """
     )
 
     target = SlipwayFile(path, ENVIRONMENT).target(ADAPTER).target()
 
-    assert target.allow_changes == (Allowance(urn, 'metadata.annotations["a:b"]'),)
+    assert target.allow_changes == (Allowance(URN, 'metadata.annotations["a:b"]'),)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,12 @@ def test_an_allowed_change_is_read_with_its_colons(path: Path) -> None:
         ('registry = "ghcr"', 'registry = "hub"', "registry is 'hub': name one of .*: ghcr"),
         ('host = "ghcr.io"', "host = 5", "registries.ghcr.host is 5: .*string"),
         ("allow_changes = [] ", 'allow_changes = ["x"] ', "'x' is not a change.*URN"),
+        ("allow_changes = [] ", f'allow_changes = ["{URN}:*"] ', "is not a change.*one property"),
+        (
+            "allow_changes = [] ",
+            f'allow_changes = ["{URN}:spec@0123456789ab"] ',
+            "is not a change.*without a mark",
+        ),
         ('context = "home"', 'context = ""', "clusters.home.context is ''"),
         (
             '{ environment = "GHCR_TOKEN" }',

@@ -1,6 +1,7 @@
 """The engine's event log becomes what the guard judges; the logs are the real CLI's, 3.259.0."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,15 +58,17 @@ def with_image(image: object) -> dict[str, object]:
 def test_a_new_image_is_one_path_of_one_deployment() -> None:
     preview = recorded("preview-image").preview
 
-    assert changed(preview) == [
-        ResourceChange(
-            URN,
-            "update",
-            DEPLOYMENT_TYPE,
-            (PathChange(IMAGE_PATH, "update"),),
-            (ContainerInput(0, "app", NEW),),
-        )
-    ]
+    [change] = changed(preview)
+    assert change == ResourceChange(
+        URN,
+        "update",
+        DEPLOYMENT_TYPE,
+        (PathChange(IMAGE_PATH, "update", change.paths[0].values),),
+        (ContainerInput(0, "app", NEW),),
+        values=change.values,
+    )
+    assert change.values
+    assert change.paths[0].values
     assert preview.complete
     assert find_forbidden(preview, ImageChange(URN, "app", NEW)) == []
 
@@ -168,6 +171,51 @@ def test_a_provider_that_tells_only_first_names_is_read_so() -> None:
     log = parse_event_log([step(diffs=["spec"]), summary(update=1)])
 
     assert log.preview.changes[0].paths == (PathChange("spec", "update"),)
+
+
+def values_of(path: str, old: object, new: object, **told: object) -> str:
+    """The fingerprint that a log gives a property's change."""
+    diff = {path: {"diffKind": "update", "inputDiff": True} | told}
+    log = parse_event_log([step(detailedDiff=diff, old=old, new=new), summary(update=1)])
+    [found] = log.preview.changes[0].paths
+    return found.values
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("spec.replicas", lambda value: {"spec": {"replicas": value}}),
+        ("spec.ports[1].port", lambda value: {"spec": {"ports": [{}, {"port": value}]}}),
+        (
+            'metadata.annotations["a.b/c"]',
+            lambda value: {"metadata": {"annotations": {"a.b/c": value}}},
+        ),
+    ],
+)
+def test_the_values_of_a_change_are_told_apart_without_being_told(
+    path: str, where: Callable[[object], object]
+) -> None:
+    def values(old: object, new: object) -> str:
+        return values_of(path, {"inputs": where(old)}, {"inputs": where(new)})
+
+    assert len({values(1, 2), values(1, 3), values(2, 3), values("1", "2")}) == 4
+    assert values(1, 2) == values(1, 2)
+    assert "canary" not in values("canary", "other")
+
+
+def test_a_value_that_is_not_known_yet_or_not_in_the_log_is_told_as_none() -> None:
+    inputs = {"inputs": {"spec": {"replicas": 1}}}
+
+    assert values_of("spec.replicas", inputs, {"inputs": {"spec": {"replicas": UNKNOWN}}}) == ""
+    assert values_of("spec.gone", inputs, inputs) == ""
+
+
+def test_the_old_value_is_the_one_that_the_provider_compared() -> None:
+    def values(live: int) -> str:
+        old = {"inputs": {"a": 1}, "outputs": {"a": live}}
+        return values_of("a", old, {"inputs": {"a": 3}}, inputDiff=False)
+
+    assert values(1) != values(2)
 
 
 def test_a_message_loses_its_colours() -> None:

@@ -1,5 +1,7 @@
 """The guard: one image of one Deployment may change, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,24 +113,94 @@ def test_a_list_that_may_be_cut_is_never_judged() -> None:
         forbidden(update(IMAGE), complete=False)
 
 
-def test_an_allowance_is_exact() -> None:
-    ports = PathChange("spec.ports", "update")
-    preview = Preview((update(IMAGE), ResourceChange(OTHER, "update", "any", (ports,))), True)
+def other(op: str, *paths: PathChange, values: str = "1 becomes 2") -> ResourceChange:
+    return ResourceChange(OTHER, op, "any", paths, values=values)
 
-    require_image_only(preview, WANTED, [Allowance(OTHER, "spec.ports")])
-    for near in (Allowance(OTHER, "spec"), Allowance(OTHER, "*"), Allowance(URN, "spec.ports")):
+
+PORTS = PathChange("spec.ports", "update", "80 becomes 81")
+
+
+def shown(change: ResourceChange) -> Allowance:
+    """What a person would paste who has read the refusal of this change."""
+    [found] = find_forbidden(Preview((change,), complete=True), WANTED)
+    assert found.mark
+    return Allowance(found.urn, found.path, found.mark)
+
+
+@pytest.mark.parametrize("change", [other("update", PORTS), other("delete"), other("create")])
+def test_what_was_shown_can_be_allowed(change: ResourceChange) -> None:
+    preview = Preview((update(IMAGE), change), complete=True)
+
+    require_image_only(preview, WANTED, [shown(change)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other("update", replace(PORTS, values="80 becomes 82")),
+        other("update", replace(PORTS, kind="delete")),
+        other("replace", PORTS),
+        other("update", replace(PORTS, path="spec.ports[0]")),
+        other("update", replace(PORTS, values="")),
+        replace(other("update", PORTS), urn="urn:third"),
+    ],
+)
+def test_an_approval_of_one_change_allows_no_other(change: ResourceChange) -> None:
+    preview = Preview((update(IMAGE), change), complete=True)
+
+    with pytest.raises(ChangeNotAllowed):
+        require_image_only(preview, WANTED, [shown(other("update", PORTS))])
+
+
+def test_an_approval_of_one_operation_on_a_whole_resource_allows_no_other() -> None:
+    approval = shown(other("create"))
+
+    for change in (other("delete"), other("create", values="1 becomes 3"), other("update")):
         with pytest.raises(ChangeNotAllowed):
-            require_image_only(preview, WANTED, [near])
+            require_image_only(Preview((change,), complete=True), WANTED, [approval])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other("update", replace(PORTS, kind="update-replace")),
+        other("update", replace(PORTS, kind="add")),
+        other("replace", PORTS),
+        other("delete-replaced", PORTS),
+        other("delete"),
+        other("update"),
+    ],
+)
+def test_what_a_target_always_allows_is_plain_updates_of_one_property(
+    change: ResourceChange,
+) -> None:
+    standing = [Allowance(OTHER, "spec.ports"), Allowance(OTHER, "*")]
+
+    require_image_only(Preview((other("update", PORTS),), complete=True), WANTED, standing)
+    with pytest.raises(ChangeNotAllowed):
+        require_image_only(Preview((change,), complete=True), WANTED, standing)
+
+
+def test_nobody_can_allow_another_image_than_the_wanted_one() -> None:
+    containers = (CONTAINERS[0], ContainerInput(1, "app", "repo:else"))
+    preview = Preview((update(replace(IMAGE, values="1"), containers=containers),), complete=True)
+    path = "spec.template.spec.containers[1].image"
+
+    with pytest.raises(ChangeNotAllowed) as caught:
+        require_image_only(preview, WANTED, [Allowance(URN, path)])
+
+    assert "--allow-change" not in str(caught.value)
 
 
 def test_a_refusal_names_what_was_seen_and_how_to_allow_exactly_that() -> None:
-    preview = Preview((ResourceChange(OTHER, "delete", "any"),), complete=True)
+    preview = Preview((other("delete"), other("update", PORTS)), complete=True)
 
     with pytest.raises(ChangeNotAllowed) as caught:
         require_image_only(preview, WANTED, behind="revision 7 by bob")
 
-    assert "urn:other:* (delete)" in str(caught.value)
-    assert "--allow-change 'urn:other:*'" in str(caught.value)
+    whole, ports = shown(other("delete")), shown(other("update", PORTS))
+    assert f"{whole} (delete); {ports} (update)" in str(caught.value)
+    assert f"--allow-change '{whole}' --allow-change '{ports}'" in str(caught.value)
     assert "revision 7 by bob" in str(caught.value)
 
 

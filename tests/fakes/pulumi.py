@@ -270,7 +270,8 @@ class FakeStack:
     def _change(self, resource: Resource, image: str) -> ResourceChange:
         shown = None if self.unknown else image
         containers = (ContainerInput(0, resource.deployment.container, shown),)
-        path = PathChange("spec.template.spec.containers[0].image", "update")
+        values = f"{resource.recorded} becomes {image}"
+        path = PathChange("spec.template.spec.containers[0].image", "update", values)
         if not resource.exists:
             op, paths = "create", ()
         elif resource.recorded != image:

@@ -1,5 +1,6 @@
 """Refusals: what ends before anything that deploys is changed, and what it says."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -387,11 +388,13 @@ async def test_a_preview_that_changes_more_than_the_image_is_refused(
     assert SERVICE in outcome.release.reason
 
 
-async def test_an_exactly_allowed_change_passes_and_is_recorded() -> None:
+async def test_what_a_refusal_shows_can_be_allowed_by_what_it_prints_and_is_recorded() -> None:
     world = World.seeded()
-    path = PathChange("spec", "update")
+    path = PathChange("spec", "update", "80 becomes 81")
     world.stack.extra.append(ResourceChange(SERVICE, "update", SERVICE_TYPE, (path,)))
-    options = Options(allow_changes=(Allowance(SERVICE, "spec"),))
+    shown = (await refused(world, world.commits["second"].sha)).release.reason
+    [printed] = re.findall("--allow-change '(.*?)'", shown)
+    options = Options(allow_changes=(Allowance.parse(printed),))
 
     outcome = await deploy.release(
         world.ports(), deploy_request(world.commits["second"].sha, options)
@@ -399,6 +402,30 @@ async def test_an_exactly_allowed_change_passes_and_is_recorded() -> None:
 
     assert outcome.state is State.LIVE
     assert outcome.release.request.options.allow_changes == options.allow_changes
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        ResourceChange(
+            SERVICE, "update", SERVICE_TYPE, (PathChange("spec", "update", "80 becomes 82"),)
+        ),
+        ResourceChange(
+            SERVICE, "replace", SERVICE_TYPE, (PathChange("spec", "update", "80 becomes 81"),)
+        ),
+    ],
+)
+async def test_what_was_allowed_once_does_not_let_another_change_pass(now: ResourceChange) -> None:
+    world = World.seeded()
+    path = PathChange("spec", "update", "80 becomes 81")
+    world.stack.extra.append(ResourceChange(SERVICE, "update", SERVICE_TYPE, (path,)))
+    shown = (await refused(world, world.commits["second"].sha)).release.reason
+    [printed] = re.findall("--allow-change '(.*?)'", shown)
+    world.stack.extra[:] = [now]
+
+    options = Options(allow_changes=(Allowance.parse(printed),))
+
+    assert (await refused(world, world.commits["second"].sha, options)).code == "not-image-only"
 
 
 async def test_the_other_services_unapplied_pin_is_seen_by_the_guard_with_its_author() -> None:

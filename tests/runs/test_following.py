@@ -143,7 +143,7 @@ async def test_the_log_is_shown_once_and_in_order() -> None:
 
 
 async def test_the_run_gets_what_was_typed() -> None:
-    urn = "urn:pulumi:prod::cluster::kubernetes:core/v1:Service::web:spec.ports"
+    urn = "urn:pulumi:prod::cluster::kubernetes:core/v1:Service::web:spec.ports@0123456789ab"
     words = ["deploy", TARGET.name, COMMIT, "--reason", "it is better", "--first"]
 
     _, run = await follow(
