@@ -106,6 +106,7 @@ class Baseline:
     """Every digest by which a runtime may report the image that was running."""
     way_back: str | None = None
     program: Commit | None = None
+    """The commit whose program a restore applies."""
     last_update: int = 0
     """The version of the stack's last update when this was recorded; 0 = never updated."""
     urn: str = ""

@@ -3,6 +3,7 @@
 import logging
 
 from slipway.domain.candidate import present, proven_live
+from slipway.domain.commit import Commit
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
@@ -12,7 +13,7 @@ from slipway.errors import ImageMissing, SlipwayError
 from slipway.ports import Ports, StackState
 from slipway.tasks.policies import repeatable
 from slipway.tasks.preflight import recorded_image
-from slipway.tasks.program import program_of
+from slipway.tasks.program import program_applied
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,12 @@ async def describe_baseline(
     config: ConfigSnapshot,
     seen: Workloads | None,
     state: StackState,
+    program: Commit,
 ) -> Baseline:
-    """What is there now, and what a restore would write; `ImageMissing` when nothing would do."""
+    """What is there now, and what a restore would write; `ImageMissing` when nothing would do.
+
+    A restore applies the program that was applied last, or where nobody has that one `program`.
+    """
     container = ports.target.workload.container
     running = the_ready_digest(seen, container) if seen else None
     way_back, accepted = await _way_back(ports, release, config, seen, running)
@@ -46,7 +51,7 @@ async def describe_baseline(
         ready=sum(1 for pod in seen.pods if pod.ready and not pod.terminating) if seen else 0,
         accepted=accepted,
         way_back=way_back,
-        program=program_of(state.last_update),
+        program=await program_applied(ports.source, state) or program,
         last_update=state.last_update.version if state.last_update else 0,
         urn=urn,
     )

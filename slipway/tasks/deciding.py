@@ -52,7 +52,7 @@ async def decide(
     _require_ours_still(config, earlier, record.release)
     seen = await ports.cluster.observe(ports.target.workload)
     await _require_runnable(ports, record.release, seen, image)
-    baseline = await describe_baseline(ports, record.release, config, seen, state)
+    baseline = await describe_baseline(ports, record.release, config, seen, state, program.commit)
     unchanged = _is_unchanged(record.release, image, baseline)
     wanted = ImageChange(baseline.urn, ports.target.workload.container, record.release.image)
     if not unchanged:

@@ -10,7 +10,7 @@ from pathlib import Path
 from slipway.domain.commit import Commit
 from slipway.domain.journal import Anchor, Head
 from slipway.domain.release import Release
-from slipway.ports import Ports, ProgramRevision, StackUpdate
+from slipway.ports import Ports, ProgramRevision, SourceRepository, StackState, StackUpdate
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +72,23 @@ def is_of(update: StackUpdate | None, release: Release) -> bool:
     return found is not None and found.group(1) == release.id
 
 
+async def program_applied(source: SourceRepository, state: StackState) -> Commit | None:
+    """The commit whose program was applied last; None if nobody recorded it.
+
+    None, too, if it is in no history that we have: pushed by nobody, or pushed away since.
+    """
+    last = program_of(state.last_update)
+    return last if last is not None and await source.is_ancestor(last, last) else None
+
+
 async def choose_program(ports: Ports, commit: Commit, *, image_only: bool) -> Commit:
     """The deployed commit's program, unless the one last applied is newer.
 
     `image_only` (a rollback) keeps the last applied one: going back with an image is not going
     back with the program.
     """
-    last = program_of((await ports.stack.state()).last_update)
-    if last is None or not await ports.source.is_ancestor(last, last):
-        # Nobody recorded it, or it is in no history we have.
+    last = await program_applied(ports.source, await ports.stack.state())
+    if last is None:
         return await ports.source.head(ports.target.branch) if image_only else commit
     if image_only or await ports.source.is_ancestor(commit, last):
         return last

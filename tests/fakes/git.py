@@ -84,6 +84,8 @@ class FakeGit:
     @contextlib.asynccontextmanager
     async def checkout(self, commit: Commit) -> AsyncIterator[Path]:
         await self.faults.at("before", "source.checkout")
+        if commit.sha not in self.commits:
+            raise UnknownCommit(f"no commit {commit} to check out")
         yield Path("checkout") / commit.sha
 
     def text_of(self, commit: Commit, folder: str) -> str:

@@ -15,6 +15,7 @@ from slipway.errors import (
     SlipwayError,
     Unreachable,
 )
+from slipway.ports import StackUpdate
 from tests.fakes.faults import raising
 from tests.fakes.images import Behaviour, FakeImage
 from tests.fakes.kubernetes import FakePod
@@ -101,6 +102,18 @@ async def test_a_pull_secret_revoked_after_preflight_is_restored() -> None:
 
     assert "401 Unauthorized" in outcome.release.reason
     assert world.deployment.pods[0] is running
+
+
+async def test_a_program_that_nobody_has_pushed_does_not_hinder_a_restore() -> None:
+    world = World.seeded()
+    by_hand = StackUpdate(2, "update", "succeeded", "by hand", "5" * 40)
+    world.updates.append(by_hand)
+
+    outcome = await restored(world, "crashing")
+
+    assert outcome.code == "disproven"
+    assert outcome.release.baseline is not None
+    assert outcome.release.baseline.program == world.commits["crashing"]
 
 
 async def test_a_provider_that_fails_after_the_pin_is_restored() -> None:
