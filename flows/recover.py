@@ -7,9 +7,16 @@ from prefect import flow
 from prefect.client.schemas.objects import State as PrefectState
 
 from blocks.loading import connected
-from flows.rolling_out import Interrupted, leave_open, refuse, restore, undisturbed
+from flows.rolling_out import (
+    RESTORING_FAILED,
+    Interrupted,
+    leave_open,
+    refuse,
+    restore,
+    undisturbed,
+)
 from flows.states import refusing, worst
-from slipway.domain.release import Outcome, Phase, Release, State
+from slipway.domain.release import Outcome, Phase, Release, State, reason
 from slipway.domain.rollout import Expectation
 from slipway.errors import PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
@@ -21,6 +28,9 @@ from slipway.tasks.restoring import align
 from slipway.tasks.verifying import verify
 
 log = logging.getLogger(__name__)
+
+BY_RECOVERY = "; finished by recovery"
+RECOVERY_FAILED = "; recovery failed: "
 
 
 @flow(name="recover", flow_run_name="recover the stack of {target}", persist_result=False)
@@ -90,25 +100,33 @@ async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
             try:
                 await _finish_pinned(ports, record)
             except SlipwayError as error:
-                await leave_open(record, error)
+                await leave_open(record, error, _known_cause(record.release) + RECOVERY_FAILED)
     await report_release(record.release, record.durations, record.proof)
     return record.outcome
 
 
 async def _finish_pinned(ports: Ports, record: Record) -> None:
     await wait_until_idle(ports)
-    cause: SlipwayError = Interrupted("its process ended after the pin")
+    because = _known_cause(record.release)
     if await _stands(ports, record.release):
         try:
             record.proof = await verify(ports, _expectation(ports, record.release))
-            await align(ports, record)
         except PermanentError as error:
-            cause = error
+            because = reason(error)
         else:
+            await align(ports, record)
             await record.note(unproven=False)
             await record.to(State.LIVE, f"proven: {record.proof}, by recovery")
             return
-    await restore(ports, record, cause)
+    await restore(ports, record, f"{because}{BY_RECOVERY}")
+
+
+def _known_cause(release: Release) -> str:
+    """Why the release could not go on, as far as its process has come to say so."""
+    before = release.reason
+    for mark in (RESTORING_FAILED, RECOVERY_FAILED, BY_RECOVERY):
+        before = before.partition(mark)[0]
+    return before or reason(Interrupted("its process ended after the pin"))
 
 
 async def _stands(ports: Ports, release: Release) -> bool:

@@ -42,6 +42,9 @@ Anything else (a cluster that is gone, an engine error) may be over when recover
 NOT_WRITTEN = (ConfigConflict, ConfigRejected, ConfigKeyUnusable, AccessDenied)
 """What `ConfigStore.write` raises when nothing was written; after any other error it may be."""
 
+RESTORING_FAILED = "; restoring failed: "
+"""What stands in a reason between why there was a restore, and why that did not do it."""
+
 
 class Interrupted(PermanentError):
     """Somebody cancelled the run, or its process was asked to end."""
@@ -66,7 +69,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
         if not _may_have_pinned(record, error):
             raise
         with undisturbed():
-            await restore(ports, record, error)
+            await restore(ports, record, _cause(error))
         if not isinstance(error, SlipwayError):
             raise
     else:
@@ -119,18 +122,17 @@ def _expectation(ports: Ports, record: Record, image: PublishedImage) -> Expecta
     return Expectation(record.release.image, image.accepted, ports.target.workload.container)
 
 
-async def leave_open(record: Record, error: SlipwayError) -> None:
+async def leave_open(record: Record, error: SlipwayError, because: str = "") -> None:
     """End honestly without a proof; recovery goes on observing, or has taken over already."""
-    await _needs_attention(record, error, reason(error), unproven=True)
+    await _needs_attention(record, error, f"{because}{reason(error)}", unproven=True)
 
 
-async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
+async def restore(ports: Ports, record: Record, because: str) -> None:
     """Bring the baseline back and prove it: ends restored, or needs attention with the reason.
 
     ESC first, which needs no cluster; then the stack; the live pods are the proof. Never raises a
     `SlipwayError`.
     """
-    because = reason(cause) if isinstance(cause, SlipwayError) else _interrupted(cause)
     baseline = record.release.baseline
     assert baseline is not None  # noqa: S101 - nothing is pinned before the baseline is recorded
     try:
@@ -148,7 +150,9 @@ async def restore(ports: Ports, record: Record, cause: BaseException) -> None:
         await record.to(State.RESTORED, because)
 
 
-def _interrupted(cause: BaseException) -> str:
+def _cause(cause: BaseException) -> str:
+    if isinstance(cause, SlipwayError):
+        return reason(cause)
     if isinstance(cause, Exception):
         return f"crashed: {type(cause).__name__}: {cause}"
     return reason(Interrupted("the run was cancelled after the pin"))
@@ -167,7 +171,7 @@ def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) ->
 
 async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
     """A restore that could not be finished stays open for recovery, unless a person must decide."""
-    why = f"{because}; restoring failed: {reason(error)}"
+    why = f"{because}{RESTORING_FAILED}{reason(error)}"
     await _needs_attention(record, error, why, unproven=not isinstance(error, FOR_A_PERSON))
 
 

@@ -172,6 +172,49 @@ async def test_a_restore_that_the_engine_failed_is_finished_by_recovery() -> Non
     assert world.runs() == running
 
 
+async def test_recovery_keeps_the_cause_that_was_known_however_often_it_tries() -> None:
+    world = World.seeded()
+    world.faults.always("stack.refresh", ApplyFailed("the API server is unreachable"))
+    outcome = await deploying(world, "crashing")
+    await recover.finish_all(world.ports())
+    world.faults.always("stack.refresh", None)
+    world.faults.always("stack.state", Unreachable("no route"))
+    await recover.finish_all(world.ports())
+    world.faults.always("stack.state", None)
+
+    [recovered] = await recover.finish_all(world.ports())
+
+    cause = outcome.release.reason.partition("; restoring failed: ")[0]
+    assert cause.startswith("disproven: ")
+    assert recovered.release.reason == f"{cause}; finished by recovery"
+
+
+async def test_recovery_after_a_process_that_died_while_restoring_keeps_the_cause() -> None:
+    world = World.seeded()
+    await dead(world, "crashing", "before", "stack.refresh")
+
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert recovered.state is State.RESTORED
+    assert recovered.code == "disproven"
+    assert recovered.release.reason.endswith("; finished by recovery")
+
+
+async def test_an_image_that_recovery_has_proven_is_not_undone_for_what_pulumi_says() -> None:
+    world = World.seeded()
+    await dead(world, "second", "after", "stack.server-side-apply")
+    orphan = asyncio.ensure_future(orphan_ends(world))
+    world.faults.always("stack.refresh", ApplyFailed("no such plugin"))
+
+    [stuck] = await recover.finish_all(world.ports())
+    world.faults.always("stack.refresh", None)
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert (stuck.state, stuck.release.unproven) == (State.NEEDS_ATTENTION, True)
+    assert recovered.state is State.LIVE
+    await orphan
+
+
 async def test_recovery_that_still_can_not_measure_stays_honest() -> None:
     world = World.seeded()
     world.faults.after(
