@@ -32,6 +32,7 @@ SlipwayError
     ├── ImageDisproven          the image does not run as it must
     ├── NothingToRollBackTo     no release qualifies as a way back
     ├── LeaseLost               somebody else may change the stack now
+    ├── AnotherLedger           the stack belongs to another ledger
     ├── AlreadyLive             a rollback to what runs already
     ├── LedgerUnusable          the ledger's database can't be read or written by this program
     └── PreflightFailed         several of the above at once, found before anything was changed
@@ -226,6 +227,12 @@ class LeaseLost(PermanentError):
     """Somebody else may change the stack now; this release must not."""
 
     code = "lease-lost"
+
+
+class AnotherLedger(PermanentError):
+    """The stack belongs to another ledger: what that one knows of it, this one does not."""
+
+    code = "another-ledger"
 
 
 class AlreadyLive(PermanentError):

@@ -9,7 +9,7 @@ one stack, one cluster, one repository.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,9 +23,10 @@ from slipway.domain.commit import Commit, CommitPrefix
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
 from slipway.domain.image import Digest, ImageReference, PublishedImage
-from slipway.domain.journal import JournalEntry, Note
+from slipway.domain.journal import Chain, JournalEntry, Note
 from slipway.domain.release import Release, Request
 from slipway.domain.rollout import Workloads
+from slipway.domain.takeover import Takeover
 from slipway.domain.target import CommitInfo, ConfigKey, Service, Target, Workload
 from slipway.domain.waiting import Waiter
 
@@ -204,6 +205,18 @@ class Stack(Protocol):
 
     async def state(self) -> StackState:
         """What Pulumi believes now."""
+
+    async def history(self, limit: int) -> Sequence[StackUpdate]:
+        """The stack's newest updates, newest first."""
+
+    async def ledger(self) -> str:
+        """The name of the ledger whose stack this is; empty when the stack names none."""
+
+    async def claim(self, ledger: str, instead_of: str = "") -> str:
+        """Let the stack name a ledger where it names none, or `instead_of`; what it names then.
+
+        May be done again. Of two who claim a stack that names none, one is told of the other.
+        """
 
     async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
         """The value that the checkout's stack file sets for the key, None if it sets none.
@@ -389,6 +402,18 @@ class Ledger(Releases, Leases, Restrictions, Protocol):
 
     async def identity(self) -> str:
         """The ledger's own name, made once with it."""
+
+    async def record_takeover(self, takeover: Takeover) -> None:
+        """Record that a stack of another ledger's is to be this one's."""
+
+    async def takeovers(self, stack: str) -> Sequence[Takeover]:
+        """Every takeover of the stack, oldest first."""
+
+    def chains(self) -> AsyncIterator[Chain]:
+        """Every release's journal beside what its row says, in order of request.
+
+        Entries of a release that is not there come last, in a chain without a row.
+        """
 
     async def published(self, reference: ImageReference) -> Digest | None:
         """The digest recorded for a tag, None if none was."""

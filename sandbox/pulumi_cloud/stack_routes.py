@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from sandbox.pulumi_cloud.stacks import Stack
 PROJECT = "/api/stacks/{org}/{project}"
 STACK = PROJECT + "/{stack}"
 DONE = 204
+TAG_NAME = re.compile(r"[a-zA-Z0-9-_.:]{1,40}")
+LONGEST_TAG_VALUE = 256
 
 
 async def project(request: Request) -> Response:
@@ -56,11 +59,41 @@ async def one_stack(request: Request) -> Response:
 
 
 async def tags(request: Request) -> Response:
-    """Replace all tags."""
+    """PATCH: replace all tags; POST: add one that is not there yet."""
     stack = cloud_of(request).stack(request)
     wanted = await json_object(request)
-    stack.save(stack.record() | {"tags": wanted})
+    record = stack.record()
+    if request.method == "POST":
+        name, value = _tag(wanted)
+        if name in record["tags"]:
+            raise bad_request(f"tag {name!r} already exists")
+        wanted = record["tags"] | {name: value}
+    stack.save(record | {"tags": wanted})
     return Response(status_code=DONE)
+
+
+async def one_tag(request: Request) -> Response:
+    """PATCH: another value for a tag; DELETE: remove it."""
+    stack, name = cloud_of(request).stack(request), request.path_params["name"]
+    record = stack.record()
+    if name not in record["tags"]:
+        raise not_found(f"tag {name!r} does not exist")
+    kept = {each: value for each, value in record["tags"].items() if each != name}
+    if request.method == "PATCH":
+        _, value = _tag({"name": name, **await json_object(request)})
+        kept[name] = value
+    stack.save(record | {"tags": kept})
+    return Response(status_code=DONE)
+
+
+def _tag(wanted: dict[str, Any]) -> tuple[str, str]:
+    """A tag's name and value by the rules that the CLI knows (`ValidateStackTags`)."""
+    name, value = wanted.get("name"), wanted.get("value")
+    if not isinstance(name, str) or not TAG_NAME.fullmatch(name):
+        raise bad_request(f"tag name {name!r} is not valid")
+    if not isinstance(value, str) or len(value) > LONGEST_TAG_VALUE:
+        raise bad_request(f"the value of tag {name!r} is not valid")
+    return name, value
 
 
 async def export(request: Request) -> Response:
@@ -169,7 +202,8 @@ def _encoded(value: bytes) -> str:
 ROUTES = [
     Route(PROJECT, project, methods=["HEAD", "POST"]),
     Route(STACK, one_stack, methods=["GET", "DELETE"]),
-    Route(STACK + "/tags", tags, methods=["PATCH"]),
+    Route(STACK + "/tags", tags, methods=["PATCH", "POST"]),
+    Route(STACK + "/tags/{name}", one_tag, methods=["PATCH", "DELETE"]),
     Route(STACK + "/export", export),
     Route(STACK + "/export/{version}", export),
     Route(STACK + "/import", import_deployment, methods=["POST"]),

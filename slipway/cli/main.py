@@ -13,6 +13,7 @@ COMMANDS = {
     "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
     "doctor": ("doctor", "Check what a release needs, and say how to mend it."),
     "history": ("history", "Show the releases of a target, newest first."),
+    "ledger": ("ledger", "Verify the ledger, export it, let a stack belong to it."),
     "recover": ("recover", "Finish the releases that a dead process left open."),
     "register": ("register", "Save targets as Prefect blocks and deployments."),
     "restart": ("restart", "Replace the pods, and prove that the same image runs."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from blocks.file import SlipwayFile
     from blocks.settings import TargetSettings
+    from slipway.ledger.sql import SqlLedger
     from slipway.ports import Ledger, Ports
 
 T = TypeVar("T")
@@ -46,6 +47,10 @@ class Session:
 
     def ledger(self) -> "Ledger":
         """The ledger alone."""
+        return self.sql_ledger()
+
+    def sql_ledger(self) -> "SqlLedger":
+        """The ledger as the database that it is."""
         from slipway.ledger.settings import LedgerSettings  # noqa: PLC0415 - SQLAlchemy: 0.25 s
         from slipway.ledger.sql import SqlLedger  # noqa: PLC0415 - likewise
 

@@ -5,12 +5,13 @@ Why not through Pulumi's Automation API: docs/decisions/pulumi-cli-not-automatio
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from slipway.clients import command
+from slipway.clients import command, pulumi_tags
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import (
     PulumiCli,
@@ -71,6 +72,18 @@ class PulumiStack:
             deployments=parse_deployments(export),
             pending_operations=count_pending(export),
         )
+
+    async def history(self, limit: int) -> Sequence[StackUpdate]:
+        """The stack's newest updates, newest first; one request."""
+        return await self._history(limit)
+
+    async def claim(self, ledger: str, instead_of: str = "") -> str:
+        """Let the stack name our ledger where it names none, or `instead_of`."""
+        return await pulumi_tags.claim(self.api, self.target.stack, ledger, instead_of)
+
+    async def ledger(self) -> str:
+        """The ledger that the stack names; empty when it names none."""
+        return await pulumi_tags.ledger_of(self.api, self.target.stack)
 
     async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
         """The value that the checkout's stack file sets for the key."""

@@ -227,3 +227,10 @@ def _missed(chain: Chain, anchor: Anchor) -> str:
 
 def _shown(head: Head) -> str:
     return f"{head.length} ({head.hash[:12]})"
+
+
+def unknown(anchors: Iterable[Anchor], releases: Iterable[str]) -> list[Flaw]:
+    """Anchors of releases that the ledger does not have: somebody has removed them whole."""
+    known = set(releases)
+    lost = [each for each in anchors if each.release not in known]
+    return [Flaw(each.release, f"{each.where} knows it, the ledger does not") for each in lost]

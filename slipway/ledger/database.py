@@ -38,9 +38,20 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed when the context ends well; a write comes first in it."""
+        async with self._begun(self.engine) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, all of it as it stood at one moment."""
+        async with self._begun(dialect.as_of_one_moment(self.engine)) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _begun(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
             await self._ready()
-            async with self.engine.begin() as connection:
+            async with engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
             raise self._translated(error) from error

@@ -74,6 +74,13 @@ def locked_first(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(**{_LOCK_FIRST: True})
 
 
+def as_of_one_moment(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, whose transactions read everything as it stood at their first statement."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
 def lock_for_migration(connection: Connection) -> None:
     """Let only one process migrate; on SQLite the transaction's begin has seen to it."""
     if connection.dialect.name == "postgresql":

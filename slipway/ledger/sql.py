@@ -4,8 +4,7 @@ Every write transaction begins with its INSERT or UPDATE: reading first and writ
 two do it at once (SQLite can't turn a read lock into a write lock that somebody else waits for).
 """
 
-from sqlalchemy import select
-
+from slipway.ledger.archive import SqlArchive
 from slipway.ledger.database import Database
 from slipway.ledger.images import SqlImages
 from slipway.ledger.leases import SqlLeases
@@ -13,10 +12,9 @@ from slipway.ledger.line import SqlLine
 from slipway.ledger.releases import SqlReleases
 from slipway.ledger.restrictions import SqlRestrictions
 from slipway.ledger.settings import LedgerSettings
-from slipway.ledger.tables import identity
 
 
-class SqlLedger(SqlReleases, SqlLeases, SqlLine, SqlRestrictions, SqlImages):
+class SqlLedger(SqlReleases, SqlLeases, SqlLine, SqlRestrictions, SqlImages, SqlArchive):
     """The `Ledger` port on SQLite or PostgreSQL; holds no connection between its methods."""
 
     def __init__(self, settings: LedgerSettings) -> None:
@@ -25,8 +23,3 @@ class SqlLedger(SqlReleases, SqlLeases, SqlLine, SqlRestrictions, SqlImages):
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
         await self._database.engine.dispose()
-
-    async def identity(self) -> str:
-        """See `slipway.ports.Ledger`."""
-        async with self._database.transaction() as connection:
-            return str((await connection.execute(select(identity.c.id))).scalar_one())

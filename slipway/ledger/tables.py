@@ -132,6 +132,18 @@ veto = Table(
     sqlite_autoincrement=True,
 )
 
+takeover = Table(
+    "takeover",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=True),
+    Column("stack", Text, nullable=False),
+    Column("instead_of", Text, nullable=False),
+    Column("taken_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 identity = Table(
     "ledger",
     metadata,

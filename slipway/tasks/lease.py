@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from slipway.errors import TransientError
 from slipway.ports import Lease, Ledger, Ports
+from slipway.tasks.ownership import require_own_stack
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
 
@@ -19,13 +20,14 @@ ASK_EVERY = 1.0
 
 @contextlib.asynccontextmanager
 async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
-    """Hold the stack's lease, renewed until the context ends.
+    """Hold the lease of a stack of this ledger's, renewed until the context ends.
 
     Losing it shows where it matters: the next save of the release raises `LeaseLost`.
     """
     lease = await wait_for_lease(ports, holder)
     renewal = asyncio.create_task(_keep(ports.ledger, lease))
     try:
+        await require_own_stack(ports)
         yield lease
     finally:
         renewal.cancel()

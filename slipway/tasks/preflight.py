@@ -20,6 +20,7 @@ from slipway.errors import (
     SlipwayError,
 )
 from slipway.ports import Ports, PullCredentials, PullSecret, StackState
+from slipway.tasks.ownership import check_own_stack
 from slipway.tasks.policies import repeatable
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ async def check_all(ports: Ports, options: Options, tree: Path | None = None) ->
     checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("Kubernetes answers", ports.cluster.check),
         ("Pulumi can be used", ports.stack.check),
+        ("the stack is this ledger's", lambda: check_own_stack(ports)),
         ("the registry answers", lambda: _check_registry(ports)),
         ("the ESC key can be replaced", lambda: _check_key(ports, options)),
         ("the Deployment can be released to", lambda: _check_deployment(ports, options)),

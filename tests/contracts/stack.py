@@ -146,6 +146,29 @@ class StackContract:
 
         assert not (await here.stack.state()).busy
 
+    async def test_a_stack_names_one_ledger_until_another_takes_it_over(
+        self, here: Surroundings
+    ) -> None:
+        named = [await here.stack.ledger(), await here.stack.claim("one")]
+        refused = await here.stack.claim("two")
+        again = await here.stack.claim("one")
+        taken = await here.stack.claim("two", instead_of="one")
+        late = await here.stack.claim("three", instead_of="one")
+
+        assert (named, refused, again, taken, late) == (["", "one"], "one", "one", "two", "two")
+        assert await here.stack.ledger() == "two"
+
+    async def test_an_update_leaves_the_ledgers_name_where_it_is(self, here: Surroundings) -> None:
+        await here.stack.claim("one")
+
+        revision = await here.pin(here.better)
+        applied = await here.stack.up(here.at(revision), MESSAGE, asyncio.Event())
+
+        assert applied.succeeded, applied.why
+        assert await here.stack.ledger() == "one"
+        [newest, *_] = await here.stack.history(5)
+        assert newest.message == MESSAGE
+
     async def test_a_stack_that_is_held_is_left_alone(self, here: Surroundings) -> None:
         revision, stop = await here.pin(here.absent), asyncio.Event()
         first = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, stop))

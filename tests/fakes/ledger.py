@@ -1,14 +1,24 @@
 """The ledger in memory: no threads, no input or output, and the running loop's clock."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.journal import EntryKind, Head, JournalEntry, Note, changed, head_of, sealed
+from slipway.domain.journal import (
+    Chain,
+    EntryKind,
+    Head,
+    JournalEntry,
+    Note,
+    changed,
+    head_of,
+    sealed,
+)
 from slipway.domain.release import Kind, Phase, Release, Request, State
+from slipway.domain.takeover import Takeover
 from slipway.domain.target import Target
 from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
@@ -40,15 +50,30 @@ class MemoryLedger(MemoryRestrictions):
 
     def __init__(self) -> None:
         super().__init__()
+        self.all_takeovers: list[Takeover] = []
+        self.name = "11ed9e2" * 4 + "0000"
         self.releases: dict[str, Release] = {}
         self.journals: dict[str, list[JournalEntry]] = {}
         self.leases: dict[str, HeldLease] = {}
         self.lines: dict[str, Standing] = {}
         self.tags: dict[tuple[str, str], Digest] = {}
 
+    async def record_takeover(self, takeover: Takeover) -> None:
+        """See `slipway.ports.Ledger`."""
+        self.all_takeovers.append(takeover)
+
+    async def takeovers(self, stack: str) -> Sequence[Takeover]:
+        """See `slipway.ports.Ledger`."""
+        return [each for each in self.all_takeovers if each.stack == stack]
+
+    async def chains(self) -> AsyncIterator[Chain]:
+        """See `slipway.ports.Ledger`."""
+        for each in [*self.releases.values()]:
+            yield Chain(each.id, each.journal, _columns(each), self.journals[each.id])
+
     async def identity(self) -> str:
         """See `slipway.ports.Ledger`."""
-        return "11ed9e2" * 4 + "0000"
+        return self.name
 
     async def open(self, target: Target, request: Request) -> Release:
         """See `slipway.ports.Ledger`."""

@@ -1,6 +1,7 @@
 """A Pulumi stack in memory, with the real engine's traps (docs/architecture.md, section Pulumi)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -96,6 +97,8 @@ class FakeStack:
     """Who else has an update under way; shared by every target of the stack."""
     running: list[Update] = field(default_factory=list)
     """Our own updates under way, and those whose process died; shared likewise."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """The stack's tags, shared likewise."""
     shadows: dict[str, str] = field(default_factory=dict)
     extra: list[ResourceChange] = field(default_factory=list)
     """Changes beside the images that a preview would find: somebody's edit of the program."""
@@ -131,6 +134,23 @@ class FakeStack:
             if each.ends is not None and now >= each.ends:
                 self._end(each, "failed")
         return bool(self.held_by or self.running)
+
+    async def history(self, limit: int) -> Sequence[StackUpdate]:
+        await self.faults.at("before", "stack.history")
+        return self.updates[::-1][:limit]
+
+    async def ledger(self) -> str:
+        await self.faults.at("before", "stack.ledger")
+        return self.tags.get("slipway:ledger", "")
+
+    async def claim(self, ledger: str, instead_of: str = "") -> str:
+        named = await self.ledger()
+        if named and (named == ledger or named != instead_of):
+            return named
+        await self.faults.at("before", "stack.claim")
+        self.tags["slipway:ledger"] = ledger
+        await self.faults.at("after", "stack.claim")
+        return ledger
 
     async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
         del tree

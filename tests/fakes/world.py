@@ -58,6 +58,7 @@ class World:
         self.updates: list[StackUpdate] = []
         self.held_by: list[str] = []
         self.running: list[Update] = []
+        self.stack_tags: dict[str, str] = {}
         self.stack = self._stack("adapterImage")
 
     @classmethod
@@ -175,6 +176,7 @@ class World:
             self.updates,
             self.held_by,
             self.running,
+            self.stack_tags,
         )
 
     def _by_hand(self, commit: Commit) -> None:

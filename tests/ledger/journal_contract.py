@@ -126,6 +126,19 @@ class JournalContract:
         assert kinds[-3:] == [EntryKind.STATE, EntryKind.HOLD, EntryKind.VETO]
         await require_whole(ledger, release)
 
+    async def test_every_chain_is_given_in_order_of_request_and_has_no_flaw(
+        self, ledger: Ledger
+    ) -> None:
+        opened = [await ledger.open(a_target(), a_request()) for _ in range(3)]
+        await ledger.save(replace(opened[0], fence=1, baseline=BASELINE).to(State.REFUSED, "no: x"))
+        opened.append(await ledger.adopt(a_target("sink-prod"), IMAGE, frozenset()))
+
+        chains = [each async for each in ledger.chains()]
+
+        assert [each.release for each in chains] == [each.id for each in opened]
+        assert [len(each.entries) for each in chains] == [2, 1, 1, 1]
+        assert [flaws(each) for each in chains] == [[]] * 4
+
     async def test_a_journal_nobody_wrote_is_empty(self, ledger: Ledger) -> None:
         assert await ledger.journal("elsewhere") == []
 

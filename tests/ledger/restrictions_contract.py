@@ -4,13 +4,24 @@ from datetime import UTC, datetime, timedelta
 
 from slipway.domain.commit import Commit
 from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.takeover import Takeover
 from slipway.ports import Ledger
-from tests.ledger.examples import COMMIT, a_request, a_target, until
+from tests.ledger.examples import COMMIT, STACK, a_request, a_target, until
 
 OTHER_COMMIT = Commit("9" * 40)
 
 
 class RestrictionsContract:
+    async def test_takeovers_of_a_stack_are_kept_in_order(self, ledger: Ledger) -> None:
+        first = Takeover(STACK, "another", "ada", "that one burned down")
+        second = Takeover(STACK, "", "bob", "once more")
+
+        await ledger.record_takeover(first)
+        await ledger.record_takeover(second)
+
+        assert await ledger.takeovers(STACK) == [first, second]
+        assert await ledger.takeovers("acme/cluster/dev") == []
+
     async def test_a_hold_stands_at_its_target_until_it_is_lifted(self, ledger: Ledger) -> None:
         placed = await ledger.place_hold("adapter-prod", NewHold("freeze", "ada", about=COMMIT))
 

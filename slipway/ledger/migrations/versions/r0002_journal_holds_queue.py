@@ -51,6 +51,7 @@ def upgrade() -> None:
     _line()
     _holds()
     _vetoes()
+    _takeovers()
     _identity()
     connection = op.get_bind()
     _begin_journals(connection, journal)
@@ -129,6 +130,19 @@ def _vetoes() -> None:
         unique=True,
         sqlite_where=standing,
         postgresql_where=standing,
+    )
+
+
+def _takeovers() -> None:
+    op.create_table(
+        "takeover",
+        sa.Column("number", _counted(), primary_key=True, autoincrement=True),
+        sa.Column("stack", sa.Text, nullable=False),
+        sa.Column("instead_of", sa.Text, nullable=False),
+        sa.Column("taken_by", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("at", sa.Double, nullable=False),
+        sqlite_autoincrement=True,
     )
 
 

@@ -1,0 +1,97 @@
+"""The ledger as a whole: its name, its stacks, every journal, everything as JSON."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from slipway.domain.journal import Chain, Head, JournalEntry
+from slipway.domain.takeover import Takeover
+from slipway.ledger.dialect import database_now
+from slipway.ledger.part import LedgerPart
+from slipway.ledger.releases import entry_from
+from slipway.ledger.rows import told
+from slipway.ledger.tables import identity, journal, metadata
+from slipway.ledger.tables import release as releases
+from slipway.ledger.tables import takeover as takeovers
+
+PAGE = 100
+"""Releases read at once."""
+
+
+class SqlArchive(LedgerPart):
+    """What is asked of the ledger itself, not of one release."""
+
+    async def identity(self) -> str:
+        """See `slipway.ports.Ledger`."""
+        async with self._database.transaction() as connection:
+            return str((await connection.execute(select(identity.c.id))).scalar_one())
+
+    async def record_takeover(self, takeover: Takeover) -> None:
+        """See `slipway.ports.Ledger`."""
+        taken = insert(takeovers).values(
+            stack=takeover.stack,
+            instead_of=takeover.instead_of,
+            taken_by=takeover.by,
+            reason=takeover.reason,
+            at=database_now(),
+        )
+        async with self._database.transaction() as connection:
+            await connection.execute(taken)
+
+    async def takeovers(self, stack: str) -> Sequence[Takeover]:
+        """See `slipway.ports.Ledger`."""
+        taken = select(takeovers).where(takeovers.c.stack == stack).order_by(takeovers.c.number)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(taken)).mappings().all()
+        return [
+            Takeover(row["stack"], row["instead_of"], row["taken_by"], row["reason"])
+            for row in rows
+        ]
+
+    async def chains(self) -> AsyncIterator[Chain]:
+        """See `slipway.ports.Ledger`."""
+        last = -1
+        while page := await self._page(last):
+            for row, entries in page:
+                head = Head(row["journal_length"], row["journal_head"])
+                yield Chain(row["id"], head, told(row), entries)
+                last = row["number"]
+        for release, entries in (await self._without_release()).items():
+            yield Chain(release, Head(), {}, entries)
+
+    async def export(self) -> AsyncIterator[dict[str, Any]]:
+        """Every row of every table, a record each; for other programs, and to be kept elsewhere."""
+        async with self._database.snapshot() as connection:
+            for table in metadata.sorted_tables:
+                rows = select(table).order_by(*table.primary_key.columns)
+                # The driver reads on while the rows are handed out: a ledger may be large.
+                async for row in (await connection.stream(rows)).mappings():
+                    yield {"table": table.name, **row}
+
+    async def _page(self, after: int) -> list[tuple[Any, list[JournalEntry]]]:
+        """Releases after a number, each with its journal, as they stand at one moment."""
+        some = (
+            select(releases)
+            .where(releases.c.number > after)
+            .order_by(releases.c.number)
+            .limit(PAGE)
+        )
+        async with self._database.snapshot() as connection:
+            rows = (await connection.execute(some)).mappings().all()
+            theirs = journal.c.release.in_([row["id"] for row in rows])
+            told_of = select(journal).where(theirs).order_by(journal.c.release, journal.c.number)
+            found = (await connection.execute(told_of)).mappings().all()
+        entries: dict[str, list[JournalEntry]] = {row["id"]: [] for row in rows}
+        for each in found:
+            entries[each["release"]].append(entry_from(each))
+        return [(row, entries[row["id"]]) for row in rows]
+
+    async def _without_release(self) -> dict[str, list[JournalEntry]]:
+        orphans = select(journal).where(journal.c.release.not_in(select(releases.c.id)))
+        ordered = orphans.order_by(journal.c.release, journal.c.number)
+        entries: dict[str, list[JournalEntry]] = {}
+        async with self._database.transaction() as connection:
+            for each in (await connection.execute(ordered)).mappings().all():
+                entries.setdefault(each["release"], []).append(entry_from(each))
+        return entries
