@@ -203,7 +203,6 @@ async def test_recovery_after_a_process_that_died_while_restoring_keeps_the_caus
 async def test_an_image_that_recovery_has_proven_is_not_undone_for_what_pulumi_says() -> None:
     world = World.seeded()
     await dead(world, "second", "after", "stack.server-side-apply")
-    orphan = asyncio.ensure_future(orphan_ends(world))
     world.faults.always("stack.refresh", ApplyFailed("no such plugin"))
 
     [stuck] = await recover.finish_all(world.ports())
@@ -212,7 +211,6 @@ async def test_an_image_that_recovery_has_proven_is_not_undone_for_what_pulumi_s
 
     assert (stuck.state, stuck.release.unproven) == (State.NEEDS_ATTENTION, True)
     assert recovered.state is State.LIVE
-    await orphan
 
 
 async def test_recovery_that_still_can_not_measure_stays_honest() -> None:

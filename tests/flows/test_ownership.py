@@ -9,6 +9,7 @@ from slipway.tasks.ownership import adopt_stack
 from tests.fakes.faults import raising
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.world import World, deploy_request, rollback_request, summary
+from tests.flows.dying import dead
 
 
 async def deployed(world: World) -> Outcome:
@@ -79,18 +80,7 @@ async def test_two_ledgers_that_meet_at_a_new_stack_do_not_both_have_it() -> Non
 
 async def test_recovery_leaves_the_stack_of_another_ledger_alone() -> None:
     world = World.seeded()
-    stopped = asyncio.Event()
-
-    async def die() -> None:
-        stopped.set()
-        await asyncio.get_running_loop().create_future()
-
-    world.faults.after("config.write", die)
-    task = asyncio.ensure_future(deployed(world))
-    await stopped.wait()
-    for each in asyncio.all_tasks() - {asyncio.current_task(), task}:
-        each.cancel()
-    world.dead.append(task)
+    await dead(world, "second", "after", "config.write")
     of_another(world)
     before = untouched(world)
 

@@ -32,8 +32,4 @@ async def test_a_system_that_is_gone_hides_no_other_check() -> None:
         "the API server is gone",
         "Pulumi is gone",
     ]
-    assert [each.name for each in checks][:3] == [
-        "Kubernetes answers",
-        "Pulumi can be used",
-        "the registry answers",
-    ]
+    assert "the registry answers" in {each.name for each in checks if each.good}
