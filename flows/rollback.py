@@ -14,7 +14,7 @@ from flows.parameters import (
     name_rollback,
 )
 from flows.recover import finish_others
-from flows.rolling_out import ending_in_order, refuse, roll_out
+from flows.rolling_out import confirm_running, ending_in_order, refuse, roll_out
 from flows.states import as_prefect_state, refusing, was_retried
 from slipway.domain.release import PREVIOUS, Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
@@ -73,7 +73,8 @@ async def _roll_back(ports: Ports, record: Record) -> None:
     await preflight(ports, request.options)
     async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)
-        commit, image = await choose_image(ports, request.wanted)
+        interrupted = bool(record.interrupted)
+        commit, image = await choose_image(ports, request.wanted, may_run=interrupted)
         await record.note(
             Phase.PUBLISHED,
             commit=commit,
@@ -81,6 +82,8 @@ async def _roll_back(ports: Ports, record: Record) -> None:
             image=str(image.named(commit)),
             accepted=image.accepted,
         )
+        if interrupted and await confirm_running(ports, record, image):
+            return
         chosen = await choose_program(ports, commit, image_only=True)
         async with open_program(ports, chosen) as program:
             await roll_out(ports, record, program, image)

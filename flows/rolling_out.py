@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 from slipway.domain.config import ConfigSnapshot
+from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import PublishedImage
 from slipway.domain.release import Baseline, Phase, State, reason
 from slipway.domain.rollout import Expectation
@@ -55,14 +56,12 @@ class Interrupted(PermanentError):
 async def roll_out(ports: Ports, record: Record, program: Program, image: PublishedImage) -> None:
     """Decide, pin, apply, verify; from the pin on, whatever fails is restored."""
     try:
-        decision = await _decide_and_pin(ports, record, program, image)
-        if decision.unchanged:
-            sentence = f"unchanged: {record.release.image} runs already, nothing was changed"
-            await record.to(State.LIVE, sentence)
-            return
-        revision = _pinned(record, program, decision)
-        await apply(ports, record, revision, decision.wanted, image.accepted)
-        record.proof = await verify(ports, _expectation(ports, record, image))
+        with record.interruptible():
+            decision = await _decide_and_pin(ports, record, program, image)
+            if not decision.unchanged:
+                revision = _pinned(record, program, decision)
+                await apply(ports, record, revision, decision.wanted, image.accepted)
+                record.proof = await verify(ports, _expectation(ports, record, image))
     except (Unproven, LeaseLost) as error:
         await leave_open(record, error)
     except BaseException as error:
@@ -73,8 +72,25 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
         if not isinstance(error, SlipwayError):
             raise
     else:
-        await record.to(State.LIVE, f"proven: {record.proof}")
+        unchanged = f"unchanged: {record.release.image} runs already, nothing was changed"
+        await record.to(State.LIVE, f"proven: {record.proof}" if record.proof else unchanged)
         await settle(ports, record, image)
+
+
+async def confirm_running(ports: Ports, record: Record, image: PublishedImage) -> bool:
+    """End live without an update where the release that was asked to end has restored the image."""
+    seen = await ports.cluster.observe(ports.target.workload)
+    if (
+        seen is None
+        or the_ready_digest(seen, ports.target.workload.container) not in image.accepted
+    ):
+        return False
+    expected = Expectation(seen.image, image.accepted, ports.target.workload.container)
+    record.proof = await verify(ports, expected)
+    await record.note(image=seen.image)
+    why = f"release {record.interrupted}, which was asked to end, has brought it back"
+    await record.to(State.LIVE, f"proven: {record.proof}; {why}")
+    return True
 
 
 def _may_have_pinned(record: Record, error: BaseException) -> bool:

@@ -27,7 +27,7 @@ HARMLESS = {"unchanged": "Unchanged", "superseded": "Superseded", "held": "Held"
 def as_prefect_state(outcome: Outcome) -> PrefectState[Any]:
     """The Prefect state of an end; its message is the reason."""
     release = outcome.release
-    if outcome.code in HARMLESS:
+    if outcome.code in HARMLESS and release.state in {State.LIVE, State.REFUSED}:
         return Completed(name=HARMLESS[outcome.code], message=release.reason)
     if release.state is State.LIVE:
         return Completed(name=NAMES[release.state], message=release.reason)

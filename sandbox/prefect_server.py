@@ -13,7 +13,7 @@ from sandbox.box import Box
 from sandbox.processes import PartFailed, Processes
 
 POOL = "slipway"
-READY_WITHIN = 120.0
+READY_WITHIN = 300.0
 ROOT = Path(__file__).parents[1]
 
 

@@ -14,6 +14,7 @@ SlipwayError
     ├── NotOnMainLine           the commit is not in the first-parent history of the target's branch
     ├── FolderAbsent            the service's folder does not exist at the commit
     ├── BackwardsDeploy         the commit is an ancestor of what is live
+    ├── Superseded              another release at the target makes this one pointless
     ├── BuildFailed             the image's build ended with an error
     ├── PushFailed              the registry does not hold what was pushed
     ├── TagConflict             the commit's tag already belongs to another image
@@ -119,6 +120,12 @@ class BackwardsDeploy(PermanentError):
     """The commit is an ancestor of what is live: going back is a rollback."""
 
     code = "older-than-live"
+
+
+class Superseded(PermanentError):
+    """Another release at the target makes this one pointless; no failure."""
+
+    code = "superseded"
 
 
 class BuildFailed(PermanentError):

@@ -3,48 +3,50 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
-from slipway.errors import TransientError
+from slipway.errors import SlipwayError, TransientError
 from slipway.ports import Lease, Ledger, Ports
 from slipway.tasks.ownership import require_own_stack
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
+from slipway.tasks.waiting import ASK_EVERY, LEASE_SECONDS, LINE_SECONDS, wait_in_line
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 15.0
 RENEW_EVERY = 5.0
-ASK_EVERY = 1.0
+LISTEN_EVERY = 1.0
 
 
 @contextlib.asynccontextmanager
 async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
     """Hold the lease of a stack of this ledger's, renewed until the context ends.
 
-    Losing it shows where it matters: the next save of the release raises `LeaseLost`.
+    Losing it shows where it matters: the next save of the release raises `LeaseLost`. Goes before
+    everybody who waits in line: it is for what brings a stack in order.
     """
     lease = await wait_for_lease(ports, holder)
-    renewal = asyncio.create_task(_keep(ports.ledger, lease))
-    try:
-        await require_own_stack(ports)
+    async with _held(ports, lease):
         yield lease
-    finally:
-        renewal.cancel()
-        await asyncio.gather(renewal, return_exceptions=True)
-        await ports.ledger.give_back(lease)
 
 
 @contextlib.asynccontextmanager
 async def held_for(ports: Ports, record: Record) -> AsyncIterator[None]:
-    """Hold the stack's lease for a release, which from now on carries its fence.
+    """Hold the stack's lease for a release, in its turn; from now on it carries the lease's fence.
 
     Renewed once the fence is recorded: whoever takes the lease after that finds the release by it.
+    `Superseded` when another release makes this one pointless while it waits.
     """
-    async with stack_lease(ports, record.release.id) as lease:
-        await record.note(fence=lease.fence)
-        await ports.ledger.renew(lease, LEASE_SECONDS)
-        yield
+    try:
+        lease = await wait_in_line(ports, record)
+        async with _held(ports, lease), _side_by_side(_listen(ports.ledger, record)):
+            await record.note(fence=lease.fence)
+            await ports.ledger.renew(lease, LEASE_SECONDS)
+            yield
+    finally:
+        with contextlib.suppress(SlipwayError):  # its place runs out by itself
+            await ports.ledger.leave_line(record.release.id)
 
 
 @once("wait for the stack's lease")
@@ -62,6 +64,27 @@ async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     return lease
 
 
+@contextlib.asynccontextmanager
+async def _held(ports: Ports, lease: Lease) -> AsyncIterator[None]:
+    try:
+        async with _side_by_side(_keep(ports.ledger, lease)):
+            await require_own_stack(ports)
+            yield
+    finally:
+        await ports.ledger.give_back(lease)
+
+
+@contextlib.asynccontextmanager
+async def _side_by_side(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do something until the context ends."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def _keep(ledger: Ledger, lease: Lease) -> None:
     while True:
         await asyncio.sleep(RENEW_EVERY)
@@ -69,3 +92,14 @@ async def _keep(ledger: Ledger, lease: Lease) -> None:
             await ledger.renew(lease, LEASE_SECONDS)
         except TransientError as error:
             log.warning("the lease of stack %s could not be renewed: %s", lease.stack, error)
+
+
+async def _listen(ledger: Ledger, record: Record) -> None:
+    """Stay in line while holding the lease, where somebody may ask this release to end."""
+    while True:
+        with contextlib.suppress(SlipwayError):  # heard a second later, or too late to matter
+            line = await ledger.stand_in_line(record.release, LINE_SECONDS)
+            mine = next((each for each in line if each.release == record.release.id), None)
+            if mine is not None and mine.asked_to_end:
+                record.ask_to_end(mine.asked_to_end)
+        await asyncio.sleep(LISTEN_EVERY)

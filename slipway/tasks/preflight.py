@@ -25,6 +25,9 @@ from slipway.tasks.policies import repeatable
 
 log = logging.getLogger(__name__)
 
+DEPLOYMENT = "the Deployment can be released to"
+"""The name of the check that a release under way at the stack may fail."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -41,8 +44,15 @@ class Check:
 
 @repeatable("preflight")
 async def preflight(ports: Ports, options: Options, tree: Path | None = None) -> None:
-    """Refuse, with every remedy at once, when something that a release needs is not in order."""
-    require(await check_all(ports, options, tree))
+    """Refuse, with every remedy at once, when something that a release needs is not in order.
+
+    While another release works at the stack its Deployments may be on the move: what that leaves is
+    looked at when this one's turn has come.
+    """
+    checks = await check_all(ports, options, tree)
+    if await ports.ledger.holder(str(ports.target.stack)) is not None:
+        checks = [each for each in checks if each.name != DEPLOYMENT]
+    require(checks)
 
 
 def require(checks: Sequence[Check]) -> None:
@@ -64,7 +74,7 @@ async def check_all(ports: Ports, options: Options, tree: Path | None = None) ->
         ("the stack is this ledger's", lambda: check_own_stack(ports)),
         ("the registry answers", lambda: _check_registry(ports)),
         ("the ESC key can be replaced", lambda: _check_key(ports, options)),
-        ("the Deployment can be released to", lambda: _check_deployment(ports, options)),
+        (DEPLOYMENT, lambda: _check_deployment(ports, options)),
         ("the pull secret can pull", lambda: _check_pull_secrets(ports)),
     ]
     if tree is not None:

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
 from slipway.domain.journal import Note, observed
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
 from slipway.domain.rollout import Proof
-from slipway.errors import SlipwayError
+from slipway.errors import SlipwayError, Superseded
 from slipway.ports import Ledger, Ports
 from slipway.tasks.policies import repeatable
 from slipway.tasks.report import show_progress
@@ -32,6 +32,10 @@ class Record:
         self.release = release
         self.proof: Proof | None = None
         """What has proven the image that runs at its end, once something has."""
+        self.interrupted = ""
+        """The release that this one has asked to end, if any."""
+        self._asked_to_end = ""
+        self._working: asyncio.Task[Any] | None = None
         self._times = [(release.phase.value, asyncio.get_running_loop().time())]
 
     async def note(self, phase: Phase | None = None, *entries: Note, **facts: Any) -> None:
@@ -66,6 +70,31 @@ class Record:
             with contextlib.suppress(SlipwayError):
                 await self.journal(observed(step, failed=_told(error)))
             raise
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Work that ends by `Superseded` as soon as somebody has asked the release to end."""
+        self._working = asyncio.current_task()
+        if self._asked_to_end:
+            raise Superseded(self._asked_to_end)
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if not self._asked_to_end or task is None or task.uncancel():
+                raise
+            raise Superseded(self._asked_to_end) from error
+        finally:
+            self._working = None
+
+    def ask_to_end(self, why: str) -> None:
+        """End the interruptible work, once; what is being restored goes on."""
+        if self._asked_to_end:
+            return
+        self._asked_to_end = why
+        log.warning("release %s is asked to end: %s", self.release.id, why)
+        if self._working is not None:
+            self._working.cancel()
 
     async def look_again(self) -> None:
         """Read the row as whoever took the release over has left it."""

@@ -22,14 +22,20 @@ SHOWN = 10
 
 
 @repeatable("choose the image to go back to")
-async def choose_image(ports: Ports, wanted: str) -> tuple[Commit, PublishedImage]:
-    """The published image of a commit, or of the default way back for `previous`."""
+async def choose_image(
+    ports: Ports, wanted: str, *, may_run: bool = False
+) -> tuple[Commit, PublishedImage]:
+    """The published image of a commit, or of the default way back for `previous`.
+
+    `AlreadyLive` for the one that runs, unless it `may_run`: a restore may just have brought it
+    back.
+    """
     running = await _running(ports)
     if wanted == PREVIOUS:
         return await _previous(ports, running)
     commit = await resolve_commit(ports.source, wanted)
     image = await _published(ports, commit)
-    if running is not None and running in image.accepted:
+    if not may_run and running is not None and running in image.accepted:
         raise AlreadyLive(
             f"{commit.short} is what runs at {ports.target.name} already ({image.digest}): choose "
             f"another commit; {await _what_there_is(ports)}"

@@ -5,15 +5,15 @@ from collections.abc import Awaitable
 
 import pytest
 
-from flows import deploy, recover, rollback
+from flows import deploy, recover
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Phase, Release, State
 from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
-from slipway.tasks.lease import LEASE_SECONDS
+from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
-from tests.fakes.world import World, deploy_request, reference_of, rollback_request
+from tests.fakes.world import World, deploy_request, reference_of
 from tests.flows.dying import dead
 
 
@@ -227,32 +227,6 @@ async def test_recovery_that_still_can_not_measure_stays_honest() -> None:
     assert recovered.release.unproven
     assert world.value == reference_of(world, "second")
     assert refused.state is State.REFUSED
-
-
-async def test_two_deploys_of_one_stack_run_one_after_the_other() -> None:
-    world = World.seeded()
-    sink = world.ports("annotations-sink-prod")
-
-    outcomes = await asyncio.gather(
-        deploying(world, "second"),
-        deploy.release(sink, deploy_request(world.commits["second"].sha)),
-    )
-
-    assert [each.state for each in outcomes] == [State.LIVE, State.LIVE]
-    fences = sorted(each.release.fence for each in outcomes)
-    assert fences[0] < fences[1]
-
-
-async def test_a_rollback_asked_for_during_a_deploy_waits_and_then_goes_back() -> None:
-    world = World.seeded()
-
-    first, second = await asyncio.gather(
-        deploying(world, "second"),
-        rollback.release(world.ports(), rollback_request(world.commits["first"].sha)),
-    )
-
-    assert {first.state, second.state} <= {State.LIVE, State.REFUSED}
-    assert len(world.runs()) == 1
 
 
 async def test_a_release_whose_lease_was_taken_over_does_nothing_more() -> None:

@@ -1,0 +1,99 @@
+"""Waiting in the line of a stack: rollbacks first, and of a target's deploys only the newest."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from slipway.domain.commit import Commit
+from slipway.domain.waiting import Waiter, in_order, superseding, to_be_ended
+from slipway.errors import Superseded, TransientError
+from slipway.ports import Lease, Ports
+from slipway.tasks.policies import once
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15.0
+LINE_SECONDS = 5.0
+"""How long a place in the line lasts that nobody repeats: less than a lease, so that a release
+whose process died never looks like one that still waits."""
+ASK_EVERY = 1.0
+TRIES = 60
+"""How often in a row the ledger may not answer somebody who only waits."""
+
+
+@once("wait in line for the stack's lease")
+async def wait_in_line(ports: Ports, record: Record) -> Lease:
+    """Wait, holding nothing, for this release's turn, and take the stack's lease.
+
+    `Superseded` when a newer commit waits for the same target, or a rollback asks this to end.
+    """
+    failed, told = 0, ""
+    while True:
+        try:
+            lease, ahead = await _take_turn(ports, record)
+        except TransientError as error:
+            failed += 1
+            if failed >= TRIES:
+                raise
+            log.warning("the line of stack %s can't be seen: %s", ports.target.stack, error)
+        else:
+            failed = 0
+            if lease is not None:
+                log.info("lease of stack %s: fence %d", lease.stack, lease.fence)
+                return lease
+            if ahead != told:
+                told = ahead
+                log.info("stack %s: waiting for %s", ports.target.stack, ahead)
+        await asyncio.sleep(ASK_EVERY)
+
+
+async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
+    """The lease if it is this release's turn, else who is ahead of it."""
+    ledger, stack, release = ports.ledger, str(ports.target.stack), record.release
+    line = await ledger.stand_in_line(release, LINE_SECONDS)
+    standing = await ledger.holder(stack)
+    holding = standing[0] if standing else ""
+    mine = next(each for each in line if each.release == release.id)
+    waiting = [each for each in line if each.release != holding]
+    await _require_a_point(ports, mine, waiting)
+    holder = next((each for each in line if each.release == holding), None)
+    if holder is not None and to_be_ended(mine, holder):
+        await _ask_to_end(ports, record, holder)
+    first = in_order(waiting)[0]
+    if holding or first != mine:
+        return None, f"release {holding or first.release}"
+    lease = await ledger.acquire(stack, release.id, LEASE_SECONDS)
+    return lease, "whoever was quicker"
+
+
+async def _require_a_point(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> None:
+    """`Superseded` when going on would only be undone."""
+    if mine.asked_to_end:
+        raise Superseded(mine.asked_to_end)
+    newer = superseding(mine, waiting, await _descendants(ports, mine, waiting))
+    if newer is not None:
+        raise Superseded(
+            f"by {newer.commit}, which waits for {mine.target} too (release {newer.release}): "
+            "nothing is to be done"
+        )
+
+
+async def _descendants(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> set[Commit]:
+    if mine.commit is None:
+        return set()
+    others = {each.commit for each in waiting if each.target == mine.target and each.commit}
+    return {
+        each for each in others - {mine.commit} if await ports.source.is_ancestor(mine.commit, each)
+    }
+
+
+async def _ask_to_end(ports: Ports, record: Record, holder: Waiter) -> None:
+    request = record.release.request
+    why = (
+        f"rollback {record.release.id} of {holder.target} was asked for by "
+        f"{request.requested_by} ({request.why or 'without a reason'}): nothing is to be done"
+    )
+    log.info("asking release %s at %s to end", holder.release, holder.target)
+    if await ports.ledger.ask_to_end(holder.release, why):
+        record.interrupted = holder.release
