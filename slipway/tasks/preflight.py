@@ -71,11 +71,11 @@ async def check_all(ports: Ports, options: Options, tree: Path | None = None) ->
     checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("Kubernetes answers", ports.cluster.check),
         ("Pulumi can be used", ports.stack.check),
-        ("the stack is this ledger's", lambda: check_own_stack(ports)),
         ("the registry answers", lambda: _check_registry(ports)),
         ("the ESC key can be replaced", lambda: _check_key(ports, options)),
         (DEPLOYMENT, lambda: _check_deployment(ports, options)),
         ("the pull secret can pull", lambda: _check_pull_secrets(ports)),
+        ("the stack is this ledger's", lambda: check_own_stack(ports)),
     ]
     if tree is not None:
         checks.append(("the stack file leaves the key to ESC", lambda: _check_shadow(ports, tree)))

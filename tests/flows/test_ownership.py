@@ -7,7 +7,6 @@ from slipway.domain.release import Outcome, State
 from slipway.errors import Unreachable
 from slipway.tasks.ownership import adopt_stack
 from tests.fakes.faults import raising
-from tests.fakes.ledger import MemoryLedger
 from tests.fakes.world import World, deploy_request, rollback_request, summary
 from tests.flows.dying import dead
 
@@ -61,21 +60,17 @@ async def test_the_stack_of_another_ledger_is_refused_with_both_names() -> None:
 
 
 async def test_two_ledgers_that_meet_at_a_new_stack_do_not_both_have_it() -> None:
-    """Both have looked before either has written; the second is told before it changes anything."""
+    """Both have looked before either has written; the later one is told."""
     world = World.seeded()
-    mine, theirs = world.ledger, MemoryLedger()
-    theirs.name = "theirs"
+    world.publish("second")
+    before = untouched(world)
+    world.faults.before("stack.claim", lambda: of_another(world))
 
-    async def come_between() -> None:
-        world.stack_tags["slipway:ledger"] = theirs.name
-
-    world.faults.before("stack.preview", come_between)
-    world.stack_tags.clear()
-    of_another(world)
     outcome = await deployed(world)
 
     assert summary(outcome) == "refused: another-ledger"
-    assert await mine.holder(str(world.target.stack)) is None
+    assert untouched(world) == before
+    assert await world.ledger.holder(str(world.target.stack)) is None
 
 
 async def test_recovery_leaves_the_stack_of_another_ledger_alone() -> None:
