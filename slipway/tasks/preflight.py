@@ -25,9 +25,6 @@ from slipway.tasks.policies import repeatable
 
 log = logging.getLogger(__name__)
 
-DEPLOYMENT = "the Deployment can be released to"
-"""The name of the check that a release under way at the stack may fail."""
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -46,13 +43,10 @@ class Check:
 async def preflight(ports: Ports, options: Options, tree: Path | None = None) -> None:
     """Refuse, with every remedy at once, when something that a release needs is not in order.
 
-    While another release works at the stack its Deployments may be on the move: what that leaves is
-    looked at when this one's turn has come.
+    Whether the Deployment is at rest is asked again under the lease: until then a release of ours
+    may be at work on it, for whose end this one waits.
     """
-    checks = await check_all(ports, options, tree)
-    if await ports.ledger.holder(str(ports.target.stack)) is not None:
-        checks = [each for each in checks if each.name != DEPLOYMENT]
-    require(checks)
+    require(await check_all(ports, options, tree, in_line=True))
 
 
 def require(checks: Sequence[Check]) -> None:
@@ -66,14 +60,17 @@ def require(checks: Sequence[Check]) -> None:
         raise PreflightFailed(f"{len(errors)} things are not in order: {listed}")
 
 
-async def check_all(ports: Ports, options: Options, tree: Path | None = None) -> list[Check]:
+async def check_all(
+    ports: Ports, options: Options, tree: Path | None = None, *, in_line: bool = False
+) -> list[Check]:
     """Look at everything at once; what can't be reached does not hide the other checks."""
+    check_deployment = _check_deployment_in_line if in_line else _check_deployment
     checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
         ("Kubernetes answers", ports.cluster.check),
         ("Pulumi can be used", ports.stack.check),
         ("the registry answers", lambda: _check_registry(ports)),
         ("the ESC key can be replaced", lambda: _check_key(ports, options)),
-        (DEPLOYMENT, lambda: _check_deployment(ports, options)),
+        ("the Deployment can be released to", lambda: check_deployment(ports, options)),
         ("the pull secret can pull", lambda: _check_pull_secrets(ports)),
         ("the stack is this ledger's", lambda: check_own_stack(ports)),
     ]
@@ -117,6 +114,21 @@ async def _check_shadow(ports: Ports, tree: Path) -> None:
     shadow = await ports.stack.shadow(tree, ports.target.config_key)
     stack_file = f"{ports.target.program}/Pulumi.{ports.target.stack.stack}.yaml"
     require_unshadowed(ports.target.config_key, shadow, stack_file)
+
+
+async def _check_deployment_in_line(ports: Ports, options: Options) -> None:
+    """What is not at rest because a release of ours is at work on the stack is no fault."""
+    before = await _is_worked_on(ports)
+    try:
+        await _check_deployment(ports, options)
+    except DeploymentUnfit as error:
+        if not (before or await _is_worked_on(ports)):
+            raise
+        log.info("%s; a release of ours is at work there: it is asked again then", error)
+
+
+async def _is_worked_on(ports: Ports) -> bool:
+    return await ports.ledger.holder(str(ports.target.stack)) is not None
 
 
 async def _check_deployment(ports: Ports, options: Options) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 
-from slipway.domain.release import Options
+import pytest
+
+from flows import deploy
+from slipway.domain.release import Options, Outcome, State
 from slipway.errors import Unreachable
 from slipway.tasks.preflight import check_all
 from tests.fakes.faults import raising
-from tests.fakes.world import World
+from tests.fakes.world import World, deploy_request, summary
 
 
 async def test_a_slow_system_does_not_make_the_others_wait_for_their_turn() -> None:
@@ -33,3 +36,38 @@ async def test_a_system_that_is_gone_hides_no_other_check() -> None:
         "Pulumi is gone",
     ]
     assert "the registry answers" in {each.name for each in checks if each.good}
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.0, 3.0, 8.0])
+async def test_a_release_that_is_asked_for_while_another_is_at_work_waits_for_its_end(
+    seconds: float,
+) -> None:
+    """Whatever the other has come to: its half-done work is not held against the next."""
+    world = World.seeded()
+    for name in ("second", "third"):
+        world.publish(name)
+
+    async def later() -> Outcome:
+        await asyncio.sleep(seconds)
+        return await deploying(world, "third")
+
+    first, second = await asyncio.gather(deploying(world, "second"), later())
+
+    assert (first.state, second.state) == (State.LIVE, State.LIVE), second.release.reason
+    assert world.runs() == {world.digest_of("third")}
+
+
+async def test_a_rollout_that_nobody_of_ours_started_is_refused() -> None:
+    world = World.seeded()
+    world.publish("second")
+    image = f"{world.target.service.repository}:{world.commits['second']}"
+    world.cluster.set_image(world.deployment, image)
+
+    outcome = await deploying(world, "third")
+
+    assert summary(outcome).startswith("refused: ")
+    assert "rollout is under way" in outcome.release.reason
+
+
+async def deploying(world: World, name: str) -> Outcome:
+    return await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
