@@ -15,6 +15,7 @@ from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.baseline import adopt_what_runs
 from slipway.tasks.commits import require_releasable, resolve_commit
+from slipway.tasks.gates import check_holds, check_order, check_vetoes
 from slipway.tasks.lease import held_for
 from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
@@ -72,7 +73,9 @@ async def _deploy(ports: Ports, record: Record) -> None:
     commit = await resolve_commit(ports.source, request.wanted)
     await record.note(Phase.RESOLVED, commit=commit)
     await require_releasable(ports, commit)
+    await check_vetoes(ports, record.release)
     await preflight(ports, request.options)
+    await check_order(ports, record.release)
     image = await publish(ports, record, commit, adopt=request.options.adopt_image)
     await record.note(
         Phase.PUBLISHED,
@@ -81,6 +84,7 @@ async def _deploy(ports: Ports, record: Record) -> None:
         accepted=image.accepted,
         notes=note_alias(image, commit),
     )
+    await check_holds(ports, record.release)
     async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)
         chosen = await choose_program(ports, commit, image_only=False)

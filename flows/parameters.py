@@ -35,6 +35,12 @@ class DeployOptions(BaseModel):
         default_factory=list,
         description="Changes beside the image, each as a refusal printed it: URN:path@mark.",
     )
+    even_if_vetoed: str = Field(
+        default="", description="Why a commit that is vetoed here may be deployed all the same."
+    )
+    automatic: bool = Field(
+        default=False, description="No person asks: holds, vetoes and newer commits come first."
+    )
 
 
 class RollbackOptions(BaseModel):
@@ -63,6 +69,7 @@ def as_request(
 ) -> Request:
     """The request that a run's parameters mean."""
     values = options.model_dump()
+    automatic = values.pop("automatic", False)
     allowed = tuple(Allowance.parse(each) for each in values.pop("allow_changes"))
     return Request(
         kind,
@@ -70,6 +77,7 @@ def as_request(
         requested_by or "prefect",
         why=why,
         options=Options(**values, allow_changes=allowed),
+        automatic=automatic,
         prefect_run=flow_run.get_id() or "",
     )
 

@@ -21,6 +21,7 @@ from slipway.domain.rollout import Expectation
 from slipway.errors import PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
+from slipway.tasks.gates import lift_holds
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
 from slipway.tasks.report import report_release
@@ -117,6 +118,7 @@ async def _finish_pinned(ports: Ports, record: Record) -> None:
             await align(ports, record)
             await record.note(unproven=False)
             await record.to(State.LIVE, f"proven: {record.proof}, by recovery")
+            await lift_holds(ports, record)
             return
     await restore(ports, record, f"{because}{BY_RECOVERY}")
 

@@ -15,6 +15,8 @@ SlipwayError
     ├── FolderAbsent            the service's folder does not exist at the commit
     ├── BackwardsDeploy         the commit is an ancestor of what is live
     ├── Superseded              another release at the target makes this one pointless
+    ├── Held                    automation is paused at the target
+    ├── Vetoed                  the commit must not be deployed to the target
     ├── BuildFailed             the image's build ended with an error
     ├── PushFailed              the registry does not hold what was pushed
     ├── TagConflict             the commit's tag already belongs to another image
@@ -126,6 +128,18 @@ class Superseded(PermanentError):
     """Another release at the target makes this one pointless; no failure."""
 
     code = "superseded"
+
+
+class Held(PermanentError):
+    """Automation is paused at the target."""
+
+    code = "held"
+
+
+class Vetoed(PermanentError):
+    """The commit must not be deployed to the target, unless a person says why it may."""
+
+    code = "vetoed"
 
 
 class BuildFailed(PermanentError):

@@ -3,6 +3,7 @@
 import click
 
 from slipway.cli.output import duration, local, print_json, print_table, release_record
+from slipway.cli.restriction_lines import restriction_lines
 from slipway.cli.session import Session
 from slipway.domain.release import Release
 
@@ -14,7 +15,7 @@ from slipway.domain.release import Release
 @click.pass_obj
 def history(session: Session, target: str, limit: int, *, as_json: bool) -> None:
     """Show the releases of TARGET, newest first."""
-    releases = session.run(_read(session, target, limit))
+    releases, standing = session.run(_read(session, target, limit))
     if as_json:
         print_json([release_record(each) for each in releases])
     elif releases:
@@ -22,10 +23,17 @@ def history(session: Session, target: str, limit: int, *, as_json: bool) -> None
         print_table(heads, [_row(each) for each in releases])
     else:
         click.echo(f"the ledger has no release of {target}", err=True)
+    if not as_json:
+        for line in standing:
+            click.echo(line)
 
 
-async def _read(session: Session, target: str, limit: int) -> list[Release]:
-    return list(await session.ledger().history(target, limit))
+async def _read(session: Session, target: str, limit: int) -> tuple[list[Release], list[str]]:
+    """The releases, and what stands in automation's way."""
+    ledger = session.ledger()
+    releases = list(await ledger.history(target, limit))
+    lines = restriction_lines(await ledger.holds(target), await ledger.vetoes(target))
+    return releases, list(lines)
 
 
 def _row(release: Release) -> tuple[str, ...]:

@@ -13,12 +13,15 @@ COMMANDS = {
     "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
     "doctor": ("doctor", "Check what a release needs, and say how to mend it."),
     "history": ("history", "Show the releases of a target, newest first."),
+    "hold": ("restrictions", "Pause automation at a target, with a reason."),
     "ledger": ("ledger", "Verify the ledger, export it, let a stack belong to it."),
     "recover": ("recover", "Finish the releases that a dead process left open."),
     "register": ("register", "Save targets as Prefect blocks and deployments."),
+    "release-hold": ("restrictions", "Let automation go on at a target."),
     "restart": ("restart", "Replace the pods, and prove that the same image runs."),
     "rollback": ("releases", "Roll back to an image that is published already."),
     "status": ("status", "Show what every place says of a target's image."),
+    "veto": ("restrictions", "Forbid automation to deploy a commit to a target."),
 }
 """Command → its module in `slipway.cli`, and what `--help` says without importing it."""
 USAGE_ERROR = 2
@@ -40,7 +43,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"slipway.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -137,7 +137,12 @@ def _parameters(target: str, request: Request) -> dict[str, Any]:
     }
     common = {"target": target, "requested_by": request.requested_by, "why": request.why}
     if request.kind is Kind.DEPLOY:
-        allowed |= {"first": options.first, "adopt_image": options.adopt_image}
+        allowed |= {
+            "first": options.first,
+            "adopt_image": options.adopt_image,
+            "even_if_vetoed": options.even_if_vetoed,
+            "automatic": request.automatic,
+        }
         return {**common, "commit": request.wanted, "options": allowed}
     return {**common, "to": request.wanted, "options": allowed | {"only_image": options.only_image}}
 

@@ -55,6 +55,10 @@ def _common(command: Command) -> Command:
 @click.option("--reason", default="", help="Why, for those who read the history.")
 @click.option("--first", is_flag=True, help="Make the ESC key or the Deployment if it is absent.")
 @click.option("--adopt-image", is_flag=True, help="Deploy an image that Slipway did not build.")
+@click.option("--even-if-vetoed", metavar="REASON", default="", help="Why a veto does not count.")
+@click.option(
+    "--automatic", is_flag=True, help="No person asks: holds, vetoes and newer commits come first."
+)
 @_common
 @click.pass_context
 def deploy(
@@ -64,13 +68,19 @@ def deploy(
     commit: str,
     *,
     reason: str,
+    automatic: bool,
     local: bool,
     as_json: bool,
     **allowed: Any,
 ) -> None:
     """Deploy COMMIT (7 to 40 characters) to TARGET, and wait until it is proven or undone."""
     request = Request(
-        Kind.DEPLOY, commit, getpass.getuser(), why=reason, options=Options(**allowed)
+        Kind.DEPLOY,
+        commit,
+        getpass.getuser(),
+        why=reason,
+        options=Options(**allowed),
+        automatic=automatic,
     )
     _release(ctx, target, request, local=local, as_json=as_json)
 

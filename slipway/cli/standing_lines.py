@@ -6,6 +6,7 @@ from typing import TypeVar
 import click
 
 from slipway.cli.output import local
+from slipway.cli.restriction_lines import restriction_lines
 from slipway.domain.agreement import Unknown
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import PublishedImage
@@ -100,7 +101,8 @@ def _ledger_lines(recorded: Recorded) -> list[str]:
     )
     if recorded.lease:
         lines.append(f"the stack is held by {recorded.lease[0]} until {local(recorded.lease[1])}")
-    return lines or ["no release yet"]
+    lines = lines or ["no release yet"]
+    return [*lines, *restriction_lines(recorded.holds, recorded.vetoes)]
 
 
 def speaking_containers(

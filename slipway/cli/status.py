@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from slipway.cli.output import print_json, release_record
+from slipway.cli.restriction_lines import hold_record, veto_record
 from slipway.cli.session import Session
 from slipway.cli.standing_lines import digest_text, print_standing, speaking_containers
 from slipway.domain.agreement import Unknown
@@ -151,4 +152,6 @@ def _ledger(recorded: Recorded) -> dict[str, Any]:
         "unfinished": [release_record(each) for each in recorded.unfinished],
         "lease": recorded.lease
         and {"holder": recorded.lease[0], "until": recorded.lease[1].isoformat()},
+        "holds": [hold_record(each) for each in recorded.holds],
+        "vetoes": [veto_record(each) for each in recorded.vetoes],
     }

@@ -1,7 +1,8 @@
 """Which release a rollback may go back to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from slipway.domain.commit import Commit
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release, State
 
@@ -17,8 +18,10 @@ def present(history: Iterable[Release]) -> Release | None:
     return next(iter(proven_live(history)), None)
 
 
-def previous(history: Sequence[Release], running: Digest | None) -> list[Release]:
-    """Ways back from `running`, best first.
+def previous(
+    history: Sequence[Release], running: Digest | None, vetoed: Collection[Commit] = ()
+) -> list[Release]:
+    """Ways back from `running`, best first; none to a vetoed commit.
 
     A way back was proven live (or adopted) before the running digest's first time live, has another
     digest, and was not itself rolled away from: so that asking twice goes further back instead of
@@ -30,6 +33,8 @@ def previous(history: Sequence[Release], running: Digest | None) -> list[Release
     ways: list[Release] = []
     for each in live:
         if each.digest is None or each.digest == running or each.digest in abandoned:
+            continue
+        if each.commit in vetoed:
             continue
         if first_time is not None and _first_live(live, each.digest) >= first_time:
             continue

@@ -131,6 +131,8 @@ class Options:
     only_image: bool = False
     """A rollback may update its own Deployment only, past somebody else's half-done change."""
     allow_changes: tuple[Allowance, ...] = ()
+    even_if_vetoed: str = ""
+    """Why a vetoed commit may be deployed all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,12 @@ class Outcome:
     @property
     def code(self) -> str:
         """The reason's first word."""
-        return self.release.reason.partition(":")[0]
+        return code_of(self.release.reason)
+
+
+def code_of(reason: str) -> str:
+    """The code of a reason."""
+    return reason.partition(":")[0]
 
 
 def reason(error: SlipwayError) -> str:

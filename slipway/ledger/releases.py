@@ -16,7 +16,7 @@ from slipway.domain.target import Target
 from slipway.errors import LeaseLost
 from slipway.ledger.dialect import database_now
 from slipway.ledger.part import LedgerPart
-from slipway.ledger.restrictions import holding, veto_unless_vetoed
+from slipway.ledger.restrictions import hold_unless_held, veto_unless_vetoed
 from slipway.ledger.rows import content_of, progress_columns, release_from, request_columns, told
 from slipway.ledger.tables import journal
 from slipway.ledger.tables import release as releases
@@ -145,7 +145,7 @@ async def _write(
     await connection.execute(insert(journal), [_columns_of(each) for each in follow])
     for each in entries:
         if isinstance(each, NewHold):
-            await connection.execute(holding(release.target, each, release.id))
+            await hold_unless_held(connection, release.target, each, release.id)
         elif isinstance(each, NewVeto):
             await veto_unless_vetoed(connection, release.target, each, release.id)
     end = head_of(follow)

@@ -72,6 +72,15 @@ class SqlRestrictions(LedgerPart):
             await connection.execute(lift)
 
 
+async def hold_unless_held(
+    connection: AsyncConnection, target: str, hold: NewHold, release: str
+) -> None:
+    """Insert a release's hold, once however often the release is saved."""
+    placed = select(holds.c.number).where(holds.c.release == release)
+    if (await connection.execute(placed)).first() is None:
+        await connection.execute(holding(target, hold, release))
+
+
 def holding(target: str, hold: NewHold, release: str = "") -> Insert:
     """The insertion of a hold."""
     return holds.insert().values(

@@ -4,7 +4,7 @@ import logging
 
 from slipway.domain.commit import Commit, parse_commit
 from slipway.domain.image import ImageReference
-from slipway.errors import BackwardsDeploy, FolderAbsent, NotOnMainLine
+from slipway.errors import BackwardsDeploy, FolderAbsent, NotOnMainLine, Superseded
 from slipway.ports import Ports, SourceRepository
 from slipway.tasks.policies import repeatable
 
@@ -39,11 +39,20 @@ async def require_releasable(ports: Ports, commit: Commit) -> None:
         )
 
 
-async def require_forward(ports: Ports, commit: Commit, live: Commit | None) -> None:
-    """Refuse to deploy an ancestor of what is live: going back is a rollback."""
+async def require_forward(
+    ports: Ports, commit: Commit, live: Commit | None, *, automatic: bool
+) -> None:
+    """Refuse to deploy an ancestor of what is live: going back is a rollback.
+
+    To automation it is no failure: something newer was faster.
+    """
     if live is None or live == commit:
         return
     if await ports.source.is_ancestor(commit, live):
+        if automatic:
+            raise Superseded(
+                f"by {live}, which is newer than {commit} and live at {ports.target.name} already"
+            )
         raise BackwardsDeploy(
             f"commit {commit} is older than {live}, which is live at {ports.target.name}: going "
             f"back is a rollback; slipway rollback {ports.target.name} --to {commit.short} "
@@ -52,9 +61,15 @@ async def require_forward(ports: Ports, commit: Commit, live: Commit | None) -> 
 
 
 async def live_commit(ports: Ports, spec_image: str | None) -> Commit | None:
-    """The commit of the image that the pod template asks for, by its label, else by its tag."""
+    """The commit of the image that the pod template asks for, by its tag, else by its label.
+
+    The label names the commit that the image was built from, which an unchanged tree's newer
+    commit shares.
+    """
     if not spec_image:
         return None
     reference = ImageReference.parse(spec_image)
+    if reference.commit is not None:
+        return reference.commit
     image = await ports.registry.find(reference)
-    return (image.labelled if image else None) or reference.commit
+    return image.labelled if image else None

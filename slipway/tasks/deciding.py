@@ -7,13 +7,13 @@ from slipway.domain.change import ImageChange, find_first_urn
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.publication import require_platforms
-from slipway.domain.release import Baseline, Kind, Phase, Release
+from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.rollout import Workloads
 from slipway.errors import ConfigConflict, DeploymentUnfit
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle
 from slipway.tasks.baseline import describe_baseline
-from slipway.tasks.commits import live_commit, require_forward
+from slipway.tasks.gates import check_holds, check_vetoes, require_in_order
 from slipway.tasks.policies import once
 from slipway.tasks.preflight import check_all, require, require_pullable
 from slipway.tasks.program import Program
@@ -89,10 +89,11 @@ def _require_ours_still(
 async def _require_runnable(
     ports: Ports, release: Release, seen: Workloads | None, image: PublishedImage
 ) -> None:
+    await check_vetoes(ports, release, image.digest)
+    await check_holds(ports, release)
     if seen is None:
         return
-    if release.kind is Kind.DEPLOY and release.commit is not None:
-        await require_forward(ports, release.commit, await live_commit(ports, seen.image))
+    await require_in_order(ports, release, seen)
     require_platforms(image, await ports.cluster.node_platforms())
     await require_pullable(ports, seen, ImageReference.parse(release.image))
 

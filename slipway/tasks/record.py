@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from slipway.domain.gates import left_by, shown_left
 from slipway.domain.journal import Note, observed
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
 from slipway.domain.rollout import Proof
@@ -54,8 +55,14 @@ class Record:
         self.release = await self._ledger.save(self.release, *entries)
 
     async def to(self, state: State, reason: str = "") -> None:
-        """Commit another state; an end is logged with its reason."""
-        self.release = await self._ledger.save(self.release.to(state, reason))
+        """Commit another state, and what it leaves behind; an end is logged with its reason."""
+        reached = self.release.to(state, reason)
+        left = left_by(reached)
+        if left is None:
+            self.release = await self._ledger.save(reached)
+        else:
+            notes = dict.fromkeys((*reached.notes, shown_left(left, reached.target)))
+            self.release = await self._ledger.save(replace(reached, notes=tuple(notes)), left)
         self._times.append((state.value, asyncio.get_running_loop().time()))
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)

@@ -116,6 +116,7 @@ def release_report(
         ("program", f"`{release.program}`" if release.program else ""),
         ("journal", f"`{release.journal}`"),
         ("allowed beside", ", ".join(map(str, release.request.options.allow_changes))),
+        ("in spite of a veto", release.request.options.even_if_vetoed),
     ]
     parts = [
         f"# {_MARKS.get(release.state, '')} {release.kind} at {release.target}: {release.state}",

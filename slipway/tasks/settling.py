@@ -8,6 +8,7 @@ from slipway.domain.journal import intent, observed
 from slipway.domain.release import Kind
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
+from slipway.tasks.gates import lift_holds
 from slipway.tasks.policies import repeatable
 from slipway.tasks.record import Record
 
@@ -17,7 +18,8 @@ MAIN = "main"
 
 
 async def settle(ports: Ports, record: Record, image: PublishedImage) -> None:
-    """Move the service's `:main` to an image that a deploy has proven live."""
+    """End the holds that are overcome; move `:main` to an image that a deploy has proven live."""
+    await lift_holds(ports, record)
     commit = record.release.commit
     if record.release.kind is not Kind.DEPLOY or commit is None or not ports.target.moves_main:
         return

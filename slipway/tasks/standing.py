@@ -12,6 +12,7 @@ from typing import TypeVar
 from slipway.domain.agreement import Places, Unknown, disagreements
 from slipway.domain.candidate import present
 from slipway.domain.config import ConfigSnapshot
+from slipway.domain.hold import Hold, Veto
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.rollout import Workloads, running_digest
@@ -35,11 +36,13 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the ledger holds: what is live, what stands open, who has the stack's lease."""
+    """What the ledger holds: what is live or open, who has the lease, holds and vetoes."""
 
     live: Release | None
     unfinished: Sequence[Release]
     lease: tuple[str, datetime] | None
+    holds: Sequence[Hold] = ()
+    vetoes: Sequence[Veto] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ async def _recorded(ports: Ports) -> Recorded:
         present(await ports.ledger.history(ports.target.name)),
         await ports.ledger.unfinished(stack),
         await ports.ledger.holder(stack),
+        await ports.ledger.holds(ports.target.name),
+        await ports.ledger.vetoes(ports.target.name),
     )
 
 

@@ -79,17 +79,19 @@ async def _recorded(ports: Ports, tag: ImageReference, commit: Commit) -> Digest
 
 async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:
     history = await ports.ledger.history(ports.target.name)
+    vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
     gone: list[str] = []
-    for way in previous(history, _known_as(history, running)):
+    for way in previous(history, _known_as(history, running), vetoed):
         image = await ports.registry.find(ImageReference.parse(way.image))
         if image is not None and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
             return way.commit, image
         gone.append(f"{way.image} of release {way.id}")
+    skipped = f" and is not vetoed ({', '.join(each.short for each in vetoed)})" if vetoed else ""
     lost = f"; no longer in the registry: {', '.join(gone)}" if gone else ""
     raise NothingToRollBackTo(
-        f"{ports.target.name} has no earlier release that was proven live{lost}; name a commit "
-        f"with --to instead; {await _what_there_is(ports)}"
+        f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}; name a "
+        f"commit with --to instead; {await _what_there_is(ports)}"
     )
 
 

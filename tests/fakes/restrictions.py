@@ -27,7 +27,8 @@ class MemoryRestrictions:
     def restrict(self, target: str, entry: Note | NewHold | NewVeto, release: str = "") -> None:
         """Place a hold or a veto; nothing happens for anything else."""
         if isinstance(entry, NewHold):
-            self._hold(target, entry, release)
+            if all(each.release != release for each in self.all_holds):
+                self._hold(target, entry, release)
         elif isinstance(entry, NewVeto):
             self._veto(target, entry, release)
 

@@ -126,6 +126,16 @@ class JournalContract:
         assert kinds[-3:] == [EntryKind.STATE, EntryKind.HOLD, EntryKind.VETO]
         await require_whole(ledger, release)
 
+    async def test_a_release_holds_its_target_once_however_often_it_is_saved(
+        self, ledger: Ledger
+    ) -> None:
+        release = await ledger.open(a_target(), a_request())
+        live = await ledger.save(release.to(State.LIVE), NewHold("it is slow", "ada"))
+
+        await ledger.save(live, NewHold("it is slow", "ada"))
+
+        assert len(await ledger.holds(release.target)) == 1
+
     async def test_every_chain_is_given_in_order_of_request_and_has_no_flaw(
         self, ledger: Ledger
     ) -> None:

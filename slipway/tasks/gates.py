@@ -1,0 +1,79 @@
+"""Gates: holds, vetoes and order at a target, as the ledger and the cluster tell them."""
+
+import logging
+
+from slipway.domain.commit import Commit
+from slipway.domain.gates import require_unheld, require_unvetoed, shown_hold
+from slipway.domain.hold import Hold
+from slipway.domain.image import Digest
+from slipway.domain.release import Kind, Release
+from slipway.domain.rollout import Workloads
+from slipway.errors import SlipwayError, Vetoed
+from slipway.ports import Ports
+from slipway.tasks.commits import live_commit, require_forward
+from slipway.tasks.policies import repeatable
+from slipway.tasks.record import Record
+
+log = logging.getLogger(__name__)
+
+
+@repeatable("check vetoes")
+async def check_vetoes(ports: Ports, release: Release, digest: Digest | None = None) -> None:
+    """Refuse a vetoed commit; to automation also another commit's name for a vetoed image."""
+    if release.kind is not Kind.DEPLOY or release.commit is None:
+        return
+    vetoes = await ports.ledger.vetoes(ports.target.name)
+    require_unvetoed(ports.target.name, release.commit, vetoes, release.request)
+    if digest is None or not release.request.automatic:
+        return
+    for each in vetoes:
+        bad = await ports.ledger.find(each.release) if each.release else None
+        if bad is not None and bad.digest == digest:
+            raise Vetoed(
+                f"commit {release.commit} has the image of {each.commit}, {digest}, which "
+                f"automation must not deploy to {ports.target.name}: {each.reason}"
+            )
+
+
+@repeatable("check holds")
+async def check_holds(ports: Ports, release: Release) -> None:
+    """Refuse automation at a held target."""
+    if release.kind is Kind.DEPLOY and release.request.automatic:
+        require_unheld(ports.target.name, await ports.ledger.holds(ports.target.name))
+
+
+@repeatable("check the order")
+async def check_order(ports: Ports, release: Release) -> None:
+    """Refuse a deploy of what is older than what is live, before anything is built for it."""
+    await require_in_order(ports, release, await ports.cluster.observe(ports.target.workload))
+
+
+async def require_in_order(ports: Ports, release: Release, seen: Workloads | None) -> None:
+    """Refuse a deploy that would go back; a rollback is meant to."""
+    if seen is None or release.kind is not Kind.DEPLOY or release.commit is None:
+        return
+    live = await live_commit(ports, seen.image)
+    automatic = release.request.automatic
+    await require_forward(ports, release.commit, live, automatic=automatic)
+
+
+async def lift_holds(ports: Ports, record: Record) -> None:
+    """End the holds that a person's deploy has overcome; reported when it fails, never raised."""
+    release = record.release
+    if release.kind is not Kind.DEPLOY or release.request.automatic or release.commit is None:
+        return
+    try:
+        for each in await ports.ledger.holds(ports.target.name):
+            note = await _lifted(ports, release, release.commit, each)
+            await record.note(notes=(*record.release.notes, note))
+    except SlipwayError as error:
+        log.warning("holds of %s were not lifted: %s", ports.target.name, error)
+
+
+async def _lifted(ports: Ports, release: Release, commit: Commit, hold: Hold) -> str:
+    about = hold.about
+    if about is not None and (about == commit or not await ports.source.is_ancestor(about, commit)):
+        return f"{shown_hold(hold)}: it stays, {commit.short} is not newer than {about.short}"
+    why = f"release {release.id} made {commit} live"
+    await ports.ledger.lift_hold(hold.number, release.request.requested_by, why)
+    return f"{shown_hold(hold)}: it is over, automation goes on"

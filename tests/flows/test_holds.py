@@ -1,0 +1,332 @@
+"""Holds and vetoes: what automation must not do at a target, who said so, and how it ends."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flows import deploy, recover, rollback
+from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.release import Options, Outcome, State
+from slipway.errors import ApplyFailed, ConfigConflict, Unreachable
+from tests.fakes.faults import raising
+from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
+from tests.flows.dying import dead
+
+TARGET = "ls-triton-adapter-prod"
+
+
+async def by_hand(world: World, name: str, even_if_vetoed: str = "") -> Outcome:
+    options = Options(even_if_vetoed=even_if_vetoed)
+    request = deploy_request(world.commits[name].sha, options)
+    return await deploy.release(world.ports(), request)
+
+
+async def by_automation(world: World, name: str, target: str = TARGET, why: str = "") -> Outcome:
+    request = replace(deploy_request(world.commits[name].sha), automatic=True, why=why)
+    return await deploy.release(world.ports(target), request)
+
+
+async def rolled_back(world: World) -> Outcome:
+    """From `second` back to `first`, because it is slow."""
+    assert (await by_hand(world, "second")).state is State.LIVE
+    outcome = await rollback.release(world.ports(), rollback_request())
+    assert outcome.state is State.LIVE, outcome.release.reason
+    return outcome
+
+
+async def test_a_rollback_leaves_a_hold_with_reason_name_and_the_commit_it_left() -> None:
+    world = World.seeded()
+
+    outcome = await rolled_back(world)
+
+    [hold] = await world.ledger.holds(TARGET)
+    assert (hold.reason, hold.by, hold.release) == ("it is slow", "ada", outcome.release.id)
+    assert hold.about == world.commits["second"]
+    assert any("automation is paused" in note for note in outcome.release.notes)
+
+
+async def test_a_rollback_stays_rolled_back_and_the_image_is_published() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+    value, running = world.value, world.runs()
+
+    outcome = await by_automation(world, "third")
+
+    assert summary(outcome) == "refused: held"
+    assert "by ada: it is slow" in outcome.release.reason
+    assert f"slipway release-hold {TARGET}" in outcome.release.reason
+    assert (world.value, world.runs()) == (value, running)
+    assert world.digest_of("third") is not None
+    assert outcome.release.digest == world.digest_of("third")
+
+
+async def test_a_hold_stops_automation_that_waited_for_the_rollback() -> None:
+    """It asked before there was a hold, and is told under the lease."""
+    world = World.seeded()
+    await by_hand(world, "second")
+    world.publish("third")
+
+    going_back, third = await asyncio.gather(
+        rollback.release(world.ports(), rollback_request()),
+        _soon(by_automation(world, "third")),
+    )
+
+    assert going_back.state is State.LIVE
+    assert summary(third) == "refused: held"
+    assert world.runs() == {world.digest_of("first")}
+
+
+async def _soon(deploying: Coroutine[Any, Any, Outcome]) -> Outcome:
+    await asyncio.sleep(0.01)
+    return await deploying
+
+
+async def test_a_hold_is_its_targets_alone() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    outcome = await by_automation(world, "second", target="annotations-sink-prod")
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_a_rollback_that_did_not_go_live_leaves_no_hold() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    world.faults.before("stack.up", raising(ApplyFailed("no such plugin")))
+
+    outcome = await rollback.release(world.ports(), rollback_request())
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert await world.ledger.holds(TARGET) == []
+
+
+async def test_a_persons_newer_commit_lifts_the_hold_once_it_is_live() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append(len(await world.ledger.holds(TARGET)))
+
+    world.faults.before("stack.up", look)
+    outcome = await by_hand(world, "third")
+
+    assert outcome.state is State.LIVE
+    assert seen == [1]
+    assert await world.ledger.holds(TARGET) == []
+    assert any("it is over" in note for note in outcome.release.notes)
+    [hold] = world.ledger.all_holds
+    assert hold.lifted is not None
+    assert (hold.lifted.by, outcome.release.id in hold.lifted.why) == ("ada", True)
+    fixed = world.git.commit("fix", {"adapter/app.py": "good 4"})
+    world.commits["fix"] = fixed
+    assert (await by_automation(world, "fix")).state is State.LIVE
+
+
+async def test_a_persons_deploy_of_what_was_rolled_away_from_leaves_the_hold() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    outcome = await by_hand(world, "second")
+
+    assert outcome.state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 1
+    assert any("is not newer than" in note for note in outcome.release.notes)
+
+
+@pytest.mark.parametrize("name", ["crashing", "broken"])
+async def test_a_persons_deploy_that_fails_leaves_the_hold(name: str) -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    await by_hand(world, name)
+
+    assert len(await world.ledger.holds(TARGET)) == 1
+
+
+async def test_a_hold_ends_at_its_end() -> None:
+    world = World.seeded()
+    until = world.ledger.now() + timedelta(hours=1)
+    await world.ledger.place_hold(TARGET, NewHold("load test", "bob", until))
+
+    held = await by_automation(world, "second")
+    await asyncio.sleep(3600)
+    after = await by_automation(world, "second")
+
+    assert (summary(held), after.state) == ("refused: held", State.LIVE)
+    assert "until 2026-01-01 01:00 UTC" in held.release.reason
+
+
+async def test_a_hold_by_hand_about_nothing_is_lifted_by_any_persons_deploy() -> None:
+    world = World.seeded()
+    await world.ledger.place_hold(TARGET, NewHold("load test", "bob"))
+
+    assert (await by_hand(world, "second")).state is State.LIVE
+
+    assert await world.ledger.holds(TARGET) == []
+
+
+async def test_a_hold_that_could_not_be_lifted_is_reported_and_stays() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    async def unreachable(number: int, by: str, why: str) -> None:
+        raise Unreachable(f"the ledger is away: {number}, {by}, {why}")
+
+    world.ledger.lift_hold = unreachable  # type: ignore[method-assign] # a fault of the ledger
+    outcome = await by_hand(world, "third")
+
+    assert outcome.state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 1
+
+
+@pytest.mark.parametrize("name", ["crashing", "hungry", "sick", "dying"])
+async def test_a_disproven_image_vetoes_its_commit_at_that_target(name: str) -> None:
+    world = World.seeded()
+
+    outcome = await by_hand(world, name)
+
+    assert summary(outcome) == "restored: disproven"
+    [veto] = await world.ledger.vetoes(TARGET)
+    assert (veto.commit, veto.by, veto.release) == (
+        world.commits[name],
+        "slipway",
+        outcome.release.id,
+    )
+    assert veto.reason == outcome.release.reason
+    assert any("it is vetoed" in note for note in outcome.release.notes)
+    assert await world.ledger.vetoes("annotations-sink-prod") == []
+
+
+@pytest.mark.parametrize(
+    ("effect", "error"),
+    [
+        ("stack.up", ApplyFailed("no such plugin")),
+        ("stack.up", asyncio.CancelledError()),
+        ("stack.up", RuntimeError("a defect")),
+        ("config.write", ConfigConflict("somebody was faster")),
+        ("config.write", Unreachable("ESC is away")),
+    ],
+)
+async def test_any_other_failure_vetoes_nothing(effect: str, error: BaseException) -> None:
+    world = World.seeded()
+    world.faults.before(effect, raising(error))
+
+    await asyncio.gather(asyncio.ensure_future(by_hand(world, "second")), return_exceptions=True)
+
+    assert await world.ledger.vetoes(TARGET) == []
+
+
+async def test_automation_does_not_try_a_vetoed_commit_again() -> None:
+    world = World.seeded()
+    await by_hand(world, "crashing")
+    before = len(world.updates), world.config.latest
+
+    outcome = await by_automation(world, "crashing", why="a reason does not help a program")
+
+    assert summary(outcome) == "refused: vetoed"
+    assert "has ended 2 times" in outcome.release.reason
+    assert (len(world.updates), world.config.latest) == before
+
+
+async def test_automation_does_not_try_a_vetoed_image_under_another_commits_name() -> None:
+    world = World.seeded()
+    world.commits["bad"] = world.git.commit("bad", {"adapter/app.py": "crashes at once"})
+    await by_hand(world, "bad")
+    world.commits["same"] = same = world.git.commit("same image", {"adapter/README.md": "two"})
+    bad = world.digest_of("bad")
+    assert bad is not None
+    world.registry.tagged[world.target.service.repository, same.sha] = bad
+
+    outcome = await by_automation(world, "same")
+
+    assert outcome.release.digest == world.digest_of("bad")
+    assert summary(outcome) == "refused: vetoed"
+
+
+async def test_a_person_passes_a_veto_by_saying_why_and_only_so() -> None:
+    world = World.seeded()
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))
+
+    refused = await by_hand(world, "second")
+    passed = await by_hand(world, "second", even_if_vetoed="the leak was elsewhere")
+
+    assert summary(refused) == "refused: vetoed"
+    assert "--even-if-vetoed" in refused.release.reason
+    assert passed.state is State.LIVE
+    [newest, *_] = await world.ledger.history(TARGET)
+    assert newest.request.options.even_if_vetoed == "the leak was elsewhere"
+
+
+async def test_automation_can_not_say_why() -> None:
+    world = World.seeded()
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))
+    request = deploy_request(world.commits["second"].sha, Options(even_if_vetoed="because"))
+
+    outcome = await deploy.release(world.ports(), replace(request, automatic=True))
+
+    assert summary(outcome) == "refused: vetoed"
+
+
+async def test_previous_passes_over_a_vetoed_commit() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    await by_hand(world, "third")
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))
+
+    outcome = await rollback.release(world.ports(), rollback_request())
+
+    assert outcome.state is State.LIVE
+    assert world.runs() == {world.digest_of("first")}
+
+
+async def test_previous_says_what_it_passed_over_when_nothing_is_left() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["first"], "leaks", "bob"))
+
+    outcome = await rollback.release(world.ports(), rollback_request())
+
+    assert summary(outcome) == "refused: no-candidate"
+    assert f"not vetoed ({world.commits['first'].short})" in outcome.release.reason
+
+
+async def test_a_person_may_roll_back_to_a_vetoed_commit_by_name() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    await by_hand(world, "third")
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))
+
+    outcome = await rollback.release(world.ports(), rollback_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+    assert world.value == reference_of(world, "second")
+
+
+async def test_recovery_leaves_the_same_hold_and_veto_as_the_process_that_died() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    await dead(world, "crashing", "after", "stack.server-side-apply")
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert summary(outcome) == "restored: disproven"
+    assert [each.commit for each in await world.ledger.vetoes(TARGET)] == [
+        world.commits["crashing"]
+    ]
+
+
+async def test_recovery_lifts_the_hold_that_a_dead_process_had_overcome() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+    await dead(world, "third", "after", "stack.up")
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert outcome.state is State.LIVE
+    assert await world.ledger.holds(TARGET) == []
