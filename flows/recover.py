@@ -10,6 +10,7 @@ from blocks.loading import connected
 from flows.rolling_out import (
     RESTORING_FAILED,
     Interrupted,
+    end_live,
     leave_open,
     refuse,
     restore,
@@ -21,7 +22,6 @@ from slipway.domain.rollout import Expectation
 from slipway.errors import PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
-from slipway.tasks.gates import lift_holds
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
 from slipway.tasks.report import report_release
@@ -117,8 +117,7 @@ async def _finish_pinned(ports: Ports, record: Record) -> None:
         else:
             await align(ports, record)
             await record.note(unproven=False)
-            await record.to(State.LIVE, f"proven: {record.proof}, by recovery")
-            await lift_holds(ports, record)
+            await end_live(ports, record, f"proven: {record.proof}, by recovery")
             return
     await restore(ports, record, f"{because}{BY_RECOVERY}")
 

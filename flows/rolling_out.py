@@ -73,8 +73,13 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
             raise
     else:
         unchanged = f"unchanged: {record.release.image} runs already, nothing was changed"
-        await record.to(State.LIVE, f"proven: {record.proof}" if record.proof else unchanged)
-        await settle(ports, record, image)
+        await end_live(ports, record, f"proven: {record.proof}" if record.proof else unchanged)
+
+
+async def end_live(ports: Ports, record: Record, why: str) -> None:
+    """End live, and do what follows: what can't be done now is tried again by the next deploy."""
+    await record.to(State.LIVE, why)
+    await settle(ports, record)
 
 
 async def confirm_running(ports: Ports, record: Record, image: PublishedImage) -> bool:
@@ -89,7 +94,7 @@ async def confirm_running(ports: Ports, record: Record, image: PublishedImage) -
     record.proof = await verify(ports, expected)
     await record.note(image=seen.image)
     why = f"release {record.interrupted}, which was asked to end, has brought it back"
-    await record.to(State.LIVE, f"proven: {record.proof}; {why}")
+    await end_live(ports, record, f"proven: {record.proof}; {why}")
     return True
 
 

@@ -2,11 +2,10 @@
 
 import logging
 
-from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.journal import intent, observed
-from slipway.domain.release import Kind
-from slipway.errors import SlipwayError
+from slipway.domain.release import Kind, Release
+from slipway.errors import ImageMissing, SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.gates import lift_holds
 from slipway.tasks.policies import repeatable
@@ -17,34 +16,37 @@ log = logging.getLogger(__name__)
 MAIN = "main"
 
 
-async def settle(ports: Ports, record: Record, image: PublishedImage) -> None:
+async def settle(ports: Ports, record: Record) -> None:
     """End the holds that are overcome; move `:main` to an image that a deploy has proven live."""
     await lift_holds(ports, record)
-    commit = record.release.commit
-    if record.release.kind is not Kind.DEPLOY or commit is None or not ports.target.moves_main:
+    if record.release.kind is not Kind.DEPLOY or not ports.target.moves_main:
         return
     try:
-        await move_main(ports, record, image, commit)
+        await move_main(ports, record)
     except SlipwayError as error:
-        note = f":{MAIN} of {image.repository} was not moved: {error}"
+        note = f":{MAIN} of {ports.target.service.repository} was not moved: {error}"
         log.warning("%s", note)
         await record.note(notes=(*record.release.notes, note))
 
 
 @repeatable("move :main")
-async def move_main(ports: Ports, record: Record, image: PublishedImage, commit: Commit) -> None:
-    """Point `:main` at the image unless that would move it backwards or sideways."""
+async def move_main(ports: Ports, record: Record) -> None:
+    """Point `:main` at the release's image unless that would move it backwards or sideways."""
+    release = record.release
+    image = await ports.registry.find(ImageReference.parse(release.image))
+    if image is None:
+        raise ImageMissing(f"{release.image} is gone from the registry: push it again")
     there = await ports.registry.find(ImageReference(image.repository, MAIN))
     if there is not None and there.digest == image.digest:
         return
-    if there is not None and not await _is_behind(ports, there, commit):
+    if there is not None and not await _is_behind(ports, release, there):
         log.warning(
             ":%s of %s stays at %s: its revision %s is no ancestor of %s",
             MAIN,
             image.repository,
             there.digest,
             there.revision,
-            commit,
+            release.commit,
         )
         return
     told = {"repository": image.repository, "tag": MAIN, "digest": str(image.digest)}
@@ -56,8 +58,8 @@ async def move_main(ports: Ports, record: Record, image: PublishedImage, commit:
     log.info(":%s of %s is %s", MAIN, image.repository, image.digest)
 
 
-async def _is_behind(ports: Ports, there: PublishedImage, commit: Commit) -> bool:
+async def _is_behind(ports: Ports, release: Release, there: PublishedImage) -> bool:
     """Whether the commit descends from what `:main` names; without a label nobody can tell."""
-    if there.labelled is None:
+    if there.labelled is None or release.commit is None:
         return True
-    return await ports.source.is_ancestor(there.labelled, commit)
+    return await ports.source.is_ancestor(there.labelled, release.commit)

@@ -3,7 +3,7 @@
 import pytest
 
 from flows import deploy
-from slipway.domain.image import ImageReference
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, State
 from slipway.errors import AccessDenied
 from tests.fakes.world import World, deploy_request, reference_of, summary
@@ -13,6 +13,11 @@ async def deployed(world: World, name: str) -> None:
     """Deploy a good commit of the history."""
     outcome = await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
     assert outcome.state is State.LIVE, outcome.release.reason
+
+
+def main_of(world: World) -> Digest:
+    """What the service's `:main` points at."""
+    return world.registry.tagged[world.target.service.repository, "main"]
 
 
 async def test_a_good_commit_ends_live_and_every_place_agrees() -> None:
@@ -55,18 +60,16 @@ async def test_main_follows_a_release_that_is_live() -> None:
 
     await deployed(world, "second")
 
-    assert world.registry.tagged[world.target.service.repository, "main"] == world.digest_of(
-        "second"
-    )
+    assert main_of(world) == world.digest_of("second")
 
 
 async def test_main_stays_where_it_is_until_the_release_is_live() -> None:
     world = World.seeded()
-    main = world.registry.tagged[world.target.service.repository, "main"]
+    main = main_of(world)
 
     await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
 
-    assert world.registry.tagged[world.target.service.repository, "main"] == main
+    assert main_of(world) == main
 
 
 async def test_main_is_not_moved_backwards_by_a_late_release() -> None:
@@ -76,7 +79,7 @@ async def test_main_is_not_moved_backwards_by_a_late_release() -> None:
 
     await deployed(world, "second")
 
-    assert world.registry.tagged[world.target.service.repository, "main"] == newest.digest
+    assert main_of(world) == newest.digest
 
 
 async def test_main_that_can_not_be_moved_is_reported_and_nothing_is_undone() -> None:
@@ -87,6 +90,18 @@ async def test_main_that_can_not_be_moved_is_reported_and_nothing_is_undone() ->
 
     assert outcome.state is State.LIVE
     assert "was not moved: denied" in outcome.release.notes[0]
+
+
+async def test_main_that_could_not_be_moved_follows_with_the_next_deploy_of_the_same() -> None:
+    world = World.seeded()
+    world.faults.always("registry.tag", PermissionErrorOfTheRegistry("denied"))
+    await deployed(world, "second")
+    world.faults.always("registry.tag", None)
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "live: unchanged"
+    assert main_of(world) == world.digest_of("second")
 
 
 async def test_first_contact_records_what_was_found_as_adopted() -> None:

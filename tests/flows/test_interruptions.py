@@ -103,6 +103,8 @@ async def test_a_dead_process_leaves_what_recovery_finishes(
     [outcome] = await recover.finish_all(world.ports())
 
     assert outcome.state is end, outcome.release.reason
+    main = world.registry.tagged[world.target.service.repository, "main"]
+    assert main == (world.digest_of("second") if end is State.LIVE else first)
     assert world.runs() == {world.digest_of("second") if end is State.LIVE else first}
     assert world.resources[0].recorded == world.deployment.image == world.value
 
