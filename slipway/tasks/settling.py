@@ -2,10 +2,12 @@
 
 import logging
 
+from slipway.domain.candidate import proven_live
+from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.journal import intent, observed
 from slipway.domain.release import Kind, Release
-from slipway.errors import ImageMissing, SlipwayError
+from slipway.errors import ImageMissing, SlipwayError, TagConflict
 from slipway.ports import Ports
 from slipway.tasks.gates import lift_holds
 from slipway.tasks.policies import repeatable
@@ -40,15 +42,7 @@ async def move_main(ports: Ports, record: Record) -> None:
     if there is not None and there.digest == image.digest:
         return
     if there is not None and not await _is_behind(ports, release, there):
-        log.warning(
-            ":%s of %s stays at %s: its revision %s is no ancestor of %s",
-            MAIN,
-            image.repository,
-            there.digest,
-            there.revision,
-            release.commit,
-        )
-        return
+        raise TagConflict(f"it stays at {there.digest}, {_where(there, release)}")
     told = {"repository": image.repository, "tag": MAIN, "digest": str(image.digest)}
     instead_of = str(there.digest) if there else None
     await record.journal(intent("tag", **told, instead_of=instead_of))
@@ -59,7 +53,29 @@ async def move_main(ports: Ports, record: Record) -> None:
 
 
 async def _is_behind(ports: Ports, release: Release, there: PublishedImage) -> bool:
-    """Whether the commit descends from what `:main` names; without a label nobody can tell."""
-    if there.labelled is None or release.commit is None:
-        return True
-    return await ports.source.is_ancestor(there.labelled, release.commit)
+    """Whether the commit descends from what `:main` names, by its label, or as it ran here.
+
+    At first contact `:main` is what somebody built by hand, without a label: where it is what ran
+    here before, that tells which commit it is of.
+    """
+    if there.revision is not None:
+        return await _is_ancestor(ports, there.labelled, release.commit)
+    for each in proven_live(await ports.ledger.history(release.target)):
+        if each.id != release.id and each.digest in there.accepted:
+            return each.commit is None or await _is_ancestor(ports, each.commit, release.commit)
+    return False
+
+
+async def _is_ancestor(ports: Ports, older: Commit | None, newer: Commit | None) -> bool:
+    if older is None or newer is None:
+        return False
+    return await ports.source.is_ancestor(older, newer)
+
+
+def _where(there: PublishedImage, release: Release) -> str:
+    if there.revision is None:
+        return (
+            f"which has no revision label and never ran at {release.target}, so nobody can tell "
+            "whether it is older: move it by hand once"
+        )
+    return f"whose revision {there.revision} is no ancestor of {release.commit}"

@@ -1,12 +1,20 @@
 """Deploying: what ends live, and what it leaves everywhere."""
 
+from dataclasses import replace
+
 import pytest
 
-from flows import deploy
+from flows import deploy, rollback
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.release import Kind, State
+from slipway.domain.release import Kind, Options, State
 from slipway.errors import AccessDenied
-from tests.fakes.world import World, deploy_request, reference_of, summary
+from tests.fakes.world import (
+    World,
+    deploy_request,
+    reference_of,
+    rollback_request,
+    summary,
+)
 
 
 async def deployed(world: World, name: str) -> None:
@@ -77,9 +85,54 @@ async def test_main_is_not_moved_backwards_by_a_late_release() -> None:
     newest = world.publish("third")
     world.registry.tagged[world.target.service.repository, "main"] = newest.digest
 
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+    assert main_of(world) == newest.digest
+    assert f"whose revision {world.commits['third']} is no ancestor" in outcome.release.notes[0]
+
+
+@pytest.mark.parametrize("label", [None, "v1"])
+async def test_main_of_which_nobody_can_tell_what_it_is_stays(label: str | None) -> None:
+    world = World.seeded()
+    labels = {} if label is None else {"org.opencontainers.image.revision": label}
+    unknown = world.publish("third", labels)
+    world.registry.tagged[world.target.service.repository, "main"] = unknown.digest
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE
+    assert main_of(world) == unknown.digest
+    assert "was not moved: it stays" in outcome.release.notes[0]
+
+
+async def test_main_without_a_label_stays_where_a_newer_commit_than_ours_ran_of_it() -> None:
+    world = World.seeded()
+    third = world.publish("third", {})
+    await deploy.release(
+        world.ports(), deploy_request(world.commits["third"].sha, Options(adopt_image=True))
+    )
+    world.registry.tagged[world.target.service.repository, "main"] = third.digest
+    await rollback.release(world.ports(), rollback_request(world.commits["first"].sha))
+
     await deployed(world, "second")
 
-    assert main_of(world) == newest.digest
+    assert main_of(world) == third.digest
+
+
+async def test_main_is_moved_by_none_but_the_target_that_moves_it() -> None:
+    """Two targets of one service: staging leaves `:main` to production."""
+    world = World.seeded()
+    staging = replace(world.target, name="ls-triton-adapter-staging", moves_main=False)
+    world.targets[staging.name] = staging
+    await deployed(world, "second")
+
+    outcome = await deploy.release(
+        world.ports(staging.name), deploy_request(world.commits["third"].sha)
+    )
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert main_of(world) == world.digest_of("second")
 
 
 async def test_main_that_can_not_be_moved_is_reported_and_nothing_is_undone() -> None:
