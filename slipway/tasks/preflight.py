@@ -18,6 +18,8 @@ from slipway.errors import (
     PreflightFailed,
     PullSecretUnusable,
     SlipwayError,
+    TransientError,
+    Unreachable,
 )
 from slipway.ports import Ports, PullCredentials, PullSecret, StackState
 from slipway.tasks.ownership import check_own_stack
@@ -50,14 +52,20 @@ async def preflight(ports: Ports, options: Options, tree: Path | None = None) ->
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise the one thing that is wrong, or all of them together; each once."""
+    """Raise the one thing that is wrong, or all of them together; each once.
+
+    While one of them may be over when it is tried again, so may all of them together: what can't
+    be reached hides what is wrong behind it.
+    """
     found = {str(each.error): each.error for each in checks if each.error is not None}
     errors = list(found.values())
     if len(errors) == 1:
         raise errors[0]
     if errors:
         listed = "; ".join(f"({number}) {error}" for number, error in enumerate(errors, 1))
-        raise PreflightFailed(f"{len(errors)} things are not in order: {listed}")
+        passing = any(isinstance(each, TransientError) for each in errors)
+        kind = Unreachable if passing else PreflightFailed
+        raise kind(f"{len(errors)} things are not in order: {listed}")
 
 
 async def check_all(

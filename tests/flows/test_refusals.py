@@ -501,6 +501,27 @@ async def test_several_things_out_of_order_are_all_named_at_once() -> None:
     assert "adapterImage is missing" in outcome.release.reason
 
 
+async def test_a_blip_beside_another_fault_is_looked_at_again_and_only_the_fault_is_told() -> None:
+    world = World.seeded()
+    world.config.edit("bob", adapterImage=None)
+    world.faults.before("cluster.check", raising(Unreachable("blink")))
+
+    outcome = await refused(world, world.commits["second"].sha)
+
+    assert outcome.code == "config-key-unusable"
+    assert "blink" not in outcome.release.reason
+
+
+async def test_two_systems_that_blink_at_once_do_no_harm() -> None:
+    world = World.seeded()
+    for effect in ("cluster.check", "stack.check"):
+        world.faults.before(effect, raising(Unreachable(effect)))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
 @pytest.mark.parametrize(
     ("effect", "error", "code"),
     [
