@@ -22,13 +22,19 @@ IDLE_WITHIN = 900.0
 ASK_EVERY = 2.0
 
 
-@repeatable("wait until the stack is idle")
+@repeatable("ask for the stack's state")
+async def read_state(ports: Ports) -> StackState:
+    """What Pulumi believes now."""
+    return await ports.stack.state()
+
+
+@once("wait until the stack is idle")
 async def wait_until_idle(ports: Ports) -> StackState:
     """Wait until no update holds the stack; `StackBusy` when one still does after 15 minutes."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + IDLE_WITHIN
     told = False
-    while (state := await ports.stack.state()).busy:
+    while (state := await read_state(ports)).busy:
         if not told:
             log.info("stack %s has an update under way: waiting", ports.target.stack)
             told = True

@@ -14,7 +14,7 @@ from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle
 from slipway.tasks.baseline import describe_baseline
 from slipway.tasks.gates import check_holds, check_vetoes, require_in_order
-from slipway.tasks.policies import once
+from slipway.tasks.policies import once, repeatable
 from slipway.tasks.preflight import check_all, require, require_pullable
 from slipway.tasks.program import Program
 from slipway.tasks.record import Record
@@ -24,10 +24,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the release is going to do, and from where it can come back."""
+    """What the release is going to do."""
 
     config: ConfigSnapshot
-    baseline: Baseline
     wanted: ImageChange
     unchanged: bool
     """ESC, Pulumi, pod template and running pods agree on the image already."""
@@ -44,25 +43,15 @@ async def decide(
     """Look at everything again, record the baseline, and guard the change. Changes nothing outside.
 
     `earlier` is what the key was when this release first decided: another value now is somebody
-    else's, and refused.
+    else's, and refused. What is only read is read again where a system blinks.
     """
     state = await wait_until_idle(ports)
-    require(await check_all(ports, record.release.request.options, program.tree))
-    config = await ports.config.read(ports.target.config_key)
+    config, baseline = await take_baseline(ports, record.release, program, image, state)
     _require_ours_still(config, earlier, record.release)
-    seen = await ports.cluster.observe(ports.target.workload)
-    await _require_runnable(ports, record.release, seen, image)
-    baseline = await describe_baseline(ports, record.release, config, seen, state, program.commit)
     unchanged = _is_unchanged(record.release, image, baseline)
     wanted = ImageChange(baseline.urn, ports.target.workload.container, record.release.image)
     if not unchanged:
-        revision = ProgramRevision(
-            program.tree,
-            program.commit,
-            config.revision,
-            value=record.release.image,
-            only=baseline.urn if record.release.request.options.only_image else "",
-        )
+        revision = _previewed(record.release, program, config, baseline)
         wanted = await _guard_first_or_next(ports, record, revision, wanted, state)
     await record.note(
         Phase.DECIDED,
@@ -71,7 +60,28 @@ async def decide(
         previous_digest=baseline.running,
         notes=_notes(record.release, config, baseline),
     )
-    return Decision(config, baseline, wanted, unchanged)
+    return Decision(config, wanted, unchanged)
+
+
+@repeatable("look at what is there")
+async def take_baseline(
+    ports: Ports, release: Release, program: Program, image: PublishedImage, state: StackState
+) -> tuple[ConfigSnapshot, Baseline]:
+    """What stands in ESC and runs now, if the release can go on from there."""
+    require(await check_all(ports, release.request.options, program.tree))
+    config = await ports.config.read(ports.target.config_key)
+    seen = await ports.cluster.observe(ports.target.workload)
+    await _require_runnable(ports, release, seen, image)
+    return config, await describe_baseline(ports, release, config, seen, state, program.commit)
+
+
+def _previewed(
+    release: Release, program: Program, config: ConfigSnapshot, baseline: Baseline
+) -> ProgramRevision:
+    only = baseline.urn if release.request.options.only_image else ""
+    return ProgramRevision(
+        program.tree, program.commit, config.revision, value=release.image, only=only
+    )
 
 
 def _require_ours_still(
@@ -112,10 +122,15 @@ async def _guard_first_or_next(
                 f"stack {ports.target.stack} does not know {ports.target.workload}: another stack "
                 "or tool made it; correct the target's stack"
             )
-        preview = await ports.stack.preview(revision)
-        wanted = find_first_urn(preview, wanted)
+        wanted = await find_first(ports, revision, wanted)
     await guard(ports, record, revision, wanted, state)
     return wanted
+
+
+@repeatable("find the first Deployment")
+async def find_first(ports: Ports, revision: ProgramRevision, wanted: ImageChange) -> ImageChange:
+    """The change with the URN of the Deployment that the preview would make for it."""
+    return find_first_urn(await ports.stack.preview(revision), wanted)
 
 
 def _is_unchanged(release: Release, image: PublishedImage, baseline: Baseline) -> bool:

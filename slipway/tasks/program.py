@@ -11,6 +11,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.journal import Anchor, Head
 from slipway.domain.release import Release
 from slipway.ports import Ports, ProgramRevision, SourceRepository, StackState, StackUpdate
+from slipway.tasks.policies import repeatable
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ async def program_applied(source: SourceRepository, state: StackState) -> Commit
     return last if last is not None and await source.is_ancestor(last, last) else None
 
 
+@repeatable("choose the program")
 async def choose_program(ports: Ports, commit: Commit, *, image_only: bool) -> Commit:
     """The deployed commit's program, unless the one last applied is newer.
 

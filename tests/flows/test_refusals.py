@@ -1,5 +1,6 @@
 """Refusals: what ends before anything that deploys is changed, and what it says."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from slipway.errors import (
     StackUnusable,
     Unreachable,
 )
+from slipway.tasks.applying import IDLE_WITHIN
 from tests.fakes.faults import raising
 from tests.fakes.images import make_image
 from tests.fakes.world import World, deploy_request, reference_of, summary
@@ -510,6 +512,50 @@ async def test_a_blip_beside_another_fault_is_looked_at_again_and_only_the_fault
 
     assert outcome.code == "config-key-unusable"
     assert "blink" not in outcome.release.reason
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        "cluster.check",
+        "cluster.observe",
+        "stack.check",
+        "stack.state",
+        "stack.preview",
+        "config.read",
+        "registry.find",
+        "registry.probe",
+    ],
+)
+async def test_a_system_that_blinks_while_it_is_decided_costs_no_build(effect: str) -> None:
+    world = World.seeded()
+    blink = raising(Unreachable("blink"))
+    world.faults.before("stack.prepare", lambda: world.faults.before(effect, blink))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_a_stack_that_can_not_be_asked_for_its_program_at_once_costs_no_build() -> None:
+    world = World.seeded()
+    blink = raising(Unreachable("blink"))
+    world.faults.after("builder.push", lambda: world.faults.before("stack.state", blink))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_a_stack_that_stays_busy_is_waited_for_once() -> None:
+    world = World.seeded()
+    world.held_by.append("bob")
+    began = asyncio.get_running_loop().time()
+
+    outcome = await refused(world, world.commits["second"].sha)
+
+    assert outcome.code == "stack-busy"
+    assert IDLE_WITHIN <= asyncio.get_running_loop().time() - began < IDLE_WITHIN * 1.5
 
 
 async def test_two_systems_that_blink_at_once_do_no_harm() -> None:
