@@ -74,7 +74,7 @@ async def _deploy(ports: Ports, record: Record) -> None:
     await record.note(Phase.RESOLVED, commit=commit)
     await require_releasable(ports, commit)
     await check_vetoes(ports, record.release)
-    await preflight(ports, request.options)
+    await preflight(ports, request, commit)
     await check_order(ports, record.release)
     image = await publish(ports, record, commit, adopt=request.options.adopt_image)
     await record.note(

@@ -70,7 +70,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
 
 async def _roll_back(ports: Ports, record: Record) -> None:
     request = record.release.request
-    await preflight(ports, request.options)
+    await preflight(ports, request)
     async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)
         interrupted = bool(record.interrupted)

@@ -169,6 +169,13 @@ class StackState:
     deployments: tuple[RecordedDeployment, ...] = ()
     pending_operations: int = 0
 
+    def deployment(self, namespace: str, name: str) -> RecordedDeployment | None:
+        """The Deployment of this name, if the stack has it."""
+        for each in self.deployments:
+            if (each.namespace, each.name) == (namespace, name):
+                return each
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramRevision:

@@ -7,12 +7,11 @@ from slipway.domain.commit import Commit
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.release import Baseline, Release
+from slipway.domain.release import Baseline, Release, Request
 from slipway.domain.rollout import Workloads
 from slipway.errors import ImageMissing, SlipwayError
 from slipway.ports import Ports, StackState
 from slipway.tasks.policies import repeatable
-from slipway.tasks.preflight import recorded_image
 from slipway.tasks.program import program_applied
 
 log = logging.getLogger(__name__)
@@ -32,20 +31,13 @@ async def describe_baseline(
     """
     container = ports.target.workload.container
     running = the_ready_digest(seen, container) if seen else None
-    way_back, accepted = await _way_back(ports, release, config, seen, running)
-    urn = next(
-        (
-            each.urn
-            for each in state.deployments
-            if seen and (each.namespace, each.name) == (seen.namespace, seen.name)
-        ),
-        "",
-    )
+    way_back, accepted = await find_way_back(ports, release.request, config, seen)
+    recorded = state.deployment(seen.namespace, seen.name) if seen else None
     return Baseline(
         config_revision=config.revision,
         config_etag=config.etag,
         config_value=config.value,
-        recorded_image=recorded_image(state, ports, seen) if seen else None,
+        recorded_image=recorded.images.get(container) if recorded else None,
         spec_image=seen.image if seen else None,
         running=running,
         ready=sum(1 for pod in seen.pods if pod.ready and not pod.terminating) if seen else 0,
@@ -53,20 +45,17 @@ async def describe_baseline(
         way_back=way_back,
         program=await program_applied(ports.source, state) or program,
         last_update=state.last_update.version if state.last_update else 0,
-        urn=urn,
+        urn=recorded.urn if recorded else "",
     )
 
 
-async def _way_back(
-    ports: Ports,
-    release: Release,
-    config: ConfigSnapshot,
-    seen: Workloads | None,
-    running: Digest | None,
+async def find_way_back(
+    ports: Ports, request: Request, config: ConfigSnapshot, seen: Workloads | None
 ) -> tuple[str | None, frozenset[Digest]]:
     """The value that a restore writes, and the digests that then prove it."""
     if seen is None:
         return config.value, frozenset()
+    running = the_ready_digest(seen, ports.target.workload.container)
     if running is None:
         return await _last_proven(ports, config)
     asked = ImageReference.parse(ready_reference(seen, ports.target.workload.container, running))
@@ -78,7 +67,7 @@ async def _way_back(
     image = await ports.registry.find(exact)
     if image is not None:
         return str(exact), image.accepted | {running}
-    if release.request.automatic or not release.request.options.no_way_back:
+    if request.automatic or not request.options.no_way_back:
         raise ImageMissing(
             f"{ports.target.name} runs {exact}, which the registry does not have any more, so a "
             "failed release could not be undone: push it again, or accept that with --no-way-back"

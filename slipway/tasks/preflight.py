@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway.domain.commit import Commit
 from slipway.domain.config import require_replaceable, require_unshadowed
 from slipway.domain.fitness import require_fit, require_ours, require_recorded
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Options
+from slipway.domain.release import Options, Request
 from slipway.domain.rollout import Workloads
 from slipway.errors import (
     AccessDenied,
@@ -21,11 +22,17 @@ from slipway.errors import (
     TransientError,
     Unreachable,
 )
-from slipway.ports import Ports, PullCredentials, PullSecret, StackState
+from slipway.ports import Ports, PullCredentials, PullSecret
+from slipway.tasks.baseline import find_way_back
 from slipway.tasks.ownership import check_own_stack
 from slipway.tasks.policies import repeatable
+from slipway.tasks.program import choose_program
 
 log = logging.getLogger(__name__)
+
+Look = tuple[str, Callable[[], Awaitable[None]]]
+LookAtDeployment = Callable[[Ports, Options], Awaitable[None]]
+SHADOW = "the stack file leaves the key to ESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,20 @@ class Check:
 
 
 @repeatable("preflight")
-async def preflight(ports: Ports, options: Options, tree: Path | None = None) -> None:
+async def preflight(ports: Ports, request: Request, commit: Commit | None = None) -> None:
     """Refuse, with every remedy at once, when something that a release needs is not in order.
 
-    Whether the Deployment is at rest is asked again under the lease: until then a release of ours
-    may be at work on it, for whose end this one waits.
+    With a deploy's commit also what could refuse it only after its build. Everything is looked at
+    once more under the lease, where it counts: until then a release of ours may be at work on the
+    Deployment, for whose end this one waits.
     """
-    require(await check_all(ports, options, tree, in_line=True))
+    looks = _looks(ports, request.options, _check_deployment_in_line)
+    if commit is not None:
+        looks += [
+            ("there is a way back", lambda: _check_way_back(ports, request)),
+            (SHADOW, lambda: _check_program(ports, commit)),
+        ]
+    require(await _look_at(looks))
 
 
 def require(checks: Sequence[Check]) -> None:
@@ -68,12 +82,17 @@ def require(checks: Sequence[Check]) -> None:
         raise kind(f"{len(errors)} things are not in order: {listed}")
 
 
-async def check_all(
-    ports: Ports, options: Options, tree: Path | None = None, *, in_line: bool = False
-) -> list[Check]:
+async def check_all(ports: Ports, options: Options, tree: Path | None = None) -> list[Check]:
     """Look at everything at once; what can't be reached does not hide the other checks."""
-    check_deployment = _check_deployment_in_line if in_line else _check_deployment
-    checks: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+    looks = _looks(ports, options, _check_deployment)
+    if tree is not None:
+        looks.append((SHADOW, lambda: _check_shadow(ports, tree)))
+    return await _look_at(looks)
+
+
+def _looks(ports: Ports, options: Options, check_deployment: LookAtDeployment) -> list[Look]:
+    """What every release needs."""
+    return [
         ("Kubernetes answers", ports.cluster.check),
         ("Pulumi can be used", ports.stack.check),
         ("the registry answers", lambda: _check_registry(ports)),
@@ -82,10 +101,11 @@ async def check_all(
         ("the pull secret can pull", lambda: _check_pull_secrets(ports)),
         ("the stack is this ledger's", lambda: check_own_stack(ports)),
     ]
-    if tree is not None:
-        checks.append(("the stack file leaves the key to ESC", lambda: _check_shadow(ports, tree)))
+
+
+async def _look_at(looks: Sequence[Look]) -> list[Check]:
     async with asyncio.TaskGroup() as group:
-        looked = [(name, group.create_task(_caught(look))) for name, look in checks]
+        looked = [(name, group.create_task(_caught(look))) for name, look in looks]
     return [Check(name, task.result()) for name, task in looked]
 
 
@@ -118,6 +138,18 @@ async def _check_key(ports: Ports, options: Options) -> None:
     require_replaceable(snapshot, first=options.first)
 
 
+async def _check_way_back(ports: Ports, request: Request) -> None:
+    seen = await ports.cluster.observe(ports.target.workload)
+    config = await ports.config.read(ports.target.config_key)
+    await find_way_back(ports, request, config, seen)
+
+
+async def _check_program(ports: Ports, commit: Commit) -> None:
+    program = await choose_program(ports, commit, image_only=False)
+    async with ports.source.checkout(program) as tree:
+        await _check_shadow(ports, tree)
+
+
 async def _check_shadow(ports: Ports, tree: Path) -> None:
     shadow = await ports.stack.shadow(tree, ports.target.config_key)
     stack_file = f"{ports.target.program}/Pulumi.{ports.target.stack.stack}.yaml"
@@ -145,7 +177,9 @@ async def _check_deployment(ports: Ports, options: Options) -> None:
     if seen is None:
         return
     require_fit(seen, ports.target.workload.container)
-    require_recorded(seen, recorded_image(await ports.stack.state(), ports, seen))
+    recorded = (await ports.stack.state()).deployment(seen.namespace, seen.name)
+    container = ports.target.workload.container
+    require_recorded(seen, recorded.images.get(container) if recorded else None)
 
 
 def require_workloads(ports: Ports, seen: Workloads | None, options: Options) -> None:
@@ -155,14 +189,6 @@ def require_workloads(ports: Ports, seen: Workloads | None, options: Options) ->
             f"there is no {ports.target.workload}: deploy with --first if this is to be its first "
             "release, or correct namespace and name of the target"
         )
-
-
-def recorded_image(state: StackState, ports: Ports, seen: Workloads) -> str | None:
-    """The image that Pulumi's state records for this Deployment's container."""
-    for each in state.deployments:
-        if (each.namespace, each.name) == (seen.namespace, seen.name):
-            return each.images.get(ports.target.workload.container)
-    return None
 
 
 async def _check_pull_secrets(ports: Ports) -> None:

@@ -82,9 +82,9 @@ class Standing:
             return self.stack
         workload = self.target.workload
         name = self.cluster.name if isinstance(self.cluster, Workloads) else workload.name
-        for each in self.stack.deployments:
-            if (each.namespace, each.name) == (workload.namespace, name):
-                return each.images.get(workload.container)
+        recorded = self.stack.deployment(workload.namespace, name)
+        if recorded is not None:
+            return recorded.images.get(workload.container)
         unnamed = isinstance(self.cluster, Unknown) and not workload.name
         return Unknown("the Deployment's name is the cluster's to tell") if unnamed else None
 

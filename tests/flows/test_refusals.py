@@ -100,6 +100,7 @@ async def test_an_ancestor_of_what_is_live_is_refused_and_told_to_roll_back() ->
 
     outcome = await refused(world, world.commits["second"].sha)
 
+    assert "builder.build" not in world.faults.effects
     assert outcome.code == "older-than-live"
     assert "slipway rollback ls-triton-adapter-prod" in outcome.release.reason
 
@@ -295,6 +296,7 @@ async def test_a_key_that_the_stack_file_shadows_is_refused() -> None:
 
     outcome = await refused(world, world.commits["second"].sha)
 
+    assert "builder.build" not in world.faults.effects
     assert outcome.code == "config-key-unusable"
     assert "cluster/Pulumi.prod.yaml sets oceanid-cluster:adapterImage" in outcome.release.reason
 
@@ -603,10 +605,12 @@ async def test_a_running_image_that_is_gone_from_the_registry_is_no_way_back() -
     world.registry.delete(world.target.service.repository, digest)
 
     outcome = await refused(world, world.commits["second"].sha)
+    built = "builder.build" in world.faults.effects
     forced = await deploy.release(
         world.ports(), deploy_request(world.commits["second"].sha, Options(no_way_back=True))
     )
 
+    assert not built
     assert outcome.code == "image-missing"
     assert "--no-way-back" in outcome.release.reason
     assert forced.state is State.LIVE
