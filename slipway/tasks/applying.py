@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 IDLE_WITHIN = 900.0
 """Seconds to wait for somebody else's update: Pulumi's own await is 600, its lease 300."""
 ASK_EVERY = 2.0
+NEWEST = 3
+"""ESC revisions to name where nobody can tell which of them are new."""
 
 
 @repeatable("ask for the stack's state")
@@ -49,12 +51,16 @@ async def wait_until_idle(ports: Ports) -> StackState:
 
 
 async def describe_foreign_config(ports: Ports, state: StackState, revision: int) -> str:
-    """Who changed the ESC environment since it was last applied, for a refusal's sentence."""
+    """Who changed the ESC environment since it was last applied, for a refusal's sentence.
+
+    An update by hand does not tell which revision it applied: then the newest ones are named.
+    """
     applied = config_revision_of(state.last_update)
-    if applied is None:
-        return f"ESC environment at revision {revision}"
-    since = await ports.config.revisions_since(ports.target.config_key, applied)
+    after = max(revision - NEWEST, 0) if applied is None else applied
+    since = await ports.config.revisions_since(ports.target.config_key, after)
     listed = ", ".join(str(each) for each in since if each.number <= revision)
+    if applied is None:
+        return f"the last update does not tell its ESC revision; the newest are {listed}"
     if not listed:
         return f"ESC environment unchanged since revision {applied}, so the program differs"
     return f"ESC environment since the last update: {listed}"

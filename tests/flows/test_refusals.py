@@ -445,6 +445,16 @@ async def test_the_other_services_unapplied_pin_is_seen_by_the_guard_with_its_au
     assert "revision 4 by bob" in outcome.release.reason
 
 
+async def test_after_an_update_by_hand_the_newest_revisions_are_told_with_their_authors() -> None:
+    world = World.seeded()
+    world.config.edit("bob", sinkImage="ghcr.io/acme/shop/annotations-sink:main")
+
+    outcome = await refused(world, world.commits["second"].sha)
+
+    assert outcome.code == "not-image-only"
+    assert "revision 3 by bob (2026-01-01), revision 2 by ada" in outcome.release.reason
+
+
 async def test_a_preview_without_its_summary_is_refused() -> None:
     world = World.seeded()
     world.stack.complete = False
