@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import PublishedImage
+from slipway.domain.redaction import redacted
 from slipway.domain.release import Baseline, Phase, State, reason
 from slipway.domain.rollout import Expectation
 from slipway.errors import (
@@ -175,8 +176,13 @@ def _cause(cause: BaseException) -> str:
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
-        return f"crashed: {type(cause).__name__}: {cause}"
+        return _crashed(cause)
     return reason(Interrupted("the run was cancelled after the pin"))
+
+
+def _crashed(cause: Exception) -> str:
+    """A defect as a reason; what a foreign library puts into its message nobody has read."""
+    return f"crashed: {type(cause).__name__}: {redacted(str(cause))}"
 
 
 def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
@@ -232,7 +238,7 @@ def _why_refused(cause: BaseException) -> str:
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
-        return f"crashed: {type(cause).__name__}: {cause}"
+        return _crashed(cause)
     return reason(Interrupted("the run was cancelled before the pin"))
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
-from slipway.clients.redaction import redacted
 from slipway.domain.address import holds_credentials, without_credentials
+from slipway.domain.redaction import redacted
 from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
 
 _DENIED = re.compile(

@@ -24,7 +24,7 @@ from slipway.clients.kubernetes_objects import (
     read_pull_secret,
     read_workloads,
 )
-from slipway.clients.redaction import redacted
+from slipway.domain.redaction import redacted
 from slipway.domain.rollout import Workloads
 from slipway.domain.target import Workload
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable

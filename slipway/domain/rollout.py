@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from slipway.domain.image import Digest
+from slipway.domain.redaction import redacted
 
 # Trying again can't help: the kubelet was refused, or the name itself is wrong.
 FATAL_AT_ONCE = frozenset({"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"})
@@ -245,10 +246,11 @@ def _current(seen: Workloads) -> ReplicaSet | None:
 
 def _troubles(current: ReplicaSet, pods: list[Pod]) -> Iterator[_Trouble]:
     if current.failure:
-        yield _Trouble("", "failure", f"ReplicaSet {current.name}: {current.failure}", PULL_GRACE)
+        why = f"ReplicaSet {current.name}: {redacted(current.failure)}"
+        yield _Trouble("", "failure", why, PULL_GRACE)
     for pod in pods:
         if pod.unschedulable:
-            why = f"pod {pod.name} can't be scheduled: {pod.unschedulable}"
+            why = f"pod {pod.name} can't be scheduled: {redacted(pod.unschedulable)}"
             yield _Trouble(pod.name, "unschedulable", why, UNSCHEDULABLE_GRACE)
         for container in pod.containers:
             yield from _container_troubles(pod, container)
@@ -256,7 +258,7 @@ def _troubles(current: ReplicaSet, pods: list[Pod]) -> Iterator[_Trouble]:
 
 def _container_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
     where = f"container {container.name} of pod {pod.name}"
-    message = f": {container.waiting_message}" if container.waiting_message else ""
+    message = f": {redacted(container.waiting_message)}" if container.waiting_message else ""
     why = f"{where} is {container.waiting}{message}"
     if container.waiting in FATAL_AT_ONCE and "failed to sync" not in container.waiting_message:
         yield _Trouble(pod.name, container.waiting, why)

@@ -277,3 +277,21 @@ def test_a_judgement_of_all_pods_is_explained_by_a_new_pod_that_is_not_ready() -
     assert pod_to_show(seen, judgement) == "new-1"
     assert pod_to_show(seen, replace(judgement, pod="old-1")) == "old-1"
     assert pod_to_show(workloads(old_pod()), judgement) == ""
+
+
+def test_what_the_kubelet_says_is_judged_as_it_is_and_told_without_credentials() -> None:
+    message = "pull of https://robot:canary@ghcr.io failed, password=canary: 401 Unauthorized"
+    waiting = container(ready=False, waiting="ErrImagePull", waiting_message=message)
+    failing = replace(workloads(pod(state=waiting)), replicas=1)
+    quota = ReplicaSet("new", 2, IMAGE, failure="webhook said: token=canary")
+
+    pulled = after(0, failing)
+    made = after(PULL_GRACE, workloads(replica_sets=(quota,), updated=0))
+    placed = after(
+        UNSCHEDULABLE_GRACE,
+        workloads(pod(state=container(ready=False), unschedulable="no node: secret=canary")),
+    )
+
+    assert pulled.verdict is made.verdict is placed.verdict is Verdict.DISPROVEN
+    assert "401 Unauthorized" in pulled.why
+    assert "canary" not in f"{pulled.why} {made.why} {placed.why}"

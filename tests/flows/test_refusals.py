@@ -637,6 +637,20 @@ async def test_pods_of_two_images_are_no_baseline() -> None:
     assert "its ready pods run different images" in outcome.release.reason
 
 
+@pytest.mark.parametrize("effect", ["builder.build", "stack.up"])
+async def test_a_defects_message_is_recorded_without_the_credentials_in_it(effect: str) -> None:
+    world = World.seeded()
+    error = RuntimeError("no answer from https://robot:canary@ghcr.io, token=canary")
+    world.faults.before(effect, raising(error))
+
+    with pytest.raises(RuntimeError):
+        await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    [release, *_] = await world.ledger.history(world.target.name)
+    assert release.reason.startswith("crashed: RuntimeError: no answer from https://***@ghcr.io")
+    assert "canary" not in release.reason
+
+
 async def test_a_program_error_of_ours_is_recorded_and_raised() -> None:
     world = World.seeded()
     world.faults.before("builder.build", raising(ZeroDivisionError("ours")))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway.clients.redaction import redacted
+from slipway.domain.redaction import redacted
 
 
 @pytest.mark.parametrize(
