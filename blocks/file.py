@@ -57,8 +57,10 @@ class SlipwayFile:
         """One target with the places it names, its secrets taken from the environment."""
         key = f"targets.{name}"
         if name not in self.targets:
-            listed = ", ".join(self.targets) or "none"
-            raise InvalidInput(f"{self.path} has no target {name!r}; its targets are: {listed}")
+            listed = ", ".join(self.targets) or "none; add a table [targets.NAME]"
+            raise InvalidInput(
+                f"{self.path} has no target {name!r}: name one of its targets: {listed}"
+            )
         table = dict(self._table("targets", name))
         places = {field: self._place(field, table, key) for field in PLACES}
         settings = self._read(TargetSettings, {**table, **places, "name": name}, key)
@@ -148,9 +150,13 @@ def _tables(path: Path) -> dict[str, Any]:
             "--config or SLIPWAY_CONFIG"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} can't be read: {error}") from error
+        raise InvalidInput(
+            f"{path} can't be read: {error}; make it a text file that this user may read"
+        ) from error
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} is not TOML: {error}") from error
+        raise InvalidInput(
+            f"{path} is not TOML: {error}; correct it, slipway.example.toml shows every key"
+        ) from error
 
 
 def _meant(name: str, known: Mapping[str, Any] | set[str]) -> str:

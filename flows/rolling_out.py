@@ -18,9 +18,9 @@ from slipway.errors import (
     ConfigKeyUnusable,
     ConfigRejected,
     ImageDisproven,
+    Interrupted,
     LeaseLost,
     NothingToRollBackTo,
-    PermanentError,
     SlipwayError,
     Unproven,
 )
@@ -41,17 +41,12 @@ FOR_A_PERSON = (ConfigConflict, NothingToRollBackTo, ImageDisproven, ChangeNotAl
 """What ends a restore for good: somebody else's value or change, or nothing good to go back to.
 Anything else (a cluster that is gone, an engine error) may be over when recovery tries again."""
 
+NEW_RUN = "start a new run when you are ready"
 NOT_WRITTEN = (ConfigConflict, ConfigRejected, ConfigKeyUnusable, AccessDenied)
 """What `ConfigStore.write` raises when nothing was written; after any other error it may be."""
 
 RESTORING_FAILED = "; restoring failed: "
 """What stands in a reason between why there was a restore, and why that did not do it."""
-
-
-class Interrupted(PermanentError):
-    """Somebody cancelled the run, or its process was asked to end."""
-
-    code = "cancelled"
 
 
 async def roll_out(ports: Ports, record: Record, program: Program, image: PublishedImage) -> None:
@@ -172,17 +167,17 @@ async def restore(ports: Ports, record: Record, because: str) -> None:
         await record.to(State.RESTORED, because)
 
 
+def crashed(cause: Exception) -> str:
+    """A defect of ours as a reason; what a foreign library put into its message nobody has read."""
+    return f"crashed: {type(cause).__name__}: {redacted(str(cause))}; report it with the run's log"
+
+
 def _cause(cause: BaseException) -> str:
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
-        return _crashed(cause)
-    return reason(Interrupted("the run was cancelled after the pin"))
-
-
-def _crashed(cause: Exception) -> str:
-    """A defect as a reason; what a foreign library puts into its message nobody has read."""
-    return f"crashed: {type(cause).__name__}: {redacted(str(cause))}"
+        return crashed(cause)
+    return reason(Interrupted(f"the run was cancelled after the pin; {NEW_RUN}"))
 
 
 def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
@@ -238,8 +233,8 @@ def _why_refused(cause: BaseException) -> str:
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
-        return _crashed(cause)
-    return reason(Interrupted("the run was cancelled before the pin"))
+        return crashed(cause)
+    return reason(Interrupted(f"the run was cancelled before the pin; {NEW_RUN}"))
 
 
 @contextlib.contextmanager

@@ -37,7 +37,11 @@ SlipwayError
     ├── LeaseLost               somebody else may change the stack now
     ├── AnotherLedger           the stack belongs to another ledger
     ├── AlreadyLive             a rollback to what runs already
+    ├── ProgramMissing          git, pulumi or a target's own command is not installed
+    ├── RegistryUnusable        what answers is no OCI registry, or breaks its protocol
     ├── LedgerUnusable          the ledger's database can't be read or written by this program
+    ├── Interrupted             the run was cancelled, or its process ended
+    ├── InvalidTransition       a release was asked to go where its state does not lead: our defect
     └── PreflightFailed         several of the above at once, found before anything was changed
 """
 
@@ -262,6 +266,18 @@ class AlreadyLive(PermanentError):
     code = "already-live"
 
 
+class ProgramMissing(PermanentError):
+    """A program that is needed (git, pulumi, what a target prepares with) can't be started."""
+
+    code = "program-missing"
+
+
+class RegistryUnusable(PermanentError):
+    """What answers is no OCI registry, or breaks the protocol of one."""
+
+    code = "registry-unusable"
+
+
 class LedgerUnusable(PermanentError):
     """The ledger's database can't be read or written by this program."""
 
@@ -272,3 +288,15 @@ class PreflightFailed(PermanentError):
     """Something that a release needs is not in order; nothing was changed."""
 
     code = "preflight-failed"
+
+
+class Interrupted(PermanentError):
+    """Somebody cancelled the run, or its process was asked to end."""
+
+    code = "cancelled"
+
+
+class InvalidTransition(PermanentError):
+    """A release was asked to go where its state does not lead: a defect of ours."""
+
+    code = "invalid-transition"

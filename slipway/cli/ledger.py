@@ -116,5 +116,5 @@ async def _adopt(session: Session, stack: str, reason: str) -> Takeover | None:
     there = next((each for each in every if str(each.target.stack) == stack), None)
     if there is None:
         known = ", ".join(sorted({str(each.target.stack) for each in every}))
-        raise InvalidInput(f"no target of slipway.toml is in stack {stack!r}: it has {known}")
+        raise InvalidInput(f"no target of slipway.toml is in stack {stack!r}: name one of {known}")
     return await adopt_stack(there, getpass.getuser(), reason)

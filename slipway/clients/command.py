@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from slipway.errors import PermanentError, Unreachable
+from slipway.errors import ProgramMissing, Unreachable
 
 SECONDS_TO_END = 5.0
 """Between the request to end and the end by force."""
@@ -56,7 +56,7 @@ async def run(
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:
-        raise PermanentError(
+        raise ProgramMissing(
             f"{argv[0]} can't be started ({error.strerror}): install it, or put it on the PATH"
         ) from error
     try:
@@ -144,7 +144,7 @@ def start_child(
     """Start a command that writes to files; `slipway.clients.supervise` waits for its end."""
     path = shutil.which(argv[0], path=env.get("PATH"))
     if path is None:
-        raise PermanentError(f"{argv[0]} can't be started: install it, or put it on the PATH")
+        raise ProgramMissing(f"{argv[0]} can't be started: install it, or put it on the PATH")
     process = subprocess.Popen(
         [sys.executable, "-ISc", _FIRST_DEFAULT_SIGNALS, str(os.getpid()), path, *argv],
         env=dict(env),

@@ -106,8 +106,8 @@ class EscConfigStore:
             after = await self._read(key, revision)
         except SlipwayError as error:
             raise ConfigMismatch(
-                f"ESC key {key} was written as revision {revision}, which can't be read back: "
-                f"{error}"
+                f"ESC key {key} was written as revision {revision}, which can't be read back "
+                f"({error}): look at the environment's history before anybody applies it"
             ) from error
         if after.text != text:
             raise ConfigMismatch(
@@ -156,11 +156,13 @@ class EscConfigStore:
             written = now if now.etag == snapshot.etag else await self._read(snapshot.key, mine)
         except SlipwayError as error:
             raise Unreachable(
-                f"whether ESC key {snapshot.key} was written is not known: {lost}; then {error}"
+                f"whether ESC key {snapshot.key} was written is not known ({lost}; then {error}): "
+                "look at the environment's history"
             ) from error
         if written.etag == snapshot.etag:
             raise Unreachable(
-                f"ESC key {snapshot.key} was not written, revision {now.revision} stands: {lost}"
+                f"ESC key {snapshot.key} was not written, revision {now.revision} stands ({lost}): "
+                "try again when ESC answers"
             ) from lost
         if written.text != text:
             raise await self._conflict(snapshot) from lost

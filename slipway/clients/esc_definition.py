@@ -65,7 +65,9 @@ def replaced(text: str, key: str, value: str, section: Section = PULUMI_CONFIG) 
     """The definition with another value for a key that is a plain string in it."""
     entries = _path_to(_compose(text), key, section)
     if entries is None or locate(text, key, section).form is not KeyForm.PLAIN:
-        raise ConfigKeyUnusable(f"key {key} is not a plain string in the ESC definition")
+        raise ConfigKeyUnusable(
+            f"key {key} is not a plain string in the ESC definition: write it as one, by hand"
+        )
     node = entries[-1].value
     new = _scalar(value, getattr(node, "style", None))
     changed = text[: node.start_mark.index] + new + text[node.end_mark.index :]
@@ -91,7 +93,10 @@ def removed(text: str, key: str) -> str:
     """The definition without the key's own line, the way `inserted` has put it there."""
     entries = _path_to(_compose(text), key, PULUMI_CONFIG)
     if entries is None:
-        raise ConfigKeyUnusable(f"key {key} is not in the ESC definition")
+        raise ConfigKeyUnusable(
+            f"key {key} is not in the ESC definition: look at the environment's history, who took "
+            "it away"
+        )
     name, value = entries[-1].name, entries[-1].value
     start = text.rfind("\n", 0, name.start_mark.index) + 1
     end = text.find("\n", value.end_mark.index) + 1 or len(text)
@@ -103,7 +108,8 @@ def _compose(text: str) -> yaml.MappingNode | None:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigKeyUnusable(
-            f"the ESC definition is no YAML that can be read: {str(error)[:300]}"
+            f"the ESC definition is no YAML that can be read ({str(error)[:300]}): correct it with "
+            "`pulumi env edit`"
         ) from error
     return node if isinstance(node, yaml.MappingNode) else None
 
@@ -115,7 +121,9 @@ def _path_to(root: yaml.MappingNode | None, key: str, section: Section) -> list[
     for wanted in (*section, key):
         pairs = [each for each in _pairs(node) if each[0].value == wanted]
         if len(pairs) > 1:
-            raise ConfigKeyUnusable(f"{wanted} stands {len(pairs)} times in the ESC definition")
+            raise ConfigKeyUnusable(
+                f"{wanted} stands {len(pairs)} times in the ESC definition: leave one of them"
+            )
         if not pairs:
             return None
         entries.append(_Entry(*pairs[0]))
@@ -161,7 +169,10 @@ def _form_of_scalar(text: str, node: yaml.ScalarNode) -> KeyForm:
 def _scalar(value: str, style: str | None = None) -> str:
     """The text of a string: in this style, or plain where YAML lets it be."""
     if not value or not value.isprintable() or "${" in value:
-        raise InvalidInput(f"{value[:200]!r} can't be written as a plain value of an ESC key")
+        raise InvalidInput(
+            f"{value[:200]!r} can't be written as a plain value of an ESC key: use one without "
+            "control characters and ${"
+        )
     if style == '"':
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if style == "'" or not _PLAIN.fullmatch(value) or not _reads_as_string(value):

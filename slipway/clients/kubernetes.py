@@ -100,7 +100,10 @@ class KubernetesCluster:
         )
         status, body = await self._ask("GET", path)
         if status in {UNAUTHORIZED, FORBIDDEN} and '"kind":"Status"' in body.replace(" ", ""):
-            raise AccessDenied(f"the API server does not let us ask pod {pod}: {body[:200]}")
+            raise AccessDenied(
+                f"the API server does not let us ask pod {pod}: {body[:200]}; give the user of the "
+                "kubeconfig the role of docs/kubernetes-role.yaml"
+            )
         return Health(status, redacted(body[:500]))
 
     async def evidence(self, workloads: Workloads, container: str, pod: str) -> Evidence:
@@ -120,7 +123,9 @@ class KubernetesCluster:
         """See `slipway.ports.Cluster`: the annotation that `kubectl rollout restart` writes."""
         deployment = await self._find(workload)
         if deployment is None:
-            raise DeploymentUnfit(f"there is no {workload}")
+            raise DeploymentUnfit(
+                f"there is no {workload}: correct namespace and name of the target"
+            )
         now = datetime.now(UTC).isoformat()
         annotation = {"metadata": {"annotations": {RESTARTED_AT: now}}}
         name = deployment["metadata"]["name"]
@@ -156,7 +161,7 @@ class KubernetesCluster:
                 if not workload.name or each["metadata"]["name"] == workload.name:
                     raise DeploymentUnfit(
                         f"{kind} {workload.namespace}/{each['metadata']['name']} is no Deployment: "
-                        "Slipway releases to Deployments only"
+                        "Slipway releases to Deployments only; name one in the target"
                     )
 
     async def _account_secrets(self, workloads: Workloads) -> list[str]:
@@ -270,11 +275,16 @@ def _require_good(status: int, body: str, what: str) -> None:
     said = _message(body)
     if status in {UNAUTHORIZED, FORBIDDEN}:
         raise AccessDenied(
-            f"Kubernetes refuses {what} with {status}: {said}; check the kubeconfig's user and role"
+            f"Kubernetes refuses {what} with {status}: {said}; give the kubeconfig's user "
+            "the role of docs/kubernetes-role.yaml"
         )
     if status in BUSY:
-        raise Unreachable(f"Kubernetes answers {status} to {what}: {said}")
-    raise DeploymentUnfit(f"Kubernetes answers {status} to {what}: {said}")
+        raise Unreachable(
+            f"Kubernetes answers {status} to {what}: {said}; check the API server, and try again"
+        )
+    raise DeploymentUnfit(
+        f"Kubernetes answers {status} to {what}: {said}; correct the target, or mend what it names"
+    )
 
 
 def _message(body: str) -> str:

@@ -106,7 +106,7 @@ class PulumiStack:
             said = done.complaint or done.stdout.decode("utf-8", "replace")[-400:]
             raise StackUnusable(
                 f"{' '.join(self.target.prepare)[:100]} ended with {done.code} in the checkout: "
-                f"{said.strip()}"
+                f"{said.strip()}; mend the program, or correct the target's prepare"
             )
 
     async def preview(self, program: ProgramRevision) -> Preview:
@@ -129,7 +129,8 @@ class PulumiStack:
             why = last_lines(events.errors, done.complaint, _text(done.stdout))
             raise PreviewFailed(
                 f"pulumi preview of stack {self.target.stack} at commit {program.commit.short} "
-                f"and ESC revision {program.config_revision} failed: {self._safe(why)}"
+                f"and ESC revision {program.config_revision} failed: {self._safe(why)}; mend the "
+                "program or the ESC environment, and start a new run"
             )
         return events.preview
 
@@ -149,7 +150,7 @@ class PulumiStack:
         if done.code:
             raise ApplyFailed(
                 f"pulumi refresh of {program.only or self.target.stack} failed: "
-                f"{self._why(done, events)}"
+                f"{self._why(done, events)}; mend what it names, then slipway recover"
             )
 
     async def _change(
@@ -169,8 +170,8 @@ class PulumiStack:
             events = parse_event_log(where.event_lines())
         if done.code and not events.preview.changes and is_busy(done.stderr + done.stdout):
             raise StackBusy(
-                f"stack {self.target.stack} is held by another update: nothing was applied; it is "
-                "tried again when that one has ended"
+                f"stack {self.target.stack} is held by another update: nothing was applied; look "
+                "at it with `pulumi stack history`, and try again when it has ended"
             )
         return done, events
 

@@ -116,7 +116,10 @@ class PulumiCli:
         said = done.stdout.decode("utf-8", "replace").strip()
         found = _VERSION.match(said)
         if done.code or found is None:
-            raise StackUnusable(f"{self.program} version failed: {said or done.complaint}")
+            raise StackUnusable(
+                f"{self.program} version failed: {said or done.complaint}; install the pulumi CLI, "
+                "or correct the key cli of the target's [pulumi] table"
+            )
         if (int(found[1]), int(found[2])) < OLDEST:
             raise StackUnusable(
                 f"{self.program} is {said}, which can't pin ESC revisions: install 3.254 or newer"

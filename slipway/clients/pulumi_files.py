@@ -101,7 +101,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
             f"{where} is not in the commit: correct program and stack of the target"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise StackUnusable(f"{path.name} can't be read: {str(error)[:300]}") from error
+        raise StackUnusable(
+            f"{path.name} can't be read: {str(error)[:300]}; correct it in a new commit"
+        ) from error
     return text, content if isinstance(content, dict) else {}
 
 

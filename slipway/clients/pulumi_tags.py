@@ -18,7 +18,9 @@ async def ledger_of(api: PulumiApi, stack: StackName) -> str:
     """The name that the tag holds; empty when there is none."""
     answer = await api.ask(f"/api/stacks/{stack}")
     if not answer.good:
-        raise StackUnusable(f"stack {stack} can't be asked ({answer.problem})")
+        raise StackUnusable(
+            f"stack {stack} can't be asked ({answer.problem}): correct the target's stack"
+        )
     return str((answer.json().get("tags") or {}).get(NAME, ""))
 
 

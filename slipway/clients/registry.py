@@ -15,7 +15,7 @@ from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
-from slipway.errors import ImageMissing, PermanentError, PushFailed, Unreachable
+from slipway.errors import ImageMissing, PushFailed, RegistryUnusable, Unreachable
 from slipway.ports import PullCredentials
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class OciRegistry:
             if further is None:
                 return found
             path = further
-        raise PermanentError(
+        raise RegistryUnusable(
             f"the list of tags of {repository} has no end after {MOST_PAGES} pages: check the "
             "registry"
         )
@@ -130,7 +130,8 @@ class OciRegistry:
         document = await self._manifest(reference, image.digest)
         if document is None:
             raise ImageMissing(
-                f"{image.repository}@{image.digest} is gone: nothing to tag as {tag}"
+                f"{image.repository}@{image.digest} is gone, nothing to tag as {tag}: build and "
+                "deploy a new commit"
             )
         answer = await self.session.request(
             "PUT",
@@ -189,7 +190,7 @@ class OciRegistry:
         if answer.status == httpx.codes.NOT_FOUND:
             return None
         if answer.status != httpx.codes.OK:
-            raise PermanentError(
+            raise RegistryUnusable(
                 f"registry {reference.host} answered {method} {reference} with HTTP "
                 f"{answer.status} {answer.problem}: check that it is an OCI registry"
             )
@@ -293,7 +294,7 @@ def _json(reference: ImageReference, answer: Answer) -> Mapping[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, Mapping):
-        raise PermanentError(
+        raise RegistryUnusable(
             f"registry {reference.host} sent something else than JSON for {reference} (HTTP "
             f"{answer.status}): check that it is an OCI registry"
         )

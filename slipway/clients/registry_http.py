@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import httpx
 
 from slipway.domain.image import Digest
-from slipway.errors import PermanentError
+from slipway.errors import RegistryUnusable
 
 ACCEPT = (
     "application/vnd.oci.image.index.v1+json, "
@@ -95,12 +95,12 @@ def next_page(answer: Answer, address: str) -> str | None:
     try:
         here, target = httpx.URL(address), httpx.URL(urljoin(address, found.group(1)))
     except (ValueError, httpx.InvalidURL) as error:
-        raise PermanentError(
+        raise RegistryUnusable(
             f"{address} continues at {found.group(1)[:200]!r}, which is no address: check the "
             "registry"
         ) from error
     if target.netloc != here.netloc:
-        raise PermanentError(
+        raise RegistryUnusable(
             f"registry {here.netloc.decode()} continues its list at another host, "
             f"{target.netloc.decode()}: not followed; check the registry"
         )
@@ -113,7 +113,7 @@ async def read_body(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise PermanentError(
+            raise RegistryUnusable(
                 f"{response.request.url.host} sends more than {LARGEST_BODY} bytes for "
                 f"{response.request.url.path}: no manifest is that large; check the registry"
             )

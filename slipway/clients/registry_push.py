@@ -7,7 +7,7 @@ import httpx
 
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import ImageReference
-from slipway.errors import PermanentError, SlipwayError
+from slipway.errors import RegistryUnusable, SlipwayError
 
 PULL_AND_PUSH = "pull,push"
 
@@ -22,7 +22,7 @@ async def require_push(session: RegistrySession, reference: ImageReference) -> N
     path = f"/v2/{reference.path}/blobs/uploads/"
     answer = await session.request("POST", host, path, scope=(reference.path, PULL_AND_PUSH))
     if answer.status != httpx.codes.ACCEPTED:
-        raise PermanentError(
+        raise RegistryUnusable(
             f"registry {host} answered the beginning of an upload to {reference.path} with HTTP "
             f"{answer.status} {answer.problem}: check that the repository takes images"
         )

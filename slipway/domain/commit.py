@@ -18,7 +18,7 @@ class Commit:
 
     def __post_init__(self) -> None:
         if len(self.sha) != FULL_LENGTH or not _HEX.fullmatch(self.sha):
-            raise InvalidInput(f"{self.sha!r} is not a full commit: 40 characters 0-9 a-f")
+            raise InvalidInput(f"{self.sha!r} is not a full commit: give 40 characters 0-9 a-f")
 
     def __str__(self) -> str:
         return self.sha
@@ -43,7 +43,7 @@ def parse_commit(text: str) -> Commit | CommitPrefix:
     """Read what a person typed; a branch, a tag or an upper-case hash is refused by name."""
     seen = f"{text[:60]!r} ({len(text)} characters)"
     if not text:
-        raise InvalidInput("no commit was given: pass 7 to 40 characters of its hash")
+        raise InvalidInput("no commit was given: give 7 to 40 characters of its hash")
     if not _HEX.fullmatch(text):
         if _HEX.fullmatch(text.lower()):
             raise InvalidInput(
@@ -51,10 +51,10 @@ def parse_commit(text: str) -> Commit | CommitPrefix:
             )
         raise InvalidInput(
             f"{seen} is not a commit but perhaps a branch or tag, which can move: "
-            "pass the hash that `git rev-parse` prints for it"
+            "give the hash that `git rev-parse` prints for it"
         )
     if len(text) == FULL_LENGTH:
         return Commit(text)
     if not SHORTEST_PREFIX <= len(text) < FULL_LENGTH:
-        raise InvalidInput(f"{seen} is not a commit: a hash has 40 characters, at least 7 of them")
+        raise InvalidInput(f"{seen} is not a commit: give at least 7 of a hash's 40 characters")
     return CommitPrefix(text)

@@ -23,7 +23,7 @@ class Digest:
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.value):
             raise InvalidInput(
-                f"{self.value[:80]!r} is not a digest: sha256: and 64 hex characters"
+                f"{self.value[:80]!r} is not a digest: write sha256:, then 64 hex characters"
             )
 
     def __str__(self) -> str:
@@ -46,10 +46,13 @@ class ImageReference:
     def __post_init__(self) -> None:
         if not _REPOSITORY.fullmatch(self.repository):
             raise InvalidInput(
-                f"{self.repository[:120]!r} is not an image repository: host/path in lower case"
+                f"{self.repository[:120]!r} is not an image repository: write host/path in lower "
+                "case"
             )
         if self.tag is not None and not _TAG.fullmatch(self.tag):
-            raise InvalidInput(f"{self.tag[:140]!r} is not a tag of {self.repository}")
+            raise InvalidInput(
+                f"{self.tag[:140]!r} is not a tag of {self.repository}: use letters, digits and _.-"
+            )
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

@@ -17,7 +17,7 @@ from slipway.domain.image import Digest
 from slipway.domain.journal import Head
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import Allowance
-from slipway.errors import PermanentError, SlipwayError
+from slipway.errors import InvalidTransition, SlipwayError
 
 PREVIOUS = "previous"
 """What a rollback may ask for instead of a commit: the last one proven live before."""
@@ -63,12 +63,6 @@ class Phase(StrEnum):
         """Whether this phase is `other` or a later one."""
         order = list(Phase)
         return order.index(self) >= order.index(other)
-
-
-class InvalidTransition(PermanentError):
-    """A release was asked to go where its state does not lead: a defect of ours."""
-
-    code = "invalid-transition"
 
 
 _ALLOWED = {
@@ -204,7 +198,7 @@ class Release:
         """The same release, about to do what `phase` names; going back a phase is a defect."""
         if self.state.is_end:
             raise InvalidTransition(
-                f"release {self.id} has ended {self.state}: it can't do {phase}"
+                f"release {self.id} has ended {self.state} and can't do {phase}: report this defect"
             )
         if self.phase is Phase.APPLIED and phase is Phase.APPLYING:
             return self
@@ -213,7 +207,9 @@ class Release:
     def to(self, state: State, reason: str = "") -> Self:
         """The same release in another state."""
         if state not in _ALLOWED.get(self.state, set()):
-            raise InvalidTransition(f"release {self.id} is {self.state}: it can't become {state}")
+            raise InvalidTransition(
+                f"release {self.id} is {self.state} and can't become {state}: report this defect"
+            )
         return replace(self, state=state, reason=reason or self.reason)
 
 

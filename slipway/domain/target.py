@@ -109,8 +109,8 @@ class Allowance:
         found = _ALLOWANCE.fullmatch(text)
         if found is None or not found["mark"]:
             raise InvalidInput(
-                f"{text[:200]!r} is not a change that can be allowed: copy it as the refusal "
-                "printed it, URN:path@mark; the mark binds it to exactly the change that was shown"
+                f"{text[:200]!r} is not a change that can be allowed: give URN:path@mark as the "
+                "refusal printed it, whose mark binds it to exactly the change that was shown"
             )
         return cls(found["urn"], found["path"], found["mark"])
 

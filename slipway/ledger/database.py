@@ -15,6 +15,7 @@ from slipway.ledger.settings import VARIABLE, LedgerSettings
 
 NEWEST = "0002"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
+_LOOK = f"check the database that {VARIABLE} names, and try again"
 
 
 class Database:
@@ -56,7 +57,7 @@ class Database:
         except DBAPIError as error:
             raise self._translated(error) from error
         except OSError as error:
-            raise Unreachable(f"{self} did not answer: {error}") from error
+            raise Unreachable(f"{self} did not answer: {error}; {_LOOK}") from error
 
     def _create_engine(self) -> AsyncEngine:
         try:
@@ -67,7 +68,9 @@ class Database:
                 "use sqlite+aiosqlite or postgresql+asyncpg"
             ) from error
         except OSError as error:
-            raise LedgerUnusable(f"{self} can't be made: {error}") from error
+            raise LedgerUnusable(
+                f"{self} can't be made: {error}; check the folder that {VARIABLE} names"
+            ) from error
 
     async def _ready(self) -> None:
         async with self._first_use:
@@ -100,5 +103,5 @@ class Database:
     def _translated(self, error: DBAPIError) -> Unreachable | LedgerUnusable:
         seen = str(error.orig).strip()
         if dialect.is_transient(error):
-            return Unreachable(f"{self} did not answer: {seen}")
+            return Unreachable(f"{self} did not answer: {seen}; {_LOOK}")
         return LedgerUnusable(f"{self} can't be used: {seen}; check the file, its folder and disk")

@@ -38,7 +38,7 @@ class SqlImages(LedgerPart):
 
 def _tag_of(reference: ImageReference) -> str:
     if reference.tag is None:
-        raise InvalidInput(f"{reference} names no tag: only tags are recorded")
+        raise InvalidInput(f"{reference} names no tag, and only tags are recorded: name one")
     return reference.tag
 
 

@@ -163,7 +163,8 @@ def require_savable(release: Release, state: State, fence: int) -> None:
     if fence > release.fence:
         raise LeaseLost(
             f"release {release.id} was taken over: its fence is {fence}, ours {release.fence}; "
-            "nothing more may be changed for it here"
+            f"nothing more may be changed for it here, slipway history {release.target} tells how "
+            "it ends"
         )
     if state in FOR_GOOD and state is not release.state:
         raise LeaseLost(

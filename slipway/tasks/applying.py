@@ -136,7 +136,10 @@ async def up(
     if isinstance(result, tuple):
         judgement, seen = result
         raise await disproven(ports, seen, judgement)
-    raise ApplyFailed(f"pulumi up of stack {ports.target.stack} failed: {applied.why}")
+    raise ApplyFailed(
+        f"pulumi up of stack {ports.target.stack} failed: {applied.why}; mend what it names (the "
+        "run's log has all of its output), and start a new run"
+    )
 
 
 async def announce(

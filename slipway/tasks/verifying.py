@@ -76,7 +76,9 @@ async def disproven(ports: Ports, seen: Workloads | None, judgement: Judgement) 
     """The error for a bad verdict, after its evidence has been reported."""
     if seen is not None:
         await report_failure(ports, seen, judgement)
-    return ImageDisproven(judgement.why)
+    return ImageDisproven(
+        f"{judgement.why}; see the evidence in the run, mend the image, and deploy a new commit"
+    )
 
 
 async def report_failure(ports: Ports, seen: Workloads, judgement: Judgement) -> None:

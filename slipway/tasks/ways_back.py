@@ -37,8 +37,8 @@ async def choose_image(
     image = await _published(ports, commit)
     if not may_run and running is not None and running in image.accepted:
         raise AlreadyLive(
-            f"{commit.short} is what runs at {ports.target.name} already ({image.digest}): choose "
-            f"another commit; {await _what_there_is(ports)}"
+            f"{commit.short} is what runs at {ports.target.name} already ({image.digest}; "
+            f"{await _what_there_is(ports)}): choose another commit"
         )
     return commit, image
 
@@ -61,11 +61,11 @@ async def _published(ports: Ports, commit: Commit) -> PublishedImage:
         raise TagConflict(
             f"{tag} was published as {recorded}, which the registry does not have any more, and "
             f"holds {there.digest} now: somebody has overwritten the tag, so {commit.short} can't "
-            f"be rolled back to; {await _what_there_is(ports)}"
+            f"be rolled back to ({await _what_there_is(ports)}); choose another commit"
         )
     raise ImageMissing(
         f"{tag} does not exist, so {commit.short} was never published, or is gone, and can't be "
-        f"rolled back to; {await _what_there_is(ports)}"
+        f"rolled back to ({await _what_there_is(ports)}): choose another commit"
     )
 
 
@@ -90,8 +90,8 @@ async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, Publi
     skipped = f" and is not vetoed ({', '.join(each.short for each in vetoed)})" if vetoed else ""
     lost = f"; no longer in the registry: {', '.join(gone)}" if gone else ""
     raise NothingToRollBackTo(
-        f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}; name a "
-        f"commit with --to instead; {await _what_there_is(ports)}"
+        f"{ports.target.name} has no earlier release that was proven live{skipped}{lost} "
+        f"({await _what_there_is(ports)}): name a commit with --to instead"
     )
 
 

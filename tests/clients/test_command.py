@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.clients import command
-from slipway.errors import PermanentError, Unreachable
+from slipway.errors import ProgramMissing, Unreachable
 
 PATH = {"PATH": os.environ["PATH"]}
 
@@ -57,7 +57,7 @@ async def test_a_word_is_never_read_by_a_shell(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_is_not_there_is_named() -> None:
-    with pytest.raises(PermanentError, match="no-such-program can't be started"):
+    with pytest.raises(ProgramMissing, match="no-such-program can't be started"):
         await command.run(["no-such-program"], env=PATH, within=10)
 
 

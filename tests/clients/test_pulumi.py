@@ -13,7 +13,7 @@ from slipway.clients.pulumi import PulumiStack
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import PulumiCli, Scratch, is_busy, last_lines, scratch, words
 from slipway.domain.target import Service, StackName, Target, Workload
-from slipway.errors import PermanentError, StackUnusable
+from slipway.errors import ProgramMissing, StackUnusable
 from tests.clients.cloud import BACKEND, key
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +122,7 @@ async def test_another_cli_is_refused(tmp_path: Path, text: str, why: str) -> No
 
 
 async def test_a_cli_that_is_not_there_is_named() -> None:
-    with pytest.raises(PermanentError, match="no-such-pulumi can't be started"):
+    with pytest.raises(ProgramMissing, match="no-such-pulumi can't be started"):
         await cli("no-such-pulumi").require_version()
 
 

@@ -20,8 +20,8 @@ from slipway.errors import (
     AccessDenied,
     ImageMissing,
     InvalidInput,
-    PermanentError,
     PushFailed,
+    RegistryUnusable,
     Unreachable,
 )
 from slipway.ports import PullCredentials
@@ -174,7 +174,7 @@ async def test_a_manifest_without_end_is_not_read(recorded: Recorded) -> None:
     )
     recorded.add_image(COMMIT)
 
-    with pytest.raises(PermanentError, match="no manifest is that large"):
+    with pytest.raises(RegistryUnusable, match="no manifest is that large"):
         await recorded.client().find(AT_COMMIT)
 
 
@@ -203,7 +203,7 @@ async def test_a_list_that_goes_on_at_another_host_is_not_followed(recorded: Rec
         else None
     )
 
-    with pytest.raises(PermanentError, match=r"elsewhere\.example"):
+    with pytest.raises(RegistryUnusable, match=r"elsewhere\.example"):
         await recorded.client().tags(REPOSITORY)
 
 
@@ -503,7 +503,7 @@ async def test_something_else_than_a_registry_is_named_as_such(recorded: Recorde
         200, content=body, headers={"docker-content-digest": sha256(body)}
     )
 
-    with pytest.raises(PermanentError, match="something else than JSON"):
+    with pytest.raises(RegistryUnusable, match="something else than JSON"):
         await recorded.client().find(AT_COMMIT)
 
 
@@ -543,7 +543,7 @@ def test_no_link_header_breaks_the_reader(text: str) -> None:
 
     try:
         page: Any = next_page(Answer(200, headers, b""), "https://ghcr.io/v2/a/tags/list")
-    except PermanentError:
+    except RegistryUnusable:
         return
 
     assert page is None or page.startswith("/")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway.clients.supervise import Supervised, supervise
-from slipway.errors import PermanentError, StillRunning
+from slipway.errors import ProgramMissing, StillRunning
 from tests.clients.test_command import PATH, until_ended
 
 ROOT = Path(__file__).parents[2]
@@ -200,7 +200,7 @@ async def test_a_listener_that_fails_disturbs_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PermanentError, match="no-such-program can't be started"):
+    with pytest.raises(ProgramMissing, match="no-such-program can't be started"):
         await supervise(
             ["no-such-program"],
             env=PATH,
