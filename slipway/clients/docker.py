@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slipway.clients.build_context import write_context
 from slipway.clients.docker_stream import EngineRefused, push_error, read_build, read_push
+from slipway.clients.redaction import redacted
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.target import Service
 from slipway.errors import BuildFailed, PushFailed, SlipwayError, Unreachable
@@ -86,7 +87,7 @@ class DockerBuilder:
             return await self._run(build, self.build_within, late)
         except EngineRefused as error:
             raise BuildFailed(
-                f"{what} could not be built: {error}; mend the Dockerfile, "
+                f"{what} could not be built: {redacted(str(error))}; mend the Dockerfile, "
                 "and deploy the new commit"
             ) from error
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from slipway.clients.redaction import redacted
 from slipway.domain.image import Digest, ImageReference
 from slipway.errors import AccessDenied, BuildFailed, PushFailed, SlipwayError, Unreachable
 
@@ -44,13 +45,14 @@ def read_build(events: Iterable[Event], what: str, log: logging.Logger) -> str:
         problem = _problem(event)
         if problem is not None:
             lines.append(begun)
-        for line in filter(str.strip, lines):
+        for line in map(redacted, filter(str.strip, lines)):
             tail.append(line.rstrip())
             log.info("%s", line.rstrip())
         if problem is not None:
             raise BuildFailed(
-                f"{what} could not be built: {problem}; last output: {' | '.join(tail)}; mend the "
-                "Dockerfile or what it builds, and deploy the new commit"
+                f"{what} could not be built: {redacted(problem)}; last output: "
+                f"{' | '.join(tail)}; mend the Dockerfile or what it builds, and deploy the new "
+                "commit"
             )
         image_id = str((event.get("aux") or {}).get("ID") or image_id)
     if not image_id:
@@ -80,16 +82,17 @@ def read_push(events: Iterable[Event], reference: ImageReference) -> Digest:
 
 def push_error(reference: ImageReference, problem: str) -> SlipwayError:
     """What a push's error line means for whoever could try again."""
+    said = redacted(problem)
     if _DENIED.search(problem):
         return AccessDenied(
-            f"push of {reference} denied: {problem}; give the account the right to push to this "
+            f"push of {reference} denied: {said}; give the account the right to push to this "
             "package (write:packages), or configure another account"
         )
     if _NOT_NOW.search(problem):
         return Unreachable(
-            f"push of {reference} did not get through: {problem}; check the registry and try again"
+            f"push of {reference} did not get through: {said}; check the registry and try again"
         )
-    return PushFailed(f"push of {reference} failed: {problem}; see the engine's own log")
+    return PushFailed(f"push of {reference} failed: {said}; see the engine's own log")
 
 
 def _problem(event: Event) -> str | None:

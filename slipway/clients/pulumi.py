@@ -25,6 +25,7 @@ from slipway.clients.pulumi_cli import (
 from slipway.clients.pulumi_events import EventLog, parse_event_log
 from slipway.clients.pulumi_files import StackFile, read_stack_file
 from slipway.clients.pulumi_state import count_pending, parse_deployments, parse_history
+from slipway.clients.redaction import redacted
 from slipway.clients.supervise import Supervised, supervise
 from slipway.domain.change import Preview
 from slipway.domain.target import ConfigKey, Target
@@ -106,7 +107,7 @@ class PulumiStack:
             said = done.complaint or done.stdout.decode("utf-8", "replace")[-400:]
             raise StackUnusable(
                 f"{' '.join(self.target.prepare)[:100]} ended with {done.code} in the checkout: "
-                f"{said.strip()}; mend the program, or correct the target's prepare"
+                f"{self._safe(said.strip())}; mend the program, or correct the target's prepare"
             )
 
     async def preview(self, program: ProgramRevision) -> Preview:
@@ -221,8 +222,8 @@ class PulumiStack:
             log.info("pulumi: %s", self._safe(line))
 
     def _safe(self, text: str) -> str:
-        """The text without our token, should a plugin ever print its environment."""
-        return text.replace(self.api.token.get_secret_value(), "[token]")
+        """The text without our token, should a plugin ever print its environment, and others'."""
+        return redacted(text.replace(self.api.token.get_secret_value(), "[token]"))
 
 
 def _text(output: bytes) -> str:

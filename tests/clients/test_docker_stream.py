@@ -43,6 +43,24 @@ def test_a_build_gives_its_image_and_logs_each_line(caplog: pytest.LogCaptureFix
     ]
 
 
+def test_a_build_is_logged_and_told_without_the_credentials_that_it_prints(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    events: list[dict[str, Any]] = [
+        {"stream": "Step 1/2 : ENV NPM_TOKEN=canary-npm\n"},
+        {"stream": "fetching https://canary"},
+        {"stream": "-git@github.com/acme/shop\n"},
+        {"error": "https://robot:canary-pull@ghcr.io answered 500"},
+    ]
+
+    with pytest.raises(BuildFailed) as failed:
+        read_build(events, "image of adapter", LOG)
+
+    assert "Step 1/2 : ENV NPM_TOKEN=***" in caplog.messages
+    assert "canary" not in "".join([*caplog.messages, str(failed.value)])
+
+
 def test_a_failed_build_tells_the_error_with_the_last_output() -> None:
     message = "The command '/bin/sh -c make' returned a non-zero code: 2"
     events: list[dict[str, Any]] = [

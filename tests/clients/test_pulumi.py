@@ -1,19 +1,24 @@
 """How the pulumi CLI and the target's own command are started: what they see, and what they get."""
 
+import asyncio
+import logging
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
 from slipway.clients.pulumi import PulumiStack
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import PulumiCli, Scratch, is_busy, last_lines, scratch, words
+from slipway.domain.commit import Commit
 from slipway.domain.target import Service, StackName, Target, Workload
-from slipway.errors import ProgramMissing, StackUnusable
+from slipway.errors import PreviewFailed, ProgramMissing, StackUnusable
+from slipway.ports import ProgramRevision
 from tests.clients.cloud import BACKEND, key
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +153,37 @@ async def test_without_a_command_nothing_is_prepared(tmp_path: Path) -> None:
     await stack().prepare(tmp_path)
 
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a temporary folder
+
+
+async def test_what_programs_print_is_logged_and_told_without_credentials(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    program = tmp_path / "cluster"
+    program.mkdir()
+    (program / "Pulumi.yaml").write_text("name: cluster\n")
+    (program / "Pulumi.prod.yaml").write_text("environment: [default/cluster]\n")
+    api = PulumiApi(BACKEND, CANARY, httpx.MockTransport(lambda _: httpx.Response(200, json={})))
+    prints = script(
+        tmp_path,
+        "echo NPM_TOKEN=canary-npm; echo token is canary-token; "
+        "echo error: https://canary-git@host/x >&2; exit 1",
+    )
+    (tmp_path / "build").write_text("echo password: canary-prepared >&2; exit 3")
+    made = stack("sh", "build")
+    made.cli = PulumiCli(api, prints, Path("/plugins"), {})
+    revision = ProgramRevision(tmp_path, Commit("1" * 40), 3)
+
+    applied = await made.up(revision, "a release", asyncio.Event())
+    with pytest.raises(PreviewFailed) as previewed:
+        await made.preview(revision)
+    with pytest.raises(StackUnusable) as prepared:
+        await made.prepare(tmp_path)
+
+    assert "pulumi: NPM_TOKEN=***" in caplog.messages
+    told = [*caplog.messages, applied.why, str(previewed.value), str(prepared.value)]
+    assert "https://***@host/x" in applied.why
+    assert "canary" not in "".join(told)
 
 
 async def test_a_checkout_without_the_program_is_unusable(tmp_path: Path) -> None:
