@@ -27,7 +27,7 @@ from slipway.errors import (
 from slipway.ports import Ports, ProgramRevision
 from slipway.tasks.applying import apply
 from slipway.tasks.deciding import Decision, decide
-from slipway.tasks.pinning import pin, unpin
+from slipway.tasks.pinning import ATTEMPTS, pin, unpin
 from slipway.tasks.program import Program
 from slipway.tasks.record import Record
 from slipway.tasks.restoring import may_be_applied, reapply
@@ -36,7 +36,6 @@ from slipway.tasks.verifying import verify
 
 log = logging.getLogger(__name__)
 
-PIN_ATTEMPTS = 3
 FOR_A_PERSON = (ConfigConflict, NothingToRollBackTo, ImageDisproven, ChangeNotAllowed)
 """What ends a restore for good: somebody else's value or change, or nothing good to go back to.
 Anything else (a cluster that is gone, an engine error) may be over when recovery tries again."""
@@ -109,7 +108,7 @@ async def _decide_and_pin(
 ) -> Decision:
     """Decide, and write the pin against exactly what was decided on; at most three times."""
     earlier: ConfigSnapshot | None = None
-    for _ in range(PIN_ATTEMPTS - 1):
+    for _ in range(ATTEMPTS - 1):
         decision = await decide(ports, record, program, image, earlier)
         if decision.unchanged:
             return decision

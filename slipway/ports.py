@@ -332,8 +332,8 @@ class Releases(Protocol):
         """Record the release as it now is; sets `ended` and `live_since` by the ledger's clock.
 
         What changed is journaled, and `entries` after it, all in one transaction; a hold or a veto
-        among them stands from then on. `LeaseLost` when the row has been taken over by a holder
-        with a higher fence.
+        among them stands from then on. `LeaseLost` when a holder with a higher fence has taken over
+        the row, or the stack's lease.
         """
 
     async def adopt(

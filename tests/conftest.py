@@ -13,6 +13,6 @@ STORIES = {"flows", "simulation"}
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
     """Stories run in virtual time, where a ten-minute timeout takes milliseconds."""
-    if STORIES & set(item.path.parts):
+    if STORIES & set(item.path.relative_to(item.config.rootpath).parts):
         return {"virtual-time": VirtualTimeLoop}
     return {"asyncio": asyncio.new_event_loop}

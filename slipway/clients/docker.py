@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slipway.clients.build_context import write_context
 from slipway.clients.docker_stream import EngineRefused, push_error, read_build, read_push
-from slipway.clients.redaction import redacted
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.redaction import redacted
 from slipway.domain.target import Service
 from slipway.errors import BuildFailed, PushFailed, SlipwayError, Unreachable
 from slipway.ports import ImageRegistry, PullCredentials

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slipway.clients.redaction import redacted
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.redaction import redacted
 from slipway.errors import AccessDenied, BuildFailed, PushFailed, SlipwayError, Unreachable
 
 LAST_LINES = 12

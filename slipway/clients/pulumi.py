@@ -25,9 +25,9 @@ from slipway.clients.pulumi_cli import (
 from slipway.clients.pulumi_events import EventLog, parse_event_log
 from slipway.clients.pulumi_files import StackFile, read_stack_file
 from slipway.clients.pulumi_state import count_pending, parse_deployments, parse_history
-from slipway.clients.redaction import redacted
 from slipway.clients.supervise import Supervised, supervise
 from slipway.domain.change import Preview
+from slipway.domain.redaction import redacted
 from slipway.domain.target import ConfigKey, Target
 from slipway.errors import ApplyFailed, PreviewFailed, SlipwayError, StackBusy, StackUnusable
 from slipway.ports import Applied, ProgramRevision, StackState, StackUpdate

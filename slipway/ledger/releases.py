@@ -19,6 +19,7 @@ from slipway.ledger.part import LedgerPart
 from slipway.ledger.restrictions import hold_unless_held, veto_unless_vetoed
 from slipway.ledger.rows import content_of, progress_columns, release_from, request_columns, told
 from slipway.ledger.tables import journal
+from slipway.ledger.tables import lease as leases
 from slipway.ledger.tables import release as releases
 
 FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
@@ -71,7 +72,10 @@ class SqlReleases(LedgerPart):
             row = (await connection.execute(lock)).mappings().one_or_none()
             if row is None:
                 raise LookupError(f"release {release.id} is not in this ledger")
-            require_savable(release, State(row["state"]), row["fence"])
+            newest = await connection.scalar(
+                select(leases.c.fence).where(leases.c.stack == release.stack)
+            )
+            require_savable(release, State(row["state"]), row["fence"], newest or 0)
             columns = progress_columns(release) | {"ended": _ended(release, row)}
             return await _write(connection, release, row, columns, entries)
 
@@ -158,13 +162,23 @@ async def _write(
     return release_from((await connection.execute(statement)).mappings().one())
 
 
-def require_savable(release: Release, state: State, fence: int) -> None:
-    """`LeaseLost` when the row in the ledger is no longer this holder's to change."""
+def require_savable(release: Release, state: State, fence: int, newest: int) -> None:
+    """`LeaseLost` when the row in the ledger is no longer this holder's to change.
+
+    `fence` is the row's, `newest` that of the stack's lease: who has ever had the lease and lost it
+    may not go on, even where its successor has not come to this release yet.
+    """
     if fence > release.fence:
         raise LeaseLost(
             f"release {release.id} was taken over: its fence is {fence}, ours {release.fence}; "
             f"nothing more may be changed for it here, slipway history {release.target} tells how "
             "it ends"
+        )
+    if release.fence and newest > release.fence:
+        raise LeaseLost(
+            f"release {release.id} has lost the lease of stack {release.stack}: it was taken with "
+            f"fence {newest}, ours is {release.fence}; nothing more may be changed for it here, "
+            f"slipway history {release.target} tells how it ends"
         )
     if state in FOR_GOOD and state is not release.state:
         raise LeaseLost(

@@ -4,13 +4,16 @@ import logging
 
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.journal import Note, intent, observed
-from slipway.domain.release import Baseline, Phase
+from slipway.domain.release import Baseline, Phase, Release
 from slipway.errors import ConfigConflict
 from slipway.ports import Ports
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a pin or its way back is tried when the environment changes under it."""
 
 
 @once("pin the image in ESC")
@@ -44,25 +47,40 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
     the ETag of that write stale.
     """
     key = ports.target.config_key
-    now = await ports.config.read(key)
-    is_back = now.value == baseline.way_back
-    if is_back and record.release.phase is not Phase.PINNING:
-        log.info("ESC key %s is back at %s already", key, baseline.way_back)
-        await record.journal(observed("unpin", revision=now.revision, already=True))
-        return now.revision
-    if not is_back and now.value != record.release.image:
+    attempts = 0
+    while True:
+        attempts += 1
+        now = await ports.config.read(key)
+        is_back = now.value == baseline.way_back
+        if is_back and record.release.phase is not Phase.PINNING:
+            log.info("ESC key %s is back at %s already", key, baseline.way_back)
+            await record.journal(observed("unpin", revision=now.revision, already=True))
+            return now.revision
+        if not is_back:
+            _require_ours(ports, record.release, now)
+        await record.journal(_intent("unpin", now, baseline.way_back))
+        try:
+            async with record.observing("unpin"):
+                written = await ports.config.write(now, baseline.way_back)
+        except ConfigConflict as error:
+            # Another key was edited, most likely; our own is looked at again.
+            if attempts == ATTEMPTS:
+                raise
+            log.info("%s: looking again", error)
+        else:
+            log.info("ESC key %s is back at %s, revision %d", key, written.value, written.revision)
+            await record.journal(observed("unpin", revision=written.revision))
+            return written.revision
+
+
+def _require_ours(ports: Ports, release: Release, now: ConfigSnapshot) -> None:
+    if now.value != release.image:
         raise ConfigConflict(
-            f"ESC key {key} is {now.value!r} since revision {now.revision} by "
-            f"{now.author or 'unknown'}, neither {record.release.image} nor what stood there "
-            "before, so it was left alone: decide which image is right, then slipway deploy or "
-            f"rollback {ports.target.name}"
+            f"ESC key {now.key} is {now.value!r} since revision {now.revision} by "
+            f"{now.author or 'unknown'}, neither {release.image} nor what stood there before, so "
+            "it was left alone: decide which image is right, then slipway deploy or rollback "
+            f"{ports.target.name}"
         )
-    await record.journal(_intent("unpin", now, baseline.way_back))
-    async with record.observing("unpin"):
-        written = await ports.config.write(now, baseline.way_back)
-    log.info("ESC key %s is back at %s, revision %d", key, baseline.way_back, written.revision)
-    await record.journal(observed("unpin", revision=written.revision))
-    return written.revision
 
 
 def _intent(step: str, before: ConfigSnapshot, value: str | None) -> Note:

@@ -108,7 +108,8 @@ class MemoryLedger(MemoryRestrictions):
     async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
         """See `slipway.ports.Ledger`."""
         row = self.releases[release.id]
-        require_savable(release, row.state, row.fence)
+        lease = self.leases.get(release.stack)
+        require_savable(release, row.state, row.fence, lease.fence if lease else 0)
         ended = (row.ended or self.now()) if release.state.is_end else None
         if row.state is not release.state and release.state.is_end:
             ended = self.now()

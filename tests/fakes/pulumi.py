@@ -12,6 +12,7 @@ from slipway.domain.change import (
     Preview,
     ResourceChange,
 )
+from slipway.domain.commit import Commit
 from slipway.domain.target import ConfigKey
 from slipway.errors import (
     ApplyFailed,
@@ -196,6 +197,13 @@ class FakeStack:
     def somebody_updates(self, message: str = "by hand") -> None:
         """Another person's finished update, which changed nothing here."""
         self.updates.append(StackUpdate(len(self.updates) + 1, "update", "succeeded", message))
+
+    def somebody_dies(self) -> Update:
+        """Another person's update whose machine stopped before it had changed anything."""
+        program = ProgramRevision(Path(), Commit("0" * 40), self.config.latest.number)
+        update = self._start("update", program, "by hand, killed")
+        update.lose_power()
+        return update
 
     def _start(self, kind: str, program: ProgramRevision, message: str) -> Update:
         if self.busy:

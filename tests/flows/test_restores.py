@@ -303,6 +303,21 @@ async def test_a_restore_stops_where_somebody_else_has_changed_the_value() -> No
     assert not outcome.release.unproven
 
 
+async def test_an_edit_of_another_key_in_the_middle_of_a_restore_is_kept_and_does_no_harm() -> None:
+    world = World.seeded()
+    again = [lambda: world.config.edit("bob", otherKey="theirs")]
+
+    def edit_once_more() -> None:
+        world.faults.before("config.write", again.pop())
+
+    world.faults.after("config.write", edit_once_more)
+
+    await restored(world, "crashing")
+
+    assert not again
+    assert world.config.latest.values["otherKey"] == "theirs"
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -27,13 +27,14 @@ async def main(path: Path, name: str, turns: int) -> None:
 
 async def take_turn(ledger: Ledger, name: str, *, abandon: bool) -> dict[str, object]:
     """Take the lease, save a release under it, and give it back or let it run out."""
-    seconds = TINY if abandon else LONG
-    lease = await eventually(lambda: ledger.acquire(STACK, name, seconds))
+    lease = await eventually(lambda: ledger.acquire(STACK, name, LONG))
     begun = time.monotonic()
     release = await ledger.open(a_target(), a_request())
     await ledger.save(replace(release.at(Phase.RESOLVED), fence=lease.fence))
     ended = time.monotonic()
-    if not abandon:
+    if abandon:
+        await ledger.renew(lease, TINY)
+    else:
         await ledger.give_back(lease)
     return {"fence": lease.fence, "begun": begun, "ended": ended, "abandoned": abandon}
 

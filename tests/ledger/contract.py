@@ -144,6 +144,20 @@ class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
 
         assert await ledger.history("adapter-prod") == [newer]
 
+    async def test_a_release_that_has_lost_the_lease_can_not_save(self, ledger: Ledger) -> None:
+        """Even before the new holder has looked at it."""
+        first = await ledger.acquire(STACK, "ada", TINY)
+        assert first is not None
+        opened = await ledger.open(a_target(), a_request())
+        release = await ledger.save(replace(opened, fence=first.fence))
+        second = await eventually(lambda: ledger.acquire(STACK, "bob", 60))
+
+        with pytest.raises(LeaseLost, match=release.id):
+            await ledger.save(replace(release, reason="late: too late"))
+
+        assert await ledger.history("adapter-prod") == [release]
+        await ledger.save(replace(release, fence=second.fence))
+
     async def test_an_end_for_good_is_not_undone_by_anybody(self, ledger: Ledger) -> None:
         release = await ledger.open(a_target(), a_request())
         restored = await ledger.save(
