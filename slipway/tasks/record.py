@@ -48,7 +48,7 @@ class Record:
         self.release = await self._ledger.save(changed.at(phase) if phase else changed, *entries)
         if phase is not None:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
-            await show_progress(self.release)
+            show_progress(self.release)
 
     async def journal(self, *entries: Note) -> None:
         """Commit what the journal is to tell, and nothing else."""

@@ -1,5 +1,6 @@
 """Reports for people: artifacts of the flow run inside one, log lines everywhere."""
 
+import asyncio
 import functools
 import html
 import logging
@@ -22,8 +23,6 @@ _MARKS = {
     State.REFUSED: "⛔",
     State.NEEDS_ATTENTION: "🚨",
 }
-_bars: dict[str, UUID] = {}
-"""Release id → its progress bar, while this process works on it."""
 
 
 def _best_effort(
@@ -41,23 +40,65 @@ def _best_effort(
     return reported
 
 
-@_best_effort
-async def show_progress(release: Release) -> None:
+class Bar:
+    """A progress bar that is moved behind the release's back: no step waits for Prefect's API."""
+
+    def __init__(self, show: Callable[[float, str], Awaitable[None]]) -> None:
+        """`show` tells Prefect; it is never called twice at once."""
+        self._show = show
+        self._wanted: tuple[float, str] | None = None
+        self._moving: asyncio.Task[None] | None = None
+
+    def move(self, progress: float, words: str) -> None:
+        """Show this soon: of several, the newest."""
+        self._wanted = progress, words
+        if self._moving is None or self._moving.done():
+            self._moving = asyncio.create_task(self._keep_up())
+
+    async def arrived(self) -> None:
+        """Wait until the newest is shown."""
+        if self._moving is not None:
+            await self._moving
+
+    async def _keep_up(self) -> None:
+        while self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            await self._show(*wanted)
+
+
+class _Artifact:
+    """The bar as Prefect keeps it."""
+
+    def __init__(self) -> None:
+        self._id: UUID | None = None
+
+    async def show(self, progress: float, words: str) -> None:
+        from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
+            acreate_progress_artifact,
+            aupdate_progress_artifact,
+        )
+
+        try:
+            if self._id is None:
+                self._id = await acreate_progress_artifact(progress=progress, description=words)
+            else:
+                await aupdate_progress_artifact(self._id, progress=progress, description=words)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign API raises
+            log.warning("the progress bar was not moved: %s: %s", type(error).__name__, error)
+
+
+_bars: dict[str, Bar] = {}
+"""Release id → its progress bar, while this process works on it."""
+
+
+def show_progress(release: Release) -> None:
     """Move the run's progress bar to the release's phase; nothing outside a flow run."""
     if not in_flow_run():
         return
-    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
-        acreate_progress_artifact,
-        aupdate_progress_artifact,
-    )
-
     phases = list(Phase)
     done = 100.0 * (phases.index(release.phase) + 1) / (len(phases) + 1)
-    words = f"{release.target}: {release.phase}"
-    if release.id in _bars:
-        await aupdate_progress_artifact(_bars[release.id], progress=done, description=words)
-        return
-    _bars[release.id] = await acreate_progress_artifact(progress=done, description=words)
+    bar = _bars.setdefault(release.id, Bar(_Artifact().show))
+    bar.move(done, f"{release.target}: {release.phase}")
 
 
 @_best_effort
@@ -67,19 +108,17 @@ async def report_release(
     """Leave the report of a release that has ended: what, before and after, why, how long."""
     if not in_flow_run():
         return
-    from prefect.artifacts import (  # noqa: PLC0415 - likewise
-        acreate_markdown_artifact,
-        aupdate_progress_artifact,
-    )
+    from prefect.artifacts import acreate_markdown_artifact  # noqa: PLC0415 - likewise
 
+    if (bar := _bars.pop(release.id, None)) is not None:
+        bar.move(100.0, f"{release.target}: {release.state}")
     await acreate_markdown_artifact(
         key=f"release-{release.target}",
         markdown=release_report(release, durations, proof),
         description=f"{release.kind} at {release.target}: {release.state}",
     )
-    if (bar := _bars.pop(release.id, None)) is not None:
-        words = f"{release.target}: {release.state}"
-        await aupdate_progress_artifact(bar, progress=100.0, description=words)
+    if bar is not None:
+        await bar.arrived()
 
 
 @_best_effort

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -58,6 +58,18 @@ async def run(world: World, name: str, **options: Any) -> State[Any]:
     )
 
 
+async def steps_of(client: PrefectClient, flow_run: UUID, wanted: set[str]) -> set[str]:
+    """The names of a run's steps, once the wanted ones are there: they come later, as events."""
+    of_this = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+    async with asyncio.timeout(60):
+        while True:
+            runs = await client.read_task_runs(flow_run_filter=of_this)
+            names = {each.name.rsplit("-", 1)[0] for each in runs}
+            if wanted <= names:
+                return names
+            await asyncio.sleep(0.2)
+
+
 async def test_a_live_release_completes_as_live_with_its_steps_and_its_report(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -74,18 +86,19 @@ async def test_a_live_release_completes_as_live_with_its_steps_and_its_report(
     run_id = newest.request.prefect_run
     async with get_client() as client:
         flow_run = await client.read_flow_run(UUID(run_id))
-        steps = await client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
-        )
+        wanted = {"build the image", "pin the image in ESC", "apply with pulumi up"}
+        names = await steps_of(client, flow_run.id, wanted)
         artifacts = await client.read_artifacts(
             artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
         )
     assert flow_run.name == f"deploy {world.commits['second'].short} to {world.target.name}"
-    names = {step.name.rsplit("-", 1)[0] for step in steps}
-    assert {"build the image", "pin the image in ESC", "apply with pulumi up"} <= names
+    assert wanted <= names
     assert {artifact.type for artifact in artifacts} == {"markdown", "progress"}
     [report] = [each for each in artifacts if each.type == "markdown"]
     assert str(newest.digest) in str(report.data)
+    [bar] = [each for each in artifacts if each.type == "progress"]
+    assert bar.data == 100
+    assert bar.description == f"{world.target.name}: live"
 
 
 @pytest.mark.parametrize(("name", "state_name"), [("crashing", "Restored"), ("broken", "Refused")])

@@ -1,5 +1,6 @@
 """Reports say what happened, and text from outside can't break them."""
 
+import asyncio
 from dataclasses import replace
 
 from flows import deploy
@@ -7,7 +8,7 @@ from slipway.domain.image import Digest
 from slipway.domain.release import Release, State
 from slipway.domain.rollout import Proof, ProvenPod
 from slipway.ports import Evidence
-from slipway.tasks.report import evidence_report, release_report
+from slipway.tasks.report import Bar, evidence_report, release_report
 from tests.fakes.virtual_time import run
 from tests.fakes.world import World, deploy_request
 
@@ -65,3 +66,24 @@ def test_an_evidence_report_shows_pods_events_and_the_last_words() -> None:
 
     assert "    app-1: CrashLoopBackOff" in text
     assert "    KeyError: 'X'" in text
+
+
+async def test_nobody_waits_for_the_progress_bar_and_its_end_is_shown() -> None:
+    """Prefect's API may be slow, or gone: a release goes on meanwhile."""
+    answering, shown = asyncio.Event(), []
+
+    async def show(progress: float, words: str) -> None:
+        await answering.wait()
+        shown.append((progress, words))
+
+    bar = Bar(show)
+    bar.move(10, "resolved")
+    await asyncio.sleep(0)
+    for progress in (20, 30, 40):
+        bar.move(progress, "between")
+    bar.move(100, "live")
+    assert shown == []
+    answering.set()
+    await bar.arrived()
+
+    assert shown == [(10, "resolved"), (100, "live")]
