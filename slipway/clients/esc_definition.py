@@ -4,6 +4,7 @@ ESC keeps the definition as text that people write, with comments and an order o
 dump of the parsed document would rewrite all of it, so PyYAML only says where the value stands.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -103,6 +104,7 @@ def removed(text: str, key: str) -> str:
     return _require_only(text, text[:start] + text[end:], key, None, PULUMI_CONFIG)
 
 
+@functools.lru_cache(maxsize=2)  # before and after a change; whoever asks again only reads
 def _compose(text: str) -> yaml.MappingNode | None:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
