@@ -22,12 +22,17 @@ from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
 
+MAIN = "main"
+"""The tag that follows what is live."""
+
 
 async def publish(
     ports: Ports, record: Record, commit: Commit, *, adopt: bool = False
 ) -> PublishedImage:
-    """The commit's image in the registry: what is there already, else built and pushed."""
+    """The commit's image: there already, or made by equal inputs, or else built and pushed."""
     image = await find_published(ports, commit, adopt=adopt)
+    if image is None:
+        image = await share_main(ports, record, commit)
     if image is None:
         await require_publishable(ports)
         inputs = await ports.source.build_inputs(commit, ports.target.service)
@@ -81,6 +86,24 @@ def note_alias(image: PublishedImage, commit: Commit) -> tuple[str, ...]:
 async def require_publishable(ports: Ports) -> None:
     """Refuse before the minutes that a build may take what its push would be refused for."""
     require(await check_publishing(ports))
+
+
+@repeatable("look for an image of the same inputs")
+async def share_main(ports: Ports, record: Record, commit: Commit) -> PublishedImage | None:
+    """Give `:main` the commit's tag too if it was built from equal inputs; None if it was not."""
+    main = await ports.registry.find(ImageReference(ports.target.service.repository, MAIN))
+    if main is None or not await _has_same_inputs(ports, main, commit):
+        return None
+    reference = ImageReference(main.repository, commit.sha)
+    if (there := await ports.registry.find(reference)) is not None:
+        require_deployable(there, commit, await find_origin(ports, there, commit), adopt=False)
+        return there
+    await record.journal(intent("tag", reference=str(reference), digest=str(main.digest)))
+    async with record.observing("tag"):
+        await ports.registry.tag(main, commit.sha)
+    await record.journal(observed("tag", digest=str(main.digest)))
+    log.info("image %s is that of %s, built from equal inputs", reference, main.labelled)
+    return main
 
 
 @repeatable("build the image")

@@ -11,11 +11,10 @@ from slipway.errors import ImageMissing, SlipwayError, TagConflict
 from slipway.ports import Ports
 from slipway.tasks.gates import lift_holds
 from slipway.tasks.policies import repeatable
+from slipway.tasks.publishing import MAIN
 from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
-
-MAIN = "main"
 
 
 async def settle(ports: Ports, record: Record) -> None:

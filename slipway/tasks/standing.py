@@ -19,7 +19,7 @@ from slipway.domain.rollout import Workloads, running_digest
 from slipway.domain.target import CommitInfo, Target
 from slipway.errors import SlipwayError
 from slipway.ports import Ports, StackState
-from slipway.tasks.settling import MAIN
+from slipway.tasks.publishing import MAIN
 
 WITHIN = 20.0
 """Seconds that one system may take to answer."""

@@ -54,6 +54,34 @@ async def test_deploying_what_is_live_changes_nothing_anywhere() -> None:
     assert not {"builder.build", "stack.up", "config.write"} & set(world.faults.effects)
 
 
+async def test_a_commit_that_changes_nothing_of_the_build_shares_the_image_of_main() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    again = world.git.commit(
+        "Say it better", {"adapter/app.py": "good 2", "adapter/README.md": "x"}
+    )
+    world.faults.effects.clear()
+
+    outcome = await deploy.release(world.ports(), deploy_request(again.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert not {"builder.build", "builder.push"} & set(world.faults.effects)
+    assert world.registry.tagged[world.target.service.repository, again.sha] == (
+        world.digest_of("second")
+    )
+    assert world.value is not None
+    assert again.sha in world.value
+
+
+async def test_an_image_of_other_inputs_is_never_shared() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+
+    await deployed(world, "third")
+
+    assert world.digest_of("third") not in {None, world.digest_of("second")}
+
+
 async def test_seven_characters_go_live_under_the_full_commit() -> None:
     world = World.seeded()
 
