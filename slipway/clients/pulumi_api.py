@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
+from slipway.clients.trust import trusted
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 
 log = logging.getLogger(__name__)
@@ -175,6 +176,7 @@ class PulumiApi:
                 base_url=self.backend,
                 headers={"Accept": "application/vnd.pulumi+8"},
                 auth=self._sign,
+                verify=trusted(),
                 transport=self.transport,
                 timeout=TIMEOUT,
             )

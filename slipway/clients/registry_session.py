@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
 from slipway.clients.registry_http import ACCEPT, Answer, pause_asked_for, read_body
+from slipway.clients.trust import trusted
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 from slipway.ports import PullCredentials
 
@@ -208,6 +209,7 @@ class RegistrySession:
 
     def _new_client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
+            verify=trusted(),
             transport=self.transport,
             timeout=httpx.Timeout(30.0, connect=5.0),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
