@@ -37,10 +37,10 @@ async def deploy(
 
     Args:
         commit: The commit's hash, 7 to 40 characters 0-9 a-f, as git prints it.
-        target: The target's name, as in slipway.toml.
+        target: Filled in already: the target's name, as in slipway.toml.
         requested_by: Who asks; shown in the history.
         why: The reason, for those who read the history.
-        options: What you allow beyond the rules.
+        options: Leave these off unless a refusal has told you to allow something.
     """
     if (refusal := was_retried()) is not None:
         return refusal

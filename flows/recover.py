@@ -40,7 +40,7 @@ async def recover(target: str) -> PrefectState[Any]:
     """Finish every release that a dead process left open at the target's stack.
 
     Args:
-        target: The name of any target of the stack, as in slipway.toml.
+        target: Filled in already: the name of any target of the stack.
     """
     async with connected(target) as ports:
         return worst(await finish_all(ports))

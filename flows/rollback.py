@@ -40,11 +40,11 @@ async def rollback(
     """Roll a target back to an image that is published already, and prove that it runs.
 
     Args:
-        target: The target's name, as in slipway.toml.
+        target: Filled in already: the target's name, as in slipway.toml.
         why: The reason; it is required, and shown in the history.
         to: A commit's hash, or `previous`: the newest release proven live before this one.
         requested_by: Who asks; shown in the history.
-        options: What you allow beyond the rules.
+        options: Leave these off unless a refusal has told you to allow something.
     """
     if (refusal := was_retried()) is not None:
         return refusal

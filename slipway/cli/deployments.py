@@ -1,6 +1,7 @@
 """The Prefect deployments of targets: one to deploy, one to roll back, one a stack to recover.
 
-`prefect.yaml` says the same of the example's targets; a test holds the two together.
+`prefect.yaml` says the same of the example's targets, as far as Prefect lets it; tests hold the two
+together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,12 @@ class Deployment:
         return f"{self.flow.fn.__module__}.{self.flow.fn.__name__}"
 
     @property
+    def form(self) -> dict[str, Any]:
+        """The form's fields and no others: a mistyped parameter would only crash the run."""
+        fields: dict[str, Any] = parameter_schema(self.flow).model_dump_for_openapi()
+        return fields | {"additionalProperties": False}
+
+    @property
     def tags(self) -> list[str]:
         """What people filter by."""
         return ["slipway", self.flow.name]
@@ -74,7 +81,7 @@ async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> 
             description=each.description,
             entrypoint=each.entrypoint,
             parameters={"target": each.target},
-            parameter_openapi_schema=parameter_schema(each.flow).model_dump_for_openapi(),
+            parameter_openapi_schema=each.form,
             enforce_parameter_schema=True,
             work_pool_name=WORK_POOL,
             job_variables=JOB_VARIABLES,
