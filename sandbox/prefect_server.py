@@ -1,5 +1,7 @@
 """Prefect in the sandbox: its server with the UI, and a process worker."""
 
+import base64
+import hashlib
 import os
 import subprocess
 import sys
@@ -31,7 +33,12 @@ class Prefect:
         processes.start(
             "prefect-server",
             [*_prefect(), "server", "start", "--host=127.0.0.1", f"--port={port}"],
-            environment={**settings(box), "PREFECT_UI_API_URL": api(box)},
+            environment={
+                **settings(box),
+                "PREFECT_UI_API_URL": api(box),
+                # Else the key of its encrypted blocks lies beside them in its database.
+                "PREFECT_SERVER_ENCRYPTION_KEY": encryption_key(box),
+            },
         )
         processes.wait(
             "prefect-server", "Prefect answers", lambda: _answers(api(box)), READY_WITHIN
@@ -82,6 +89,12 @@ class Worker:
 def api(box: Box) -> str:
     """The address of Prefect's API."""
     return f"http://127.0.0.1:{box.port('prefect')}/api"
+
+
+def encryption_key(box: Box) -> str:
+    """The key of Prefect's encrypted blocks: 32 bytes, as Fernet wants them written."""
+    made = hashlib.sha256(box.secret("prefect-blocks").encode()).digest()
+    return base64.urlsafe_b64encode(made).decode()
 
 
 def settings(box: Box) -> dict[str, str]:
