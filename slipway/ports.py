@@ -21,6 +21,14 @@ from pydantic import SecretStr
 from slipway.domain.change import Preview
 from slipway.domain.commit import Commit, CommitPrefix
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.delivery import (
+    Delivery,
+    Ending,
+    Receipt,
+    ReceivedDelivery,
+    StartedRun,
+    WaitingDelivery,
+)
 from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.journal import Chain, JournalEntry, Note
@@ -427,6 +435,34 @@ class Ledger(Releases, Leases, Restrictions, Protocol):
 
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """Record a tag's digest, once; `TagConflict` when another one is recorded."""
+
+
+class Inbox(Protocol):
+    """The webhook's deliveries; every method commits before it returns."""
+
+    async def receive(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
+        """Keep deliveries, all by one commit; one receipt each, in the order given.
+
+        One whose id or body is kept already is not kept again: its receipt names the first.
+        """
+
+    async def waiting(self) -> Sequence[WaitingDelivery]:
+        """Everything without an outcome, one item a target, in the order received."""
+
+    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+        """Give each its outcome, unless it has one: the first stays."""
+
+    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+        """Say what each still waits for, for those who look."""
+
+    async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
+        """The runs that deliveries have started at the target, newest first."""
+
+    async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
+        """The deliveries received last, newest first."""
+
+    async def count_waiting(self) -> int:
+        """How many have no outcome; also shows that the inbox can be read."""
 
 
 async def _nothing() -> None:

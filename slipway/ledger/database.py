@@ -13,7 +13,7 @@ from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.settings import VARIABLE, LedgerSettings
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
 _LOOK = f"check the database that {VARIABLE} names, and try again"
 
@@ -21,7 +21,7 @@ _LOOK = f"check the database that {VARIABLE} names, and try again"
 class Database:
     """Gives transactions; foreign exceptions leave it as ours."""
 
-    def __init__(self, settings: LedgerSettings) -> None:
+    def __init__(self, settings: LedgerSettings, *, lasting: bool = False) -> None:
         try:
             self._url = make_url(settings.url.get_secret_value())
         except ArgumentError as error:
@@ -29,7 +29,7 @@ class Database:
                 f"{VARIABLE} is not a database URL: give sqlite+aiosqlite:///FILE or "
                 "postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
             ) from error
-        self.engine = self._create_engine()
+        self.engine = self._create_engine(lasting=lasting)
         self._migrated = False
         self._first_use = asyncio.Lock()
 
@@ -59,9 +59,9 @@ class Database:
         except OSError as error:
             raise Unreachable(f"{self} did not answer: {error}; {_LOOK}") from error
 
-    def _create_engine(self) -> AsyncEngine:
+    def _create_engine(self, *, lasting: bool) -> AsyncEngine:
         try:
-            return dialect.create_engine(self._url)
+            return dialect.create_engine(self._url, lasting=lasting)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise InvalidInput(
                 f"{self}: no driver for {self._url.drivername!r}; "

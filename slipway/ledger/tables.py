@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -167,4 +168,33 @@ published_image = Table(
     Column("tag", String(128), primary_key=True),
     Column("digest", String(71), nullable=False),
     Column("recorded", Double, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("event", String(64), nullable=False),
+    Column("repository", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("branch", Text),
+    Column("before_sha", String(40)),
+    Column("after_sha", String(40)),
+    Column("ignored", Text, nullable=False),
+    Column("received", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+delivery_target = Table(
+    "delivery_target",
+    metadata,
+    Column("delivery", _number, ForeignKey("delivery.number"), primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("outcome", String(24)),
+    Column("reason", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("decided", Double),
+    Index("delivery_target_by_outcome", "outcome", "target"),
 )

@@ -1,0 +1,107 @@
+"""A delivery: one request of GitHub's to the webhook, and what became of it at each target."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from slipway.domain.commit import Commit
+
+
+class Outcome(StrEnum):
+    """How a delivery ended; at each target exactly one."""
+
+    STARTED = "started"
+    SUPERSEDED = "superseded"
+    UNCHANGED = "no effective change"
+    HELD = "held"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A branch that moved."""
+
+    branch: str
+    before: Commit | None
+    """Where the branch was; None when the push made it."""
+    after: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is kept of a request whose signature was good."""
+
+    id: str
+    """GitHub's own id, which a redelivery repeats."""
+    digest: str
+    """Of the raw body: the same body under another id is a replay."""
+    event: str
+    repository: str
+    """`owner/name`; empty for events of no repository."""
+    sender: str
+    push: Push | None = None
+    targets: tuple[str, ...] = ()
+    """Where the push may have to be deployed; with none, `ignored` says why nothing happens."""
+    ignored: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a delivery is on disk."""
+
+    delivery: str
+    """The id under which it is kept: the first one, when it was received before."""
+    is_new: bool
+    ignored: str
+    """Why nothing happens; empty when something may."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDelivery:
+    """A push that has no outcome yet at one target."""
+
+    number: int
+    """Grows in the order in which deliveries were received."""
+    delivery: str
+    target: str
+    repository: str
+    sender: str
+    push: Push
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a delivery at a target, and why."""
+
+    outcome: Outcome
+    reason: str
+    run: str = ""
+    """The Prefect run that was started, or that does what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that a delivery has started at a target."""
+
+    commit: Commit
+    run: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AtTarget:
+    """Where a delivery stands at one target; without an ending `waits_for` may say what for."""
+
+    target: str
+    ending: Ending | None
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedDelivery:
+    """A delivery as people look it up."""
+
+    delivery: Delivery
+    received: datetime
+    at: tuple[AtTarget, ...] = ()

@@ -1,0 +1,216 @@
+"""The webhook's inbox in the ledger's database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import (
+    AtTarget,
+    Delivery,
+    Ending,
+    Outcome,
+    Push,
+    Receipt,
+    ReceivedDelivery,
+    StartedRun,
+    WaitingDelivery,
+)
+from slipway.ledger.database import Database
+from slipway.ledger.dialect import database_now, insert_if_absent
+from slipway.ledger.rows import moment
+from slipway.ledger.settings import LedgerSettings
+from slipway.ledger.tables import delivery as deliveries
+from slipway.ledger.tables import delivery_target as at_targets
+
+AT_ONCE = 1000
+"""Rows that one statement names: databases limit its parameters."""
+
+
+class SqlInbox:
+    """The `Inbox` port on SQLite or PostgreSQL; belongs to one event loop until it is closed."""
+
+    def __init__(self, settings: LedgerSettings) -> None:
+        self._database = Database(settings, lasting=True)
+
+    async def close(self) -> None:
+        """Close every connection; a later call opens new ones."""
+        await self._database.engine.dispose()
+
+    async def receive(self, received: Sequence[Delivery]) -> Sequence[Receipt]:
+        """See `slipway.ports.Inbox`."""
+        async with self._database.transaction() as connection:
+            numbers = await _insert(connection, received)
+            new = _places_of(numbers, received)
+            waiting = [
+                {"delivery": numbers[each.id], "target": target, "reason": "", "run": ""}
+                for each in (received[place] for place in sorted(new))
+                for target in each.targets
+            ]
+            if waiting:
+                await connection.execute(at_targets.insert(), waiting)
+            again = [each for place, each in enumerate(received) if place not in new]
+            first = await _first_ones(connection, again)
+        return [
+            Receipt(each.id, is_new=True, ignored=each.ignored)
+            if place in new
+            else _receipt_of(first.get(("id", each.id)) or first["digest", each.digest])
+            for place, each in enumerate(received)
+        ]
+
+    async def waiting(self) -> Sequence[WaitingDelivery]:
+        """See `slipway.ports.Inbox`."""
+        statement = (
+            select(deliveries, at_targets.c.target)
+            .join(at_targets, at_targets.c.delivery == deliveries.c.number)
+            .where(at_targets.c.outcome.is_(None))
+            .order_by(deliveries.c.number, at_targets.c.target)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        return [_waiting_from(row) for row in rows]
+
+    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+        """See `slipway.ports.Inbox`."""
+        await self._update(
+            waiting,
+            outcome=ending.outcome.value,
+            reason=ending.reason,
+            run=ending.run,
+            decided=database_now(),
+        )
+
+    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+        """See `slipway.ports.Inbox`."""
+        await self._update(waiting, reason=why)
+
+    async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
+        """See `slipway.ports.Inbox`."""
+        statement = (
+            select(deliveries.c.after_sha, at_targets.c.run, at_targets.c.decided)
+            .join(at_targets, at_targets.c.delivery == deliveries.c.number)
+            .where(at_targets.c.outcome == Outcome.STARTED.value, at_targets.c.target == target)
+            .order_by(at_targets.c.decided.desc(), deliveries.c.number.desc())
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [StartedRun(Commit(row[0]), row[1], moment(row[2])) for row in rows]
+
+    async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
+        """See `slipway.ports.Inbox`."""
+        newest = select(deliveries).order_by(deliveries.c.number.desc()).limit(limit)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(newest)).mappings().all()
+            numbers = [row["number"] for row in rows]
+            theirs = (
+                select(at_targets)
+                .where(at_targets.c.delivery.in_(numbers))
+                .order_by(at_targets.c.target)
+            )
+            at = (await connection.execute(theirs)).mappings().all()
+        return [
+            _received_from(row, [each for each in at if each["delivery"] == row["number"]])
+            for row in rows
+        ]
+
+    async def count_waiting(self) -> int:
+        """See `slipway.ports.Inbox`."""
+        statement = select(func.count()).where(at_targets.c.outcome.is_(None))
+        async with self._database.transaction() as connection:
+            return int(await connection.scalar(statement) or 0)
+
+    async def _update(self, waiting: Sequence[WaitingDelivery], **values: Any) -> None:
+        statement = update(at_targets).where(at_targets.c.outcome.is_(None)).values(**values)
+        async with self._database.transaction() as connection:
+            for start in range(0, len(waiting), AT_ONCE):
+                keys = [(each.number, each.target) for each in waiting[start : start + AT_ONCE]]
+                these = tuple_(at_targets.c.delivery, at_targets.c.target).in_(keys)
+                await connection.execute(statement.where(these))
+
+
+async def _insert(connection: AsyncConnection, received: Sequence[Delivery]) -> dict[str, int]:
+    """Insert what is not there; the numbers that it got, by id."""
+    statement = insert_if_absent(
+        connection.dialect, deliveries, {"received": database_now()}
+    ).returning(deliveries.c.number, deliveries.c.id)
+    inserted = await connection.execute(statement, [_columns(each) for each in received])
+    return {row.id: row.number for row in inserted}
+
+
+def _places_of(inserted: Mapping[str, int], received: Sequence[Delivery]) -> frozenset[int]:
+    """Which of the received were inserted: where an id comes twice, the first."""
+    first: dict[str, int] = {}
+    for place, each in enumerate(received):
+        first.setdefault(each.id, place)
+    return frozenset(place for id_, place in first.items() if id_ in inserted)
+
+
+def _columns(each: Delivery) -> dict[str, Any]:
+    push = each.push
+    return {
+        "id": each.id,
+        "digest": each.digest,
+        "event": each.event,
+        "repository": each.repository,
+        "sender": each.sender,
+        "branch": push and push.branch,
+        "before_sha": push.before.sha if push and push.before else None,
+        "after_sha": push and push.after.sha,
+        "ignored": each.ignored,
+    }
+
+
+async def _first_ones(
+    connection: AsyncConnection, again: Sequence[Delivery]
+) -> dict[tuple[str, str], RowMapping]:
+    """The rows that kept these out, by the id and by the digest that they may share."""
+    if not again:
+        return {}
+    same = or_(
+        deliveries.c.id.in_([each.id for each in again]),
+        deliveries.c.digest.in_([each.digest for each in again]),
+    )
+    rows = (await connection.execute(select(deliveries).where(same))).mappings().all()
+    return {(column, row[column]): row for row in rows for column in ("id", "digest")}
+
+
+def _receipt_of(first: RowMapping) -> Receipt:
+    return Receipt(first["id"], is_new=False, ignored=first["ignored"])
+
+
+def _push_from(row: RowMapping) -> Push | None:
+    if row["after_sha"] is None:
+        return None
+    before = None if row["before_sha"] is None else Commit(row["before_sha"])
+    return Push(row["branch"], before, Commit(row["after_sha"]))
+
+
+def _waiting_from(row: RowMapping) -> WaitingDelivery:
+    push = _push_from(row)
+    assert push is not None  # noqa: S101 - only pushes are kept for a target
+    return WaitingDelivery(
+        row["number"], row["id"], row["target"], row["repository"], row["sender"], push
+    )
+
+
+def _received_from(row: RowMapping, at: Sequence[RowMapping]) -> ReceivedDelivery:
+    delivery = Delivery(
+        row["id"],
+        row["digest"],
+        row["event"],
+        row["repository"],
+        row["sender"],
+        _push_from(row),
+        tuple(each["target"] for each in at),
+        row["ignored"],
+    )
+    return ReceivedDelivery(delivery, moment(row["received"]), tuple(map(_at_from, at)))
+
+
+def _at_from(row: RowMapping) -> AtTarget:
+    if row["outcome"] is None:
+        return AtTarget(row["target"], None, row["reason"])
+    return AtTarget(row["target"], Ending(Outcome(row["outcome"]), row["reason"], row["run"]))

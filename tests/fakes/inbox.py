@@ -1,0 +1,100 @@
+"""The webhook's inbox in memory."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from slipway.domain.delivery import (
+    AtTarget,
+    Delivery,
+    Ending,
+    Outcome,
+    Receipt,
+    ReceivedDelivery,
+    StartedRun,
+    WaitingDelivery,
+)
+from slipway.errors import SlipwayError
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class MemoryInbox:
+    """The `Inbox` port on a list; `failures` are raised by the next calls of `receive`."""
+
+    kept: list[ReceivedDelivery] = field(default_factory=list)
+    endings: dict[tuple[int, str], tuple[Ending, datetime]] = field(default_factory=dict)
+    waits_for: dict[tuple[int, str], str] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
+    failures: list[SlipwayError] = field(default_factory=list)
+
+    async def receive(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.groups.append(len(deliveries))
+        return [self._keep(each) for each in deliveries]
+
+    async def waiting(self) -> Sequence[WaitingDelivery]:
+        return [
+            WaitingDelivery(
+                number,
+                kept.delivery.id,
+                target,
+                kept.delivery.repository,
+                kept.delivery.sender,
+                push,
+            )
+            for number, kept in enumerate(self.kept)
+            if (push := kept.delivery.push) is not None
+            for target in sorted(kept.delivery.targets)
+            if (number, target) not in self.endings
+        ]
+
+    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+        for each in waiting:
+            self.endings.setdefault((each.number, each.target), (ending, self._now()))
+
+    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+        for each in waiting:
+            self.waits_for[each.number, each.target] = why
+
+    async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
+        found = []
+        for (number, at), (ending, when) in reversed(self.endings.items()):
+            push = self.kept[number].delivery.push
+            if at == target and ending.outcome is Outcome.STARTED and push is not None:
+                found.append(StartedRun(push.after, ending.run, when))
+        return found[:limit]
+
+    async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
+        numbered = list(enumerate(self.kept))[::-1][:limit]
+        return [
+            ReceivedDelivery(
+                kept.delivery,
+                kept.received,
+                tuple(self._at(number, target) for target in sorted(kept.delivery.targets)),
+            )
+            for number, kept in numbered
+        ]
+
+    async def count_waiting(self) -> int:
+        return len(await self.waiting())
+
+    def _keep(self, delivery: Delivery) -> Receipt:
+        for each in self.kept:
+            first = each.delivery
+            if first.id == delivery.id or first.digest == delivery.digest:
+                return Receipt(first.id, is_new=False, ignored=first.ignored)
+        self.kept.append(ReceivedDelivery(delivery, self._now()))
+        return Receipt(delivery.id, is_new=True, ignored=delivery.ignored)
+
+    def _at(self, number: int, target: str) -> AtTarget:
+        if (number, target) in self.endings:
+            return AtTarget(target, self.endings[number, target][0])
+        return AtTarget(target, None, self.waits_for.get((number, target), ""))
+
+    def _now(self) -> datetime:
+        return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())

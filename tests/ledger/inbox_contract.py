@@ -1,0 +1,170 @@
+"""What every inbox promises; the SQL inbox and the one in memory pass the same tests."""
+
+import asyncio
+import hashlib
+from abc import ABC, abstractmethod
+
+import pytest
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import AtTarget, Delivery, Ending, Outcome, Push, Receipt
+from slipway.ports import Inbox
+
+BEFORE, AFTER = Commit("1" * 40), Commit("2" * 40)
+PUSH = Push("main", BEFORE, AFTER)
+
+
+def a_delivery(name: str = "first", *targets: str, body: str = "", push: Push = PUSH) -> Delivery:
+    digest = hashlib.sha256((body or name).encode()).hexdigest()
+    at = targets or ("adapter-prod",)
+    return Delivery(f"id-{name}", digest, "push", "acme/shop", "ada", push, at)
+
+
+PING = Delivery("id-ping", "p" * 64, "ping", "", "", ignored="ping: the receiver works")
+
+
+class InboxContract(ABC):
+    """Subclasses give the inbox under test; every test starts with an empty one."""
+
+    @pytest.fixture
+    @abstractmethod
+    def inbox(self) -> Inbox: ...
+
+    async def test_what_was_received_waits_at_each_target_in_order(self, inbox: Inbox) -> None:
+        one, two = a_delivery("one", "a", "b"), a_delivery("two", "b")
+
+        receipts = await inbox.receive([one, two])
+
+        assert receipts == [Receipt("id-one", True, ""), Receipt("id-two", True, "")]
+        waiting = await inbox.waiting()
+        assert [(each.delivery, each.target) for each in waiting] == [
+            ("id-one", "a"),
+            ("id-one", "b"),
+            ("id-two", "b"),
+        ]
+        assert waiting[0].number < waiting[2].number
+        assert (waiting[0].push, waiting[0].repository, waiting[0].sender) == (
+            PUSH,
+            "acme/shop",
+            "ada",
+        )
+        assert await inbox.count_waiting() == 3
+
+    async def test_what_is_ignored_is_kept_and_waits_for_nothing(self, inbox: Inbox) -> None:
+        [receipt] = await inbox.receive([PING])
+
+        assert receipt == Receipt("id-ping", is_new=True, ignored=PING.ignored)
+        assert await inbox.waiting() == []
+        [kept] = await inbox.recent()
+        assert (kept.delivery, kept.at) == (PING, ())
+
+    async def test_the_same_id_again_is_the_first_delivery(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one")])
+
+        [again] = await inbox.receive([a_delivery("one", body="something else")])
+
+        assert again == Receipt("id-one", is_new=False, ignored="")
+        assert await inbox.count_waiting() == 1
+
+    async def test_the_same_body_under_a_new_id_is_the_first_delivery(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", body="the body")])
+
+        [replayed] = await inbox.receive([a_delivery("two", body="the body")])
+
+        assert replayed == Receipt("id-one", is_new=False, ignored="")
+        assert [each.delivery.id for each in await inbox.recent()] == ["id-one"]
+
+    async def test_a_group_may_hold_the_same_delivery_twice(self, inbox: Inbox) -> None:
+        one, two = a_delivery("one", "a", "b"), a_delivery("two", "a", "b")
+
+        receipts = await inbox.receive([one, two, one, a_delivery("three", body="two"), two])
+
+        assert [(each.delivery, each.is_new) for each in receipts] == [
+            ("id-one", True),
+            ("id-two", True),
+            ("id-one", False),
+            ("id-two", False),
+            ("id-two", False),
+        ]
+        assert await inbox.count_waiting() == 4
+
+    async def test_the_same_delivery_at_once_is_kept_once(self, inbox: Inbox) -> None:
+        receipts = await asyncio.gather(*(inbox.receive([a_delivery("one")]) for _ in range(20)))
+
+        assert sum(receipt.is_new for [receipt] in receipts) == 1
+        assert {receipt.delivery for [receipt] in receipts} == {"id-one"}
+        assert await inbox.count_waiting() == 1
+
+    async def test_an_outcome_ends_the_waiting_at_its_target_only(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", "a", "b")])
+        [at_a, at_b] = await inbox.waiting()
+        ending = Ending(Outcome.STARTED, "deploy 2222222", run="0b8e")
+
+        await inbox.settle([at_a], ending)
+
+        assert await inbox.waiting() == [at_b]
+        [kept] = await inbox.recent()
+        assert kept.at == (AtTarget("a", ending), AtTarget("b", None))
+
+    async def test_the_first_outcome_stays(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one")])
+        waiting = await inbox.waiting()
+        first = Ending(Outcome.SUPERSEDED, "by a newer push")
+        await inbox.settle(waiting, first)
+
+        await inbox.settle(waiting, Ending(Outcome.REFUSED, "too late"))
+        await inbox.put_off(waiting, "too late, too")
+
+        [kept] = await inbox.recent()
+        assert kept.at == (AtTarget("adapter-prod", first),)
+
+    async def test_who_looks_sees_what_a_delivery_waits_for(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one")])
+
+        await inbox.put_off(await inbox.waiting(), "Prefect does not answer")
+
+        [kept] = await inbox.recent()
+        assert kept.at == (AtTarget("adapter-prod", None, "Prefect does not answer"),)
+        assert await inbox.count_waiting() == 1
+
+    async def test_started_runs_are_newest_first_and_of_one_target(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", "a", "b")])
+        await inbox.receive([a_delivery("two", "a", push=Push("main", AFTER, Commit("3" * 40)))])
+        await inbox.receive([a_delivery("three", "a")])
+        at_a = [each for each in await inbox.waiting() if each.target == "a"]
+        for each, run in zip(at_a, ("run-1", "run-2"), strict=False):
+            await inbox.settle([each], Ending(Outcome.STARTED, "", run))
+        await inbox.settle(at_a[2:], Ending(Outcome.UNCHANGED, "only README.md"))
+
+        started = await inbox.started("a")
+
+        assert [(each.run, each.commit) for each in started] == [
+            ("run-2", Commit("3" * 40)),
+            ("run-1", AFTER),
+        ]
+        assert started[0].started >= started[1].started
+        assert await inbox.started("a", limit=1) == started[:1]
+        assert await inbox.started("b") == []
+
+    async def test_recent_deliveries_are_newest_first(self, inbox: Inbox) -> None:
+        names = [f"n{number}" for number in range(5)]
+        await inbox.receive([a_delivery(name) for name in names])
+
+        recent = await inbox.recent(3)
+
+        assert [each.delivery.id for each in recent] == ["id-n4", "id-n3", "id-n2"]
+        assert recent[0].received.tzinfo is not None
+        assert recent[0].delivery.push == PUSH
+
+    async def test_a_branch_that_was_made_has_no_commit_before(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", push=Push("main", None, AFTER))])
+
+        [waiting] = await inbox.waiting()
+        assert waiting.push.before is None
+
+    async def test_thousands_are_settled_at_once(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery(f"n{number}") for number in range(1500)])
+
+        await inbox.settle(await inbox.waiting(), Ending(Outcome.SUPERSEDED, "by a newer push"))
+
+        assert await inbox.count_waiting() == 0
