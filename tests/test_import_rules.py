@@ -55,6 +55,15 @@ def test_the_tree_as_it_stands_keeps_every_import_rule(copy: Path) -> None:
         ("flows/planted.py", "slipway.cli"),
         ("flows/planted.py", "sandbox"),
         ("slipway/cli/planted.py", "sandbox"),
+        ("slipway/webhook/planted.py", "blocks"),
+        ("slipway/webhook/planted.py", "flows"),
+        ("slipway/webhook/planted.py", "slipway.tasks"),
+        ("slipway/webhook/planted.py", "prefect"),
+        ("slipway/webhook/planted.py", "slipway.clients.git"),
+        ("slipway/webhook/planted.py", "slipway.ledger.inbox"),
+        ("slipway/webhook/planted.py", "slipway.cli"),
+        ("slipway/clients/planted.py", "slipway.webhook"),
+        ("flows/planted.py", "slipway.webhook"),
     ],
 )
 def test_a_planted_forbidden_import_is_caught(copy: Path, room: str, forbidden: str) -> None:

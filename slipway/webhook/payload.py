@@ -1,0 +1,87 @@
+"""Reads what is used of a payload, and nothing else."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from slipway.domain.commit import Commit
+
+NOWHERE = "0" * 40
+"""What stands for the commit before a branch was made, and after it was deleted."""
+BRANCHES = "refs/heads/"
+
+_Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+_Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)
+]
+_Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]-]+$", max_length=100)]
+# No control characters: PostgreSQL keeps no NUL in a text.
+_Ref = Annotated[str, StringConstraints(pattern=r"^refs/[^\x00-\x20\x7f]+$", max_length=500)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class _Repository(_Read):
+    full_name: _Name
+
+
+class _Account(_Read):
+    login: _Login
+
+
+class Payload(_Read):
+    """What every event has that is used here."""
+
+    repository: _Repository | None = None
+    sender: _Account | None = None
+
+    @property
+    def repository_name(self) -> str:
+        """`owner/name`, empty for an event of no repository."""
+        return self.repository.full_name if self.repository else ""
+
+    @property
+    def sender_name(self) -> str:
+        """Who caused the event; empty when GitHub does not say."""
+        return self.sender.login if self.sender else ""
+
+
+class PushPayload(Payload):
+    """What is used of a push. Its list of files is not: it is capped, and lost with a delivery."""
+
+    repository: _Repository
+    ref: _Ref
+    before: _Sha
+    after: _Sha
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that moved; None for a tag."""
+        return self.ref.removeprefix(BRANCHES) if self.ref.startswith(BRANCHES) else None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether the branch is gone."""
+        return self.after == NOWHERE
+
+    @property
+    def commit_before(self) -> Commit | None:
+        """Where the branch was; None when the push made it."""
+        return None if self.before == NOWHERE else Commit(self.before)
+
+
+class Unreadable(ValueError):
+    """The body is no payload of this event; the text says where it is not."""
+
+
+def read(event: str, body: bytes) -> Payload:
+    """Read the payload of an event, or raise `Unreadable`."""
+    kind = PushPayload if event == "push" else Payload
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        raise Unreadable(f"{where or 'the body'}: {first['msg']}"[:300]) from None

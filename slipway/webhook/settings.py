@@ -1,0 +1,67 @@
+"""What the webhook's process is told by its environment: the one place that reads it."""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from slipway.errors import InvalidInput
+
+SHORTEST_SECRET = 16
+PREFIX = "SLIPWAY_WEBHOOK_"
+SECRETS = f"{PREFIX}SECRETS"
+
+
+class WebhookSettings(BaseModel):
+    """Where the receiver listens, whom it believes, and how much it takes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    """Any of them may have signed a delivery: two while GitHub's secret is being changed."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8070, ge=0, le=65535)
+    trusted_proxies: str = ""
+    """Addresses whose X-Forwarded-For says where a request comes from, separated by commas."""
+    body_cap: int = Field(default=1024 * 1024, gt=0)
+    """Bytes. GitHub sends up to 25 MB; a push that large carries thousands of commits."""
+    deadline: float = Field(default=8.0, gt=0)
+    """Seconds in which a request must arrive whole. GitHub itself gives up after 10."""
+    most_connections: int = Field(default=1000, gt=0)
+    most_waiting: int = Field(default=1000, gt=0)
+    """Deliveries that wait for the disk at once; beyond them senders are told to come back."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """What the variables say; `InvalidInput` names the one that can't be used, not its value.
+
+        `SLIPWAY_WEBHOOK_SECRETS` holds one secret, or several separated by white space.
+        """
+        values: dict[str, object] = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environment.get(PREFIX + name.upper()) and name != "secrets"
+        }
+        values["secrets"] = _secrets(environment.get(SECRETS, ""))
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = f"{PREFIX}{first['loc'][0]}".upper()
+            raise InvalidInput(f"{name} can't be used: {first['msg'].lower()}") from None
+
+
+def _secrets(text: str) -> tuple[SecretStr, ...]:
+    secrets = text.split()
+    if not secrets:
+        raise InvalidInput(
+            f"{SECRETS} is not set: give it the secret that GitHub's webhook has, such as "
+            "`openssl rand -hex 32` makes"
+        )
+    if any(len(each) < SHORTEST_SECRET for each in secrets):
+        raise InvalidInput(
+            f"{SECRETS} holds a secret of fewer than {SHORTEST_SECRET} characters, which can be "
+            "guessed: make one with `openssl rand -hex 32`"
+        )
+    return tuple(SecretStr(each) for each in secrets)
