@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from pydantic import SecretStr
 from slipway.domain.journal import intent
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ledger.database import Database
+from slipway.ledger.inbox import SqlInbox
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
-from slipway.ports import Ledger
+from slipway.ports import Inbox, Ledger
+from slipway.webhook.group_commit import GroupCommit
 from tests.ledger.contender import take_turn
 from tests.ledger.contract import LedgerContract
 from tests.ledger.examples import a_request, a_target
+from tests.ledger.inbox_contract import InboxContract, a_delivery
 from tests.ledger.journal_contract import require_whole
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
 
@@ -83,6 +86,35 @@ class TestPostgresLedger(LedgerContract):
     @pytest.fixture
     def ledger(self, settings: LedgerSettings) -> Ledger:
         return SqlLedger(settings)
+
+
+class TestPostgresInbox(InboxContract):
+    @pytest.fixture
+    async def inbox(self, settings: LedgerSettings) -> AsyncIterator[Inbox]:
+        made = SqlInbox(settings)
+        yield made
+        await made.close()
+
+
+async def test_the_same_deliveries_at_several_receivers_are_kept_once(
+    settings: LedgerSettings,
+) -> None:
+    """In other orders, so that they wait for each other: whoever gives up tries again."""
+    inboxes = [SqlInbox(settings) for _ in range(4)]
+    names = [f"n{number}" for number in range(20)]
+
+    async def receive(inbox: SqlInbox, turn: int) -> int:
+        group = GroupCommit(inbox, most_waiting=1000)
+        ordered = names[turn:] + names[:turn]
+        receipts = await asyncio.gather(*(group.keep(a_delivery(name)) for name in ordered))
+        return sum(each.is_new for each in receipts)
+
+    new = await asyncio.gather(*(receive(each, n * 5) for n, each in enumerate(inboxes)))
+
+    assert sum(new) == len(names)
+    assert await inboxes[0].count_waiting() == len(names)
+    for each in inboxes:
+        await each.close()
 
 
 async def test_fences_grow_by_one_whoever_takes_the_lease(settings: LedgerSettings) -> None:
