@@ -54,6 +54,15 @@ class SourceRepository(Protocol):
     async def on_main_line(self, commit: Commit, branch: str) -> bool:
         """Whether the commit is in the first-parent history of the branch."""
 
+    async def behind(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
+        """How many commits of the branch's first-parent history are newer than each that is in it.
+
+        What is not in it is left out; without the branch that is everything.
+        """
+
+    async def changed_files(self, older: Commit, newer: Commit) -> Sequence[str]:
+        """The paths of the files that differ between two commits, sorted; a rename is two."""
+
     async def is_ancestor(self, older: Commit, newer: Commit) -> bool:
         """Whether `newer` descends from `older`, or is it. False if either is unknown."""
 
@@ -437,6 +446,20 @@ class Ledger(Releases, Leases, Restrictions, Protocol):
         """Record a tag's digest, once; `TagConflict` when another one is recorded."""
 
 
+class FlowRuns(Protocol):
+    """Starts Prefect flow runs, and sees whether they have ended."""
+
+    async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
+        """Start a run of a deployment (`flow/name`); its id.
+
+        The same key gives the same run, however often it is asked for. `Unreachable` leaves open
+        whether there is one.
+        """
+
+    async def has_ended(self, run: str) -> bool:
+        """Whether the run has come to an end, or is not there any more."""
+
+
 class Inbox(Protocol):
     """The webhook's deliveries; every method commits before it returns."""
 
@@ -446,8 +469,8 @@ class Inbox(Protocol):
         One whose id or body is kept already is not kept again: its receipt names the first.
         """
 
-    async def waiting(self) -> Sequence[WaitingDelivery]:
-        """Everything without an outcome, one item a target, in the order received."""
+    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
+        """What has no outcome at the target, or at any, in the order received."""
 
     async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
         """Give each its outcome, unless it has one: the first stays."""

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -101,6 +101,26 @@ class GitMirror:
         head = await self.head(branch)
         line = await self._git("rev-list", "--first-parent", head.sha)
         return commit.sha.encode() in line.stdout.split()
+
+    async def behind(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
+        """How many commits of the branch's first-parent history are newer than each that is in it.
+
+        What is not in it is left out; without the branch that is everything.
+        """
+        try:
+            head = await self.head(branch)
+        except UnknownCommit:
+            return {}
+        line = (await self._git("rev-list", "--first-parent", head.sha)).stdout.decode().split()
+        wanted = {each.sha: each for each in commits}
+        return {wanted[sha]: place for place, sha in enumerate(line) if sha in wanted}
+
+    async def changed_files(self, older: Commit, newer: Commit) -> Sequence[str]:
+        """The paths of the files that differ between two commits, sorted; a rename is two."""
+        done = await self._git(
+            "diff-tree", "-r", "-z", "--name-only", "--no-renames", older.sha, newer.sha
+        )
+        return sorted(done.stdout.decode("utf-8", "replace").split("\0")[:-1])
 
     async def is_ancestor(self, older: Commit, newer: Commit) -> bool:
         """Whether `newer` descends from `older`, or is it. False if either is unknown."""

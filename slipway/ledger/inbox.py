@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.commit import Commit
@@ -60,12 +60,15 @@ class SqlInbox:
             for place, each in enumerate(received)
         ]
 
-    async def waiting(self) -> Sequence[WaitingDelivery]:
+    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
         """See `slipway.ports.Inbox`."""
+        asked: list[ColumnElement[bool]] = [at_targets.c.outcome.is_(None)]
+        if target:
+            asked.append(at_targets.c.target == target)
         statement = (
             select(deliveries, at_targets.c.target)
             .join(at_targets, at_targets.c.delivery == deliveries.c.number)
-            .where(at_targets.c.outcome.is_(None))
+            .where(*asked)
             .order_by(deliveries.c.number, at_targets.c.target)
         )
         async with self._database.transaction() as connection:

@@ -94,3 +94,33 @@ class SourceContract:
         ids = [await holding.source.build_inputs(each, SERVICE) for each in (first, docs, code)]
 
         assert ids[0] == ids[1] != ids[2]
+
+    async def test_commits_of_the_main_line_are_counted_from_its_head(
+        self, holding: Holding
+    ) -> None:
+        first = holding.commit("one", FILES)
+        holding.branch("side", first)
+        side = holding.commit("side", {"adapter/src/main": "side"}, branch="side")
+        second = holding.commit("two", {"adapter/src/main": "two"})
+        third = holding.commit("three", {"adapter/src/main": "three"})
+        await holding.source.fetch()
+
+        behind = await holding.source.behind([first, side, third, UNKNOWN], "main")
+
+        assert behind == {first: 2, third: 0}
+        assert await holding.source.behind([second], "main") == {second: 1}
+        assert await holding.source.behind([first], "release") == {}
+
+    async def test_the_files_that_differ_are_named_whatever_happened_to_them(
+        self, holding: Holding
+    ) -> None:
+        first = holding.commit("one", FILES)
+        second = holding.commit("two", {"adapter/README.md": "", "adapter/src/main": "two"})
+        third = holding.commit("three", {"sink/näh, this\tfile": "one"})
+        await holding.source.fetch()
+
+        changed = ["adapter/README.md", "adapter/src/main", "sink/näh, this\tfile"]
+        assert await holding.source.changed_files(first, third) == changed
+        assert await holding.source.changed_files(third, first) == changed
+        assert await holding.source.changed_files(second, third) == changed[2:]
+        assert await holding.source.changed_files(third, third) == []

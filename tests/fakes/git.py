@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,14 @@ class FakeGit:
 
     async def on_main_line(self, commit: Commit, branch: str) -> bool:
         return commit.sha in self._line(self.branches.get(branch))
+
+    async def behind(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
+        line = self._line(self.branches.get(branch))
+        return {each: line.index(each.sha) for each in commits if each.sha in line}
+
+    async def changed_files(self, older: Commit, newer: Commit) -> Sequence[str]:
+        one, two = self.commits[older.sha].files, self.commits[newer.sha].files
+        return sorted(path for path in one.keys() | two.keys() if one.get(path) != two.get(path))
 
     async def is_ancestor(self, older: Commit, newer: Commit) -> bool:
         return older.sha in self._line(newer.sha if newer.sha in self.commits else None)

@@ -37,20 +37,20 @@ class MemoryInbox:
         self.groups.append(len(deliveries))
         return [self._keep(each) for each in deliveries]
 
-    async def waiting(self) -> Sequence[WaitingDelivery]:
+    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
         return [
             WaitingDelivery(
                 number,
                 kept.delivery.id,
-                target,
+                at,
                 kept.delivery.repository,
                 kept.delivery.sender,
                 push,
             )
             for number, kept in enumerate(self.kept)
             if (push := kept.delivery.push) is not None
-            for target in sorted(kept.delivery.targets)
-            if (number, target) not in self.endings
+            for at in sorted(kept.delivery.targets)
+            if (number, at) not in self.endings and target in {"", at}
         ]
 
     async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:

@@ -49,6 +49,8 @@ class InboxContract(ABC):
             "ada",
         )
         assert await inbox.count_waiting() == 3
+        assert await inbox.waiting("b") == waiting[1:]
+        assert await inbox.waiting("c") == []
 
     async def test_what_is_ignored_is_kept_and_waits_for_nothing(self, inbox: Inbox) -> None:
         [receipt] = await inbox.receive([PING])

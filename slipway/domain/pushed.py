@@ -1,0 +1,122 @@
+"""What a push means for one target: a deploy, or one of the reasons why not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import Ending, Outcome, Push
+from slipway.domain.hold import Hold, Veto
+
+FILES_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What the repository says of a push, beside what is live."""
+
+    on_main_line: bool
+    extends_before: bool
+    """Whether the branch's commit before the push is an ancestor of the pushed one."""
+    has_folder: bool
+    live_descends: bool = False
+    """Whether what is live descends from the pushed commit, or is it."""
+    extends_live: bool = True
+    same_inputs: bool = False
+    """Whether the build can see any difference from what is live."""
+    changed: Sequence[str] = ()
+    """The files that differ from what is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What the ledger says of a target."""
+
+    name: str
+    live: Commit | None
+    """What was released last; None where nothing is known to be live."""
+    settled: bool
+    """Whether nothing is under way: what is live stays so."""
+    asked: str = ""
+    """The run that a delivery has started for the same commit before; empty for none."""
+    holds: Sequence[Hold] = ()
+    vetoes: Sequence[Veto] = ()
+
+
+def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending | None:
+    """Why nothing is deployed, or None: deploy it.
+
+    A push that rewrote history waits for a person, and so does one at a target whose live commit is
+    not among its ancestors: what was rewritten may have been coalesced with it.
+    """
+    after = push.after
+    if not source.on_main_line:
+        return Ending(
+            Outcome.REFUSED,
+            f"not-on-main-line: {after} is not in the first-parent history of {push.branch} now",
+        )
+    if (rewritten := _rewritten(push, source, target)) is not None:
+        return Ending(
+            Outcome.HELD,
+            f"history-rewritten: {rewritten}; if it is meant: slipway deploy {target.name} {after}",
+        )
+    if not source.has_folder:
+        return Ending(
+            Outcome.REFUSED,
+            f"folder-absent: the service's folder does not exist at {after}; what is live stays: "
+            "remove the target, or bring the folder back",
+        )
+    return (
+        _by_what_is_live(after, source, target)
+        or _by_what_was_asked(target)
+        or _by_restrictions(after, target)
+    )
+
+
+def _rewritten(push: Push, source: SourceFacts, target: TargetFacts) -> str | None:
+    if push.before is not None and not source.extends_before:
+        return f"{push.before} was on {push.branch} before, and is no ancestor of {push.after}"
+    if target.live is not None and not (source.extends_live or source.live_descends):
+        return f"{target.live} is live, and is no ancestor of {push.after}"
+    return None
+
+
+def _by_what_is_live(after: Commit, source: SourceFacts, target: TargetFacts) -> Ending | None:
+    live = target.live
+    if live is None:
+        return None
+    if after == live and target.settled:
+        return Ending(Outcome.UNCHANGED, f"unchanged: {after} is live already")
+    if source.live_descends and after != live:
+        return Ending(Outcome.SUPERSEDED, f"superseded: {live}, which is newer, is live already")
+    if source.same_inputs and target.settled:
+        return Ending(
+            Outcome.UNCHANGED,
+            f"unchanged: the build can't see what differs from {live}, which is live: "
+            f"{_named(source.changed)}",
+        )
+    return None
+
+
+def _by_what_was_asked(target: TargetFacts) -> Ending | None:
+    if not target.asked:
+        return None
+    why = f"superseded: run {target.asked} was started for this commit before"
+    return Ending(Outcome.SUPERSEDED, why, target.asked)
+
+
+def _by_restrictions(after: Commit, target: TargetFacts) -> Ending | None:
+    deploy = f"a person may: slipway deploy {target.name} {after}"
+    for veto in target.vetoes:
+        if veto.commit == after:
+            return Ending(Outcome.REFUSED, f"vetoed: by {veto.by}: {veto.reason}; {deploy}")
+    for hold in target.holds:
+        return Ending(Outcome.HELD, f"held: by {hold.by}: {hold.reason}; {deploy}")
+    return None
+
+
+def _named(files: Sequence[str]) -> str:
+    if not files:
+        return "no file at all"
+    more = len(files) - FILES_NAMED
+    named = ", ".join(files[:FILES_NAMED])
+    return f"{named} and {more} more" if more > 0 else named
