@@ -17,7 +17,7 @@ NAMES = {
     name
     for name, each in vars(errors).items()
     if isinstance(each, type) and issubclass(each, SlipwayError)
-}
+} - {"Superseded"}  # no failure: nothing is to be done
 TELLS = re.compile(
     r"\b(?:add|allow|ask|bring|check|choose|configure|correct|decide|deploy|find|finish|fetch|give|"
     r"import|install|leave|look|make|mend|merge|move|name|push|put|raise|read|release|remove|renew|"
@@ -31,7 +31,6 @@ WRAPPING = {
     "blocks/file.py target,": "another error of ours with the place that it is about",
     "blocks/file.py _wrong,": "its callers give the remedy",
     "slipway/clients/pulumi_files.py with_value,": "another error of ours with the file's name",
-    "slipway/tasks/preflight.py require,": "a list of errors of ours",
 }
 """Messages whose last words come from elsewhere, and from where."""
 

@@ -147,4 +147,6 @@ def _require_known(session: Session, target: str) -> None:
     """A hold at a name that nothing is deployed to would pause nothing."""
     targets = session.targets()
     if target not in targets:
-        raise InvalidInput(f"slipway.toml has no target {target!r}: it has {', '.join(targets)}")
+        raise InvalidInput(
+            f"slipway.toml has no target {target!r}: name one of {', '.join(targets)}"
+        )

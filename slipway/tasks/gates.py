@@ -31,7 +31,8 @@ async def check_vetoes(ports: Ports, release: Release, digest: Digest | None = N
         if bad is not None and bad.digest == digest:
             raise Vetoed(
                 f"commit {release.commit} has the image of {each.commit}, {digest}, which "
-                f"automation must not deploy to {ports.target.name}: {each.reason}"
+                f"automation must not deploy to {ports.target.name}: {each.reason}; deploy a newer "
+                "commit"
             )
 
 

@@ -41,7 +41,10 @@ async def move_main(ports: Ports, record: Record) -> None:
     if there is not None and there.digest == image.digest:
         return
     if there is not None and not await _is_behind(ports, release, there):
-        raise TagConflict(f"it stays at {there.digest}, {_where(there, release)}")
+        raise TagConflict(
+            f"it stays at {there.digest}, {_where(there, release)}: move it by hand if it has to "
+            "follow"
+        )
     told = {"repository": image.repository, "tag": MAIN, "digest": str(image.digest)}
     instead_of = str(there.digest) if there else None
     await record.journal(intent("tag", **told, instead_of=instead_of))

@@ -49,7 +49,9 @@ class WebhookSettings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             name = f"{PREFIX}{first['loc'][0]}".upper()
-            raise InvalidInput(f"{name} can't be used: {first['msg'].lower()}") from None
+            raise InvalidInput(
+                f"{name} can't be used, {first['msg'].lower()}: correct it in the environment"
+            ) from None
 
 
 def _secrets(text: str) -> tuple[SecretStr, ...]:

@@ -158,6 +158,8 @@ async def test_the_run_gets_what_was_typed() -> None:
         "adopt_image": False,
         "no_way_back": False,
         "allow_changes": [urn],
+        "automatic": False,
+        "even_if_vetoed": "",
     }
 
 
