@@ -181,7 +181,7 @@ def _cause(cause: BaseException) -> str:
 
 def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
     """What proves the baseline; an error where nothing healthy was there to be proven."""
-    image = baseline.way_back if applied else baseline.spec_image
+    image = (baseline.way_back if applied else None) or baseline.spec_image
     if image is None or not baseline.accepted:
         raise NothingToRollBackTo(
             f"{ports.target.name} had nothing healthy to go back to: ESC is as it was, and what "

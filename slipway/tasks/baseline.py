@@ -1,6 +1,7 @@
 """The baseline: what was there before, recorded so that it can be brought back and proven."""
 
 import logging
+from dataclasses import dataclass, replace
 
 from slipway.domain.candidate import present, proven_live
 from slipway.domain.commit import Commit
@@ -9,44 +10,78 @@ from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Baseline, Release, Request
 from slipway.domain.rollout import Workloads
-from slipway.errors import ImageMissing, SlipwayError
-from slipway.ports import Ports, StackState
+from slipway.errors import ImageMissing, PreviewFailed, SlipwayError
+from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.policies import repeatable
-from slipway.tasks.program import program_applied
+from slipway.tasks.program import open_program, program_applied
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What ESC, Pulumi and the cluster show of a target at one moment."""
+
+    config: ConfigSnapshot
+    workloads: Workloads | None
+    state: StackState
+
+
 async def describe_baseline(
-    ports: Ports,
-    release: Release,
-    config: ConfigSnapshot,
-    seen: Workloads | None,
-    state: StackState,
-    program: Commit,
+    ports: Ports, request: Request, sight: Sight, program: Commit
 ) -> Baseline:
     """What is there now, and what a restore would write; `ImageMissing` when nothing would do.
 
     A restore applies the program that was applied last, or where nobody has that one `program`.
     """
-    container = ports.target.workload.container
-    running = the_ready_digest(seen, container) if seen else None
-    way_back, accepted = await find_way_back(ports, release.request, config, seen)
-    recorded = state.deployment(seen.namespace, seen.name) if seen else None
+    way_back, accepted = await find_way_back(ports, request, sight.config, sight.workloads)
+    applied = await program_applied(ports.source, sight.state) or program
+    baseline = replace(_facts(ports, sight), program=applied, way_back=way_back, accepted=accepted)
+    if baseline.config_value is None and await _stands_without_key(ports, baseline):
+        return replace(baseline, way_back=None)
+    return baseline
+
+
+def _facts(ports: Ports, sight: Sight) -> Baseline:
+    container, seen, last = (
+        ports.target.workload.container,
+        sight.workloads,
+        sight.state.last_update,
+    )
+    recorded = sight.state.deployment(seen.namespace, seen.name) if seen else None
     return Baseline(
-        config_revision=config.revision,
-        config_etag=config.etag,
-        config_value=config.value,
+        config_revision=sight.config.revision,
+        config_etag=sight.config.etag,
+        config_value=sight.config.value,
         recorded_image=recorded.images.get(container) if recorded else None,
         spec_image=seen.image if seen else None,
-        running=running,
+        running=the_ready_digest(seen, container) if seen else None,
         ready=sum(1 for pod in seen.pods if pod.ready and not pod.terminating) if seen else 0,
-        accepted=accepted,
-        way_back=way_back,
-        program=await program_applied(ports.source, state) or program,
-        last_update=state.last_update.version if state.last_update else 0,
+        last_update=last.version if last else 0,
         urn=recorded.urn if recorded else "",
     )
+
+
+async def _stands_without_key(ports: Ports, baseline: Baseline) -> bool:
+    """Whether the program, without the key, asks for exactly what runs: absence is the way back.
+
+    Where it can't do without, the key must stay, or nothing could be applied any more.
+    """
+    if baseline.spec_image is None or baseline.running is None or baseline.program is None:
+        return False
+    image = await ports.registry.find(ImageReference.parse(baseline.spec_image))
+    if image is None or baseline.running not in image.accepted:
+        return False
+    async with open_program(ports, baseline.program) as program:
+        revision = ProgramRevision(program.tree, program.commit, baseline.config_revision)
+        try:
+            preview = await ports.stack.preview(revision)
+        except PreviewFailed as error:
+            log.info("%s can't do without its key: %s", ports.target.name, error)
+            return False
+    wanted = (ports.target.workload.container, baseline.spec_image)
+    mine = [each for each in preview.changes if each.urn == baseline.urn]
+    return any((one.name, one.image) == wanted for each in mine for one in each.containers)
 
 
 async def find_way_back(

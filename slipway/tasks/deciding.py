@@ -12,7 +12,7 @@ from slipway.domain.rollout import Workloads
 from slipway.errors import ConfigConflict, DeploymentUnfit
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle
-from slipway.tasks.baseline import describe_baseline
+from slipway.tasks.baseline import Sight, describe_baseline
 from slipway.tasks.gates import check_holds, check_vetoes, require_in_order
 from slipway.tasks.policies import once, repeatable
 from slipway.tasks.preflight import check_all, require, require_pullable
@@ -72,7 +72,8 @@ async def take_baseline(
     config = await ports.config.read(ports.target.config_key)
     seen = await ports.cluster.observe(ports.target.workload)
     await _require_runnable(ports, release, seen, image)
-    return config, await describe_baseline(ports, release, config, seen, state, program.commit)
+    sight = Sight(config, seen, state)
+    return config, await describe_baseline(ports, release.request, sight, program.commit)
 
 
 def _previewed(
@@ -139,6 +140,12 @@ def _is_unchanged(release: Release, image: PublishedImage, baseline: Baseline) -
 
 
 def _notes(release: Release, config: ConfigSnapshot, baseline: Baseline) -> tuple[str, ...]:
+    if config.value is None and baseline.way_back is not None:
+        note = (
+            f"ESC key {config.key} was {config.form}, and the program can't do without it: a "
+            f"restore would leave it at {baseline.way_back}, which ran"
+        )
+        return (*release.notes, note)
     if config.value in {baseline.recorded_image, baseline.spec_image, release.image, None}:
         return release.notes
     note = (

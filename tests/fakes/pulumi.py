@@ -80,6 +80,8 @@ class Resource:
     recorded: str = ""
     init_errors: tuple[str, ...] = ()
     exists: bool = True
+    default: str = ""
+    """The image that the program asks for where the key is absent; empty where it needs the key."""
     pending: bool = False
     """Whether an update died while it worked on it."""
 
@@ -287,6 +289,8 @@ class FakeStack:
         if program.value is not None and resource.key == self.own_key:
             return program.value
         image = self.config.at(program.config_revision).values.get(resource.key)
+        if image is None and resource.default:
+            return resource.default
         if image is None:
             raise PreviewFailed(f"missing required configuration variable {resource.key}")
         return image

@@ -17,7 +17,7 @@ from slipway.errors import (
 )
 from slipway.ports import StackUpdate
 from tests.fakes.faults import raising
-from tests.fakes.images import Behaviour, FakeImage
+from tests.fakes.images import FakeImage
 from tests.fakes.kubernetes import FakePod
 from tests.fakes.pulumi import AWAIT
 from tests.fakes.world import World, deploy_request, reference_of, summary
@@ -55,7 +55,7 @@ async def test_an_image_that_does_not_run_is_restored_and_the_cause_is_named(
     outcome = await restored(world, name)
 
     assert says in outcome.release.reason
-    assert "stuck" == name or outcome.code == "disproven"  # noqa: SIM300 - reads as it is meant
+    assert outcome.code == "disproven"
 
 
 async def test_a_second_release_is_restored_to_exactly_what_stood_there_before() -> None:
@@ -463,16 +463,68 @@ async def test_the_update_itself_passes_the_guard_afterwards() -> None:
 
 
 async def test_a_first_key_that_fails_is_taken_away_again() -> None:
+    """The program asked for an image of its own before; without the key it does so again."""
     world = World.seeded()
+    running = world.runs()
+    world.resources[0].default = world.resources[0].recorded
     world.config.edit("bob", adapterImage=None)
     request = deploy_request(world.commits["crashing"].sha, Options(first=True))
 
     outcome = await deploy.release(world.ports(), request)
 
-    assert outcome.state in {State.RESTORED, State.NEEDS_ATTENTION}
-    assert Behaviour.CRASHES not in {
-        pod.image.behaviour for pod in world.deployment.pods if pod.image and not pod.deleted
-    }
+    assert summary(outcome) == "restored: disproven", outcome.release.reason
+    assert "adapterImage" not in world.config.latest.values
+    assert world.runs() == running
+
+
+async def test_a_first_key_that_the_program_needs_stays_at_what_ran() -> None:
+    world = World.seeded()
+    running = world.runs()
+    world.config.edit("bob", adapterImage=None)
+    request = deploy_request(world.commits["crashing"].sha, Options(first=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert summary(outcome) == "restored: disproven", outcome.release.reason
+    assert world.value == reference_of(world, "first")
+    assert world.runs() == running
+    assert "the program can't do without it" in outcome.release.notes[0]
+
+
+async def test_a_first_deployment_that_fails_leaves_no_key_and_needs_attention() -> None:
+    world = World.seeded()
+    _nothing_there(world)
+    request = deploy_request(world.commits["crashing"].sha, Options(first=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert summary(outcome) == "needs attention: disproven", outcome.release.reason
+    assert "adapterImage" not in world.config.latest.values
+    assert "nothing healthy to go back to" in outcome.release.reason
+    assert not outcome.release.unproven
+
+
+async def test_a_first_deployment_that_runs_ends_live() -> None:
+    world = World.seeded()
+    _nothing_there(world)
+    request = deploy_request(world.commits["second"].sha, Options(first=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.value == reference_of(world, "second")
+    assert world.runs() == {world.digest_of("second")}
+
+
+def _nothing_there(world: World) -> None:
+    """The program is there, and nothing of it has been applied for the service yet."""
+    key = (world.deployment.namespace, world.deployment.name)
+    del world.cluster.deployments[key]
+    world.deployment.pods.clear()
+    world.deployment.sets.clear()
+    world.deployment.image = ""
+    world.resources[0].exists, world.resources[0].recorded = False, ""
+    world.config.edit("bob", adapterImage=None)
 
 
 def _break(world: World, image: FakeImage) -> None:
