@@ -7,20 +7,29 @@ from slipway.cli.restriction_lines import restriction_lines
 from slipway.cli.session import Session
 from slipway.domain.release import Release
 
+NEWEST = 20
+ALL = 2**31 - 1
+"""More than a ledger ever holds of one target, and still a number for every database."""
+
 
 @click.command
 @click.argument("target")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help=f"How many; {NEWEST} by default, all with --json."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.pass_obj
-def history(session: Session, target: str, limit: int, *, as_json: bool) -> None:
+def history(session: Session, target: str, limit: int | None, *, as_json: bool) -> None:
     """Show the releases of TARGET, newest first."""
-    releases, standing = session.run(_read(session, target, limit))
+    shown = limit or (ALL if as_json else NEWEST)
+    releases, standing = session.run(_read(session, target, shown))
     if as_json:
         print_json([release_record(each) for each in releases])
     elif releases:
         heads = ("started", "kind", "state", "commit", "took", "by", "reason")
         print_table(heads, [_row(each) for each in releases])
+        if limit is None and len(releases) == NEWEST:
+            click.echo(f"the newest {NEWEST}; --limit shows more", err=True)
     else:
         click.echo(f"the ledger has no release of {target}", err=True)
     if not as_json:

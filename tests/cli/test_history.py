@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from slipway.cli.output import print_table
+from slipway.domain.release import State
 from tests.cli.conftest import ADAPTER, SINK, Terminal
 from tests.cli.test_releases import CONTRACT
+from tests.fakes.world import deploy_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +36,23 @@ def test_a_record_tells_when_and_how_long(terminal: Terminal) -> None:
     began = datetime.fromisoformat(release["started"])
     ended = datetime.fromisoformat(release["ended"])
     assert release["duration_seconds"] == round((ended - began).total_seconds(), 3) > 0
+
+
+def test_scripts_get_all_of_it_and_people_the_newest(terminal: Terminal) -> None:
+    world = terminal.world
+
+    async def many() -> None:
+        for _ in range(120):
+            release = await world.ledger.open(world.target, deploy_request("1" * 40))
+            await world.ledger.save(release.to(State.REFUSED, "unknown-commit: no"))
+
+    terminal.session.run(many())
+
+    assert len(terminal.json("history", ADAPTER)) == 120
+    assert len(terminal.json("history", ADAPTER, "--limit", "7")) == 7
+    shown = terminal.type("history", ADAPTER)
+    assert len(shown.stdout.splitlines()) == 1 + 20
+    assert "--limit" in shown.stderr
 
 
 def test_people_get_a_table(terminal: Terminal) -> None:
