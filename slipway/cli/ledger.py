@@ -96,14 +96,19 @@ async def _export(session: Session) -> None:
 @ledger.command
 @click.argument("stack", metavar="ORGANIZATION/PROJECT/STACK")
 @click.option("--reason", required=True, help="Why, for those who read the ledger.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @click.pass_obj
-def adopt(session: Session, stack: str, *, reason: str) -> None:
+def adopt(session: Session, stack: str, *, reason: str, as_json: bool) -> None:
     """Let STACK belong to this ledger, although it names another one.
 
     Only where that ledger is gone for good: what it knew of the stack's releases is not known
     here, so look at the target with `slipway status` first.
     """
     taken = session.run(_adopt(session, stack, reason))
+    if as_json:
+        instead_of = (taken and taken.instead_of) or None
+        print_json({"stack": stack, "taken": taken is not None, "instead_of": instead_of})
+        return
     if taken is None:
         click.echo(f"stack {stack} belongs to this ledger already")
         return

@@ -10,6 +10,7 @@ from prefect.exceptions import PrefectException
 from blocks.registering import PLACES, save_targets
 from blocks.settings import TargetSettings
 from slipway.cli.deployments import WORK_POOL, save_deployments
+from slipway.cli.output import print_json
 from slipway.cli.session import Session
 from slipway.errors import Unreachable
 
@@ -17,8 +18,9 @@ Named = tuple[TargetSettings, Mapping[str, str]]
 
 
 @click.command
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
 @click.pass_obj
-def register(session: Session) -> None:
+def register(session: Session, *, as_json: bool) -> None:
     """Save every target as Prefect blocks and deployments, and make their work pool.
 
     May be done again. Secrets are taken from where slipway.toml says they are, and kept in
@@ -29,8 +31,11 @@ def register(session: Session) -> None:
         (file.target(name), {field: file.place_of(field, name) for field in PLACES})
         for name in file.targets
     ]
-    for saved in session.run(_save(found)):
-        click.echo(saved)
+    saved = session.run(_save(found))
+    if as_json:
+        print_json({"targets": file.targets, "deployments": saved, "work_pool": WORK_POOL})
+    else:
+        click.echo("\n".join(saved))
     click.echo(f"a worker runs them: prefect worker start --pool {WORK_POOL}", err=True)
 
 

@@ -74,6 +74,8 @@ def test_a_stack_of_another_ledger_is_adopted_with_a_reason(terminal: Terminal) 
     assert (result.exit_code, "it named ledger another before" in result.stdout) == (0, True)
     assert terminal.deploy("second")["state"] == "live"
     assert "already" in terminal.type("ledger", "adopt", STACK, "--reason", "again").stdout
+    again = terminal.json("ledger", "adopt", STACK, "--reason", "again")
+    assert again == {"stack": STACK, "taken": False, "instead_of": None}
 
 
 def test_a_stack_that_no_target_has_is_named_with_those_there_are(terminal: Terminal) -> None:

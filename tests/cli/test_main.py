@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -21,6 +22,28 @@ def test_every_command_of_the_list_is_there_and_described(name: str) -> None:
     assert command.name == name
     assert command.help
     assert f"\n  {name} " in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """Every command, those of groups too."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command)
+        else:
+            yield command
+
+
+def test_every_command_has_json_for_scripts() -> None:
+    without = {
+        each.name
+        for each in commands(main)
+        if not any("--json" in parameter.opts for parameter in each.params)
+    }
+
+    assert without == {"export"}, "which prints nothing but JSON"
 
 
 def test_help_tells_the_exit_codes_and_imports_no_command() -> None:

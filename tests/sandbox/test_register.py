@@ -45,8 +45,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def register(path: Path) -> Result:
-    return CliRunner().invoke(main, ["--config", str(path), "register"], catch_exceptions=False)
+def register(path: Path, *words: str) -> Result:
+    typed = ["--config", str(path), "register", *words]
+    return CliRunner().invoke(main, typed, catch_exceptions=False)
 
 
 def load(name: str) -> TargetSettings:
@@ -89,6 +90,12 @@ def test_what_the_file_says_is_what_a_flow_run_loads(path: Path) -> None:
             assert getattr(loaded, place).model_dump(include=set(values)) == values
     assert load(ADAPTER).pulumi.token.get_secret_value() == "canary-pulumi"
     assert "canary" not in documents()
+
+
+def test_scripts_are_told_what_was_saved(path: Path) -> None:
+    told = json.loads(register(path, "--json").stdout)
+
+    assert told == {"targets": [ADAPTER, SINK], "deployments": DEPLOYMENTS, "work_pool": "slipway"}
 
 
 def test_registering_again_changes_what_differs_and_adds_nothing(path: Path) -> None:
