@@ -48,7 +48,12 @@ def publish_by_hand(
         with tempfile.TemporaryDirectory(prefix="slipway-by-hand-") as tree:
             _check_out(repository, commit, Path(tree))
             for folder, name in named.items():
-                client.images.build(path=f"{tree}/{folder}", tag=f"{name}:{commit}", rm=True)
+                client.images.build(
+                    path=f"{tree}/{folder}",
+                    tag=f"{name}:{commit}",
+                    buildargs={"SOURCE_COMMIT": commit},
+                    rm=True,
+                )
                 client.api.tag(f"{name}:{commit}", name, "main")
                 for tag in (commit, "main"):
                     _push(client, name, tag, account)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from slipway.clients.build_context import write_context
 from slipway.clients.docker_stream import EngineRefused, push_error, read_build, read_push
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.redaction import redacted
 from slipway.domain.target import Service
 from slipway.errors import BuildFailed, PushFailed, SlipwayError, Unreachable
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+SOURCE_COMMIT = "SOURCE_COMMIT"
+"""The build argument's name with those who have one: Docker Hub's builds, OpenShift's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class DockerBuilder:
                     custom_context=True,
                     dockerfile=dockerfile,
                     labels=dict(labels),
-                    buildargs=dict(service.build_arguments),
+                    buildargs={**_told(labels), **dict(service.build_arguments)},
                     platform=service.platform,
                     rm=True,
                     forcerm=True,
@@ -153,6 +157,15 @@ class DockerBuilder:
             if not future.done():
                 call.end()
                 await _ended(future)
+
+
+def _told(labels: Mapping[str, str]) -> dict[str, str]:
+    """What a Dockerfile may take to let its image tell the commit, as its label does.
+
+    No build input for the same reason as the label: an image that several commits have in common
+    tells the one it was built from.
+    """
+    return {SOURCE_COMMIT: labels[REVISION_LABEL]} if REVISION_LABEL in labels else {}
 
 
 async def _ended(future: "asyncio.Future[Any]") -> None:

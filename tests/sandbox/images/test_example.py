@@ -16,6 +16,7 @@ from slipway.clients.git import GitMirror
 from slipway.clients.registry import OciRegistry
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
+from slipway.domain.publication import REVISION_LABEL
 from tests.sandbox.images.conftest import ImageSide, until
 
 pytestmark = pytest.mark.sandbox
@@ -93,6 +94,26 @@ async def test_a_good_commit_serves_health_at_once_and_ends_at_once(
         assert time.monotonic() - begun < 5
         container.reload()
         assert container.attrs["State"]["ExitCode"] == 0
+
+
+async def test_the_adapter_tells_the_commit_that_it_was_built_from(
+    images: ImageSide,
+    history: dict[str, str],
+    mirror: GitMirror,
+    builder: DockerBuilder,
+    engine: docker.DockerClient,
+) -> None:
+    commit, later = Commit(history["third"]), Commit(history["docs_only"])
+    service = images.service(folder="adapter")
+    async with mirror.checkout(commit) as tree:
+        image = await builder.build(tree, service, {REVISION_LABEL: commit.sha})
+
+    with running(engine, image) as container:
+        until(lambda: "200 OK" in ask(container, "/health"), "healthy", within=30)
+
+        assert f'"commit": "{commit}"' in ask(container, "/health")
+        assert f"of {commit}" in container.logs().decode()
+    assert await mirror.build_inputs(commit, service) == await mirror.build_inputs(later, service)
 
 
 async def test_one_that_crashes_says_why(
