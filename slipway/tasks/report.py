@@ -4,6 +4,7 @@ import asyncio
 import functools
 import html
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ParamSpec
 from uuid import UUID
@@ -23,6 +24,7 @@ _MARKS = {
     State.REFUSED: "⛔",
     State.NEEDS_ATTENTION: "🚨",
 }
+_MARKUP = re.compile(r"[\\`*_\[\]|]")
 
 
 def _best_effort(
@@ -141,38 +143,55 @@ async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
 def release_report(
     release: Release, durations: Sequence[tuple[str, float]], proof: Proof | None
 ) -> str:
-    """The report as markdown; text from outside is escaped."""
-    baseline = release.baseline
-    rows = [
-        ("release", f"`{release.id}`"),
-        ("asked for", f"{release.request.wanted} by {release.request.requested_by}"),
-        ("why", release.request.why),
-        ("commit", f"`{release.commit}`" if release.commit else ""),
-        ("before", f"`{release.previous_digest}`" if release.previous_digest else ""),
-        ("after", f"`{release.digest}`" if release.digest else ""),
-        ("ESC revision", _arrow(baseline.config_revision if baseline else None, release)),
-        ("Pulumi update", str(release.update_version or "")),
-        ("program", f"`{release.program}`" if release.program else ""),
-        ("journal", f"`{release.journal}`"),
-        ("allowed beside", ", ".join(map(str, release.request.options.allow_changes))),
-        ("in spite of a veto", release.request.options.even_if_vetoed),
-    ]
+    """The report as markdown; text from outside stays text."""
     parts = [
         f"# {_MARKS.get(release.state, '')} {release.kind} at {release.target}: {release.state}",
-        _escape(release.reason),
-        _table(("", ""), [(name, value) for name, value in rows if value]),
-        "\n".join(f"- {_escape(note)}" for note in release.notes),
+        _text(release.reason),
+        _what(release),
+        "\n".join(f"- {_text(note)}" for note in release.notes),
         _what_runs(proof),
         _how_long(durations),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def evidence_report(target: str, why: str, evidence: Evidence) -> str:
+    """The evidence as markdown: the container's own words first, as they explain most."""
+    log = "\n".join(f"    {line}" for line in evidence.log)
+    pods = "\n".join(f"- {_text(line)}" for line in evidence.pods)
+    events = "\n".join(f"- {_text(line)}" for line in evidence.events)
+    parts = [f"# Why {target} was not proven", _text(why)]
+    for title, body in (("Last log lines", log), ("Pods", pods), ("Events", events)):
+        if body:
+            parts.append(f"## {title}\n\n{body}")
+    return "\n\n".join(parts)
+
+
+def _what(release: Release) -> str:
+    live = release.state is State.LIVE
+    request = release.request
+    rows = [
+        ("asked for", f"{_text(request.wanted)} by {_text(request.requested_by)}"),
+        ("why", _text(request.why)),
+        ("commit", _code(release.commit)),
+        ("before", _code(release.previous_digest)),
+        ("after" if live else "tried", _code(release.digest)),
+        ("ESC revision", _revisions(release)),
+        ("Pulumi update", str(release.update_version or "")),
+        ("program", _code(release.program)),
+        ("journal", _code(release.journal)),
+        ("allowed beside", ", ".join(_text(str(each)) for each in request.options.allow_changes)),
+        ("in spite of a veto", _text(request.options.even_if_vetoed)),
+    ]
+    head = ("release", _code(release.id))
+    return _table(head, [(name, value) for name, value in rows if value])
+
+
 def _what_runs(proof: Proof | None) -> str:
     if proof is None or not proof.pods:
         return ""
-    pods = [(each.name, f"`{each.digest}`", str(each.restarts)) for each in proof.pods]
-    return f"## What runs\n\n{_table(('pod, ready', 'proven digest', 'restarts'), pods)}"
+    pods = [(each.name, str(each.restarts), _code(each.digest)) for each in proof.pods]
+    return f"## What runs\n\n{_table(('pod, ready', 'restarts', 'proven digest'), pods)}"
 
 
 def _how_long(durations: Sequence[tuple[str, float]]) -> str:
@@ -181,30 +200,23 @@ def _how_long(durations: Sequence[tuple[str, float]]) -> str:
     return f"## How long\n\n{_table(('until', 'took'), took)}"
 
 
-def evidence_report(target: str, why: str, evidence: Evidence) -> str:
-    """The evidence as markdown, each part in a block of its own."""
-    parts = [
-        f"## {title}\n\n" + "\n".join(f"    {line}" for line in lines)
-        for title, lines in (
-            ("Pods", evidence.pods),
-            ("Events", evidence.events),
-            ("Last log lines", evidence.log),
-        )
-        if lines
-    ]
-    return "\n\n".join([f"# Why {target} was not proven", _escape(why), *parts])
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_escape(each) for each in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
-def _arrow(before: int | None, release: Release) -> str:
+def _revisions(release: Release) -> str:
     if release.esc_revision is None:
         return ""
-    return f"{before} → {release.esc_revision}"
+    before = release.baseline.config_revision if release.baseline else None
+    back = ", then the old value again" if release.state is State.RESTORED else ""
+    return f"{before} → {release.esc_revision}{back}"
 
 
-def _escape(text: str) -> str:
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+def _code(value: object) -> str:
+    return f"`{value}`" if value else ""
+
+
+def _text(text: str) -> str:
+    """Text from outside on one line, without a meaning in HTML or markdown."""
+    plain = _MARKUP.sub(r"\\\g<0>", html.escape(text, quote=False))
+    return " ".join(plain.split())

@@ -41,7 +41,7 @@ def test_a_release_report_shows_the_pods_that_prove_it() -> None:
 
     text = release_report(a_release(), [], proof)
 
-    assert f"| web-1 | `{digest}` | 0 |" in text
+    assert f"| web-1 | 0 | `{digest}` |" in text
 
 
 def test_a_release_report_says_nothing_of_pods_where_nothing_is_proven() -> None:
@@ -50,13 +50,23 @@ def test_a_release_report_says_nothing_of_pods_where_nothing_is_proven() -> None
 
 def test_text_from_outside_stays_text() -> None:
     release = replace(
-        a_release(), state=State.RESTORED, reason="disproven: <script>alert(1)</script> | x"
+        a_release(), state=State.RESTORED, reason="disproven: <script>*</script> | x\n# *y* `z`"
     )
 
     text = release_report(release, [], None)
 
     assert "<script>" not in text
-    assert "\\| x" in text
+    assert r"\*&lt;/script&gt; \| x # \*y\* \`z\`" in text
+
+
+def test_a_release_that_is_not_live_does_not_call_its_image_what_came_after() -> None:
+    restored = replace(a_release(), state=State.RESTORED)
+
+    text = release_report(restored, [], None)
+
+    assert f"| tried | `{restored.digest}` |" in text
+    assert "| after |" not in text
+    assert "| ESC revision | 2 → 3, then the old value again |" in text
 
 
 def test_an_evidence_report_shows_pods_events_and_the_last_words() -> None:
@@ -64,8 +74,8 @@ def test_an_evidence_report_shows_pods_events_and_the_last_words() -> None:
 
     text = evidence_report("app-prod", "restarted 2 times", evidence)
 
-    assert "    app-1: CrashLoopBackOff" in text
-    assert "    KeyError: 'X'" in text
+    assert "- app-1: CrashLoopBackOff" in text
+    assert text.index("    KeyError: 'X'") < text.index("## Pods") < text.index("- BackOff")
 
 
 async def test_nobody_waits_for_the_progress_bar_and_its_end_is_shown() -> None:
