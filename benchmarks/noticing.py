@@ -21,7 +21,7 @@ from flows import deploy
 from slipway.domain.release import Kind, Request, State
 from slipway.ports import Ports
 
-CAP = 30.0
+CAP = 15.0
 """Seconds after which a peer that has noticed nothing is stopped; both would go on for minutes."""
 PULL = AtMost(5.0)
 EXIT = AtMost(20.0)

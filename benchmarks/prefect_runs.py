@@ -45,7 +45,11 @@ class PrefectRuns:
                 self._deployment = await self._make_deployment(client)
             wanted = {"parameters": {"commit": commit, "target": ADAPTER, "requested_by": NAME}}
             path = f"deployments/{self._deployment}/create_flow_run"
-            made = (await client.post(path, json=wanted)).raise_for_status().json()
+            answer = await client.post(path, json=wanted)
+            while answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(LOOK_EVERY)  # Prefect's server on SQLite, at its limit
+                answer = await client.post(path, json=wanted)
+            made = answer.raise_for_status().json()
             ended = await self._wait(client, made["id"])
         start, end = (datetime.fromisoformat(ended[name]) for name in ("start_time", "end_time"))
         return Ended(start, end, read_times(self._times))
