@@ -67,11 +67,10 @@ class Source:
 
     def _position(self, mark: Any) -> dict[str, int]:
         """A mark, with its offset in bytes."""
-        return {
-            "line": mark.line + 1,
-            "column": mark.column + 1,
-            "byte": len(self.text[: mark.index].encode()),
-        }
+        # Counted only where it must be: it takes as long as the text is, for every node.
+        ascii_only = self.text.isascii()
+        byte = mark.index if ascii_only else len(self.text[: mark.index].encode())
+        return {"line": mark.line + 1, "column": mark.column + 1, "byte": byte}
 
 
 def compose(source: Source) -> yaml.Node | None:
