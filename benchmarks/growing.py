@@ -27,6 +27,7 @@ class Growth:
         """Every size in turn; in each, the sides in turns."""
         taken = {}
         for size in self.sizes:
+            print(f"  {self.what}: {size:,} {self.things}", flush=True)
             taken[size] = await in_turns(await self.prepare(size), rounds)
         return self.rows(taken)
 
