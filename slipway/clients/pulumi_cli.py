@@ -160,5 +160,6 @@ def last_lines(errors: Sequence[str], stderr: str, stdout: str) -> str:
     """Why a call failed: the engine's own errors, else the end of what the CLI wrote."""
     said = "; ".join(dict.fromkeys(errors))
     if not said:
-        said = " ".join((stderr or stdout).replace(_GREETING, "").split())[-600:]
+        told = (" ".join(each.replace(_GREETING, "").split()) for each in (stderr, stdout))
+        said = next((each for each in told if each), "")[-600:]
     return said[:1500] or "it said nothing"

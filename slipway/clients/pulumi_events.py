@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slipway.clients.redaction import redacted
 from slipway.domain.change import (
     DEPLOYMENT_TYPE,
     ContainerInput,
@@ -23,12 +24,17 @@ from slipway.domain.change import (
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in an input whose value is not known before the update (sdk/go plugin.rpc)."""
 _STEP = re.compile(r"""\.?([^.\[\]"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]""")
+PROGRAM_ERROR = "info#err"
+"""The severity of what a program or its language host writes to standard error."""
 _MARKUP = re.compile(r"<\{%.*?%\}>")
 
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """A log, read: what it says of resources, and the engine's own errors."""
+    """A log, read: what it says of resources, and why it failed.
+
+    `errors` are the engine's own, or else what the program has written to its standard error.
+    """
 
     preview: Preview
     errors: tuple[str, ...] = ()
@@ -38,6 +44,7 @@ class EventLog:
 class _Reading:
     changes: list[ResourceChange] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
     counted: dict[str, int] | None = None
     readable: bool = True
 
@@ -49,7 +56,8 @@ def parse_event_log(lines: Iterable[str]) -> EventLog:
         if line.strip():
             _read_line(line, reading)
     complete = reading.readable and reading.counted is not None and _tells_all(reading)
-    return EventLog(Preview(tuple(reading.changes), complete), tuple(reading.errors))
+    errors = tuple(reading.errors or reading.written)
+    return EventLog(Preview(tuple(reading.changes), complete), errors)
 
 
 def _read_line(line: str, reading: _Reading) -> None:
@@ -59,10 +67,18 @@ def _read_line(line: str, reading: _Reading) -> None:
             reading.changes.append(_change(step["metadata"]))
         elif (summary := event.get("summaryEvent")) is not None:
             reading.counted = dict(summary.get("resourceChanges") or {})
-        elif (said := event.get("diagnosticEvent")) and said.get("severity") == "error":
-            reading.errors.append(_plain(said.get("message", "")))
+        elif (said := event.get("diagnosticEvent")) is not None:
+            _read_message(said, reading)
     except (ValueError, KeyError, TypeError, AttributeError):
         reading.readable = False
+
+
+def _read_message(said: dict[str, Any], reading: _Reading) -> None:
+    message = _plain(said.get("message", ""))
+    if said.get("severity") == "error":
+        reading.errors.append(_about(said.get("urn") or "") + message)
+    elif said.get("severity") == PROGRAM_ERROR:
+        reading.written.append(redacted(message))
 
 
 def _tells_all(reading: _Reading) -> bool:
@@ -151,6 +167,12 @@ def containers_of(inputs: Any) -> Sequence[dict[str, Any]]:
 def _known(value: Any) -> str | None:
     """A text; None for what is secret or not known yet."""
     return value if isinstance(value, str) and value not in {UNKNOWN, "[secret]"} else None
+
+
+def _about(urn: str) -> str:
+    """Whom a message is about, as people call it; nobody, where it is the stack or the engine."""
+    name = urn.rpartition("::")[2]
+    return f"{name}: " if name and "::pulumi:pulumi:Stack::" not in urn else ""
 
 
 def _plain(message: str) -> str:

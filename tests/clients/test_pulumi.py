@@ -220,4 +220,5 @@ def test_the_engines_own_errors_come_before_the_rest_of_the_output() -> None:
 
     assert last_lines(["bad", "bad", "worse"], "noise", "noise") == "bad; worse"
     assert last_lines([], greeting, "") == "error: no stack"
+    assert last_lines([], "Logging in using access token from PULUMI_ACCESS_TOKEN", "no") == "no"
     assert last_lines([], "", "") == "it said nothing"

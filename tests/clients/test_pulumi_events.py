@@ -107,7 +107,7 @@ def test_an_interrupted_update_says_why_in_the_engines_words() -> None:
     log = recorded("up-interrupted")
 
     assert log.errors == (
-        "1 error occurred: * Resource operation was cancelled for 'web-24d7da'",
+        "web: 1 error occurred: * Resource operation was cancelled for 'web-24d7da'",
         "update failed",
     )
     assert changed(log.preview)[0].containers[0].image == ABSENT
@@ -222,3 +222,31 @@ def test_a_message_loses_its_colours() -> None:
     said = {"diagnosticEvent": {"severity": "error", "message": "<{%fg 1%}>bad\n<{%reset%}>"}}
 
     assert parse_event_log([json.dumps(said)]).errors == ("bad",)
+
+
+def test_an_error_names_the_resource_that_it_is_about() -> None:
+    stack = "urn:pulumi:prod::shop::pulumi:pulumi:Stack::shop-prod"
+    web = "urn:pulumi:prod::shop::kubernetes:apps/v1:Deployment::web"
+    lines = [
+        json.dumps({"diagnosticEvent": {"severity": "error", "message": message, "urn": urn}})
+        for message, urn in (("EOF", web), ("update failed", stack))
+    ]
+
+    assert parse_event_log(lines).errors == ("web: EOF", "update failed")
+
+
+def test_a_program_that_fails_without_the_engines_error_says_why_itself() -> None:
+    """As CLI 3.259 tells of a YAML program that refers to nothing."""
+    lines = [
+        json.dumps({"diagnosticEvent": {"severity": severity, "message": message}})
+        for severity, message in (
+            ("info", "reading Pulumi.yaml"),
+            ("info#err", 'Error: resource, variable, or config value "gone" not found\n\n'),
+            ("info#err", "  on Pulumi.yaml line 87:\n\n"),
+        )
+    ]
+
+    assert parse_event_log(lines).errors == (
+        'Error: resource, variable, or config value "gone" not found',
+        "on Pulumi.yaml line 87:",
+    )
