@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.virtual_time import VirtualTimeLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-STORIES = {"flows", "simulation"}
+STORIES = {"dispatching", "flows", "simulation"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:

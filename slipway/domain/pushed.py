@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Ending, Outcome, Push
+from slipway.domain.delivery import Ending, Outcome, Push, StartedRun
 from slipway.domain.hold import Hold, Veto
 
 FILES_NAMED = 10
@@ -36,8 +36,8 @@ class TargetFacts:
     """What was released last; None where nothing is known to be live."""
     settled: bool
     """Whether nothing is under way: what is live stays so."""
-    asked: str = ""
-    """The run that a delivery has started for the same commit before; empty for none."""
+    asked: StartedRun | None = None
+    """What a delivery has started before for this commit, or for a newer one."""
     holds: Sequence[Hold] = ()
     vetoes: Sequence[Veto] = ()
 
@@ -98,10 +98,10 @@ def _by_what_is_live(after: Commit, source: SourceFacts, target: TargetFacts) ->
 
 
 def _by_what_was_asked(target: TargetFacts) -> Ending | None:
-    if not target.asked:
+    if target.asked is None:
         return None
-    why = f"superseded: run {target.asked} was started for this commit before"
-    return Ending(Outcome.SUPERSEDED, why, target.asked)
+    run, commit = target.asked.run, target.asked.commit
+    return Ending(Outcome.SUPERSEDED, f"superseded: run {run} was started before for {commit}", run)
 
 
 def _by_restrictions(after: Commit, target: TargetFacts) -> Ending | None:

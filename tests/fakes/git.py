@@ -66,8 +66,8 @@ class FakeGit:
         return commit.sha in self._line(self.branches.get(branch))
 
     async def behind(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
-        line = self._line(self.branches.get(branch))
-        return {each: line.index(each.sha) for each in commits if each.sha in line}
+        line = {sha: place for place, sha in enumerate(self._line(self.branches.get(branch)))}
+        return {each: line[each.sha] for each in commits if each.sha in line}
 
     async def changed_files(self, older: Commit, newer: Commit) -> Sequence[str]:
         one, two = self.commits[older.sha].files, self.commits[newer.sha].files

@@ -25,6 +25,9 @@ class MemoryInbox:
     """The `Inbox` port on a list; `failures` are raised by the next calls of `receive`."""
 
     kept: list[ReceivedDelivery] = field(default_factory=list)
+    open: dict[tuple[int, str], WaitingDelivery] = field(default_factory=dict)
+    firsts: dict[str, Delivery] = field(default_factory=dict)
+    """By id and by digest."""
     endings: dict[tuple[int, str], tuple[Ending, datetime]] = field(default_factory=dict)
     waits_for: dict[tuple[int, str], str] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
@@ -38,24 +41,12 @@ class MemoryInbox:
         return [self._keep(each) for each in deliveries]
 
     async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
-        return [
-            WaitingDelivery(
-                number,
-                kept.delivery.id,
-                at,
-                kept.delivery.repository,
-                kept.delivery.sender,
-                push,
-            )
-            for number, kept in enumerate(self.kept)
-            if (push := kept.delivery.push) is not None
-            for at in sorted(kept.delivery.targets)
-            if (number, at) not in self.endings and target in {"", at}
-        ]
+        return [each for each in self.open.values() if target in {"", each.target}]
 
     async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
         for each in waiting:
             self.endings.setdefault((each.number, each.target), (ending, self._now()))
+            self.open.pop((each.number, each.target), None)
 
     async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
         for each in waiting:
@@ -84,11 +75,14 @@ class MemoryInbox:
         return len(await self.waiting())
 
     def _keep(self, delivery: Delivery) -> Receipt:
-        for each in self.kept:
-            first = each.delivery
-            if first.id == delivery.id or first.digest == delivery.digest:
-                return Receipt(first.id, is_new=False, ignored=first.ignored)
+        first = self.firsts.get(delivery.id) or self.firsts.get(delivery.digest)
+        if first is not None:
+            return Receipt(first.id, is_new=False, ignored=first.ignored)
+        self.firsts.update({delivery.id: delivery, delivery.digest: delivery})
+        number = len(self.kept)
         self.kept.append(ReceivedDelivery(delivery, self._now()))
+        for target in sorted(delivery.targets if delivery.push else ()):
+            self.open[number, target] = _waiting(number, delivery, target)
         return Receipt(delivery.id, is_new=True, ignored=delivery.ignored)
 
     def _at(self, number: int, target: str) -> AtTarget:
@@ -98,3 +92,10 @@ class MemoryInbox:
 
     def _now(self) -> datetime:
         return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+def _waiting(number: int, delivery: Delivery, target: str) -> WaitingDelivery:
+    assert delivery.push is not None
+    return WaitingDelivery(
+        number, delivery.id, target, delivery.repository, delivery.sender, delivery.push
+    )

@@ -1,0 +1,207 @@
+"""From the inbox to flow runs: each delivery ends in exactly one outcome at each of its targets.
+
+Every target has a lane of its own, so that one that fails keeps nobody else waiting. A lane looks
+at what waits, and nothing it does depends on what it did before: a process that dies between two
+steps is continued by the next one. Where it may have started a run without knowing, it starts it
+again under the same key, which Prefect takes for the same run.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from slipway.domain.coalescing import which_runs
+from slipway.domain.delivery import Ending, Outcome, WaitingDelivery
+from slipway.domain.pushed import judge_push
+from slipway.errors import SlipwayError, Unreachable
+from slipway.ports import FlowRuns, Inbox, Ledger
+from slipway.webhook.facts import about_source, about_target, asked_before
+from slipway.webhook.watched import WatchedTarget
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 30.0
+"""Seconds between looks without being woken: another receiver may have kept something."""
+FOLLOW_EVERY = 2.0
+"""Seconds between looks at a run that newer deliveries wait for."""
+LONGEST_PAUSE = 60.0
+"""Seconds between attempts while something does not answer."""
+LONGEST_RUN = 3600.0
+"""Seconds after which a run is waited for no more: Prefect shows a dead worker's run as running."""
+ARRIVES_WITHIN = 6
+"""Looks within which a pushed commit must have arrived in the repository: git may be late."""
+AUTOMATIC_ATTEMPT = 1
+"""Of a commit at a target, automation tries one; a person's further ones have no key."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One target's deliveries, in turn."""
+
+    watched: WatchedTarget
+    inbox: Inbox
+    ledger: Ledger
+    runs: FlowRuns
+    woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _failures: int = field(default=0, init=False)
+    _wakeable: bool = field(default=True, init=False)
+    """Whoever is down or busy is not asked more often because more is waiting."""
+    _missing: int = field(default=0, init=False)
+    _follows: tuple[str, float] = field(default=("", 0.0), init=False)
+    """The run that is waited for, and since when."""
+    _said: tuple[object, ...] = field(default=(), init=False)
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.watched.target.name
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            self.woken.clear()
+            pause = await self.look()
+            if not self._wakeable:
+                await asyncio.sleep(pause)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self.woken.wait()
+
+    async def look(self) -> float:
+        """Do what can be done now; the seconds until there is reason to look again."""
+        self._wakeable = True
+        waiting: Sequence[WaitingDelivery] = ()
+        try:
+            waiting = await self.inbox.waiting(self.name)
+            pause = await self._serve(waiting) if waiting else LOOK_EVERY
+        except SlipwayError as error:
+            return await self._fail(waiting, error)
+        except Exception as error:
+            log.exception("deliveries for %s wait: a defect", self.name)
+            return await self._fail(waiting, error)
+        self._failures = 0
+        return pause
+
+    async def _fail(self, waiting: Sequence[WaitingDelivery], error: Exception) -> float:
+        self._failures, self._wakeable = self._failures + 1, False
+        pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE)
+        log.warning("deliveries for %s wait %g s: %s", self.name, pause, error)
+        # It is said for people only, and where the ledger is what fails it can't be.
+        with contextlib.suppress(SlipwayError):
+            await self._put_off(waiting, str(error))
+        return pause
+
+    async def _put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+        """Say once what is waited for, not at every look."""
+        saying = (why, *(each.number for each in waiting))
+        if saying != self._said:
+            await self.inbox.put_off(waiting, why)
+            self._said = saying
+
+    async def _serve(self, waiting: Sequence[WaitingDelivery]) -> float:
+        if (run := await self._run_under_way()) is not None:
+            await self._put_off(waiting, f"run {run} is under way; the newest is next")
+            self._wakeable = False
+            return FOLLOW_EVERY
+        asked = [each.push.after for each in waiting]
+        behind = await self.watched.source.behind(asked, self.watched.target.branch)
+        newest = waiting[which_runs(asked, behind)]
+        on_line = newest.push.after in behind
+        if not on_line:
+            self._expect(newest)
+        self._missing = 0
+        # First the others: should this process die now, none of them may be taken for the newest.
+        await self._supersede([each for each in waiting if each is not newest], newest)
+        await self._end([newest], await self._decide(newest, on_line=on_line))
+        return LOOK_EVERY
+
+    async def _run_under_way(self) -> str | None:
+        """The run that a delivery started here last, while it has not ended."""
+        started = await self.inbox.started(self.name, limit=1)
+        if not started:
+            return None
+        run, now = started[0].run, asyncio.get_running_loop().time()
+        if self._follows[0] != run:
+            self._follows = (run, now)
+        if now - self._follows[1] > LONGEST_RUN or await self._has_ended(run):
+            return None
+        return run
+
+    async def _has_ended(self, run: str) -> bool:
+        """By the ledger, or else by Prefect, which may not know that a worker died."""
+        history = await self.ledger.history(self.name, limit=20)
+        if any(each.request.prefect_run == run and not each.is_open for each in history):
+            return True
+        return await self.runs.has_ended(run)
+
+    def _expect(self, newest: WaitingDelivery) -> None:
+        """Wait a little for a commit that git does not show yet."""
+        self._missing += 1
+        if self._missing < ARRIVES_WITHIN:
+            raise Unreachable(
+                f"commit {newest.push.after} has not arrived on {newest.push.branch} of "
+                f"{newest.repository} yet"
+            )
+
+    async def _supersede(self, others: Sequence[WaitingDelivery], newest: WaitingDelivery) -> None:
+        if others:
+            why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"
+            await self._end(others, Ending(Outcome.SUPERSEDED, why))
+
+    async def _decide(self, newest: WaitingDelivery, *, on_line: bool) -> Ending:
+        target, push = self.watched.target, newest.push
+        source = self.watched.source.repository
+        asked = await asked_before(push, await self.inbox.started(self.name), source)
+        here = await about_target(target, self.ledger, asked)
+        there = await about_source(push, target, here.live, source, on_line=on_line)
+        return judge_push(push, there, here) or await self._start(newest)
+
+    async def _start(self, newest: WaitingDelivery) -> Ending:
+        commit = newest.push.after
+        parameters = {
+            "commit": commit.sha,
+            "target": self.name,
+            "requested_by": f"github:{newest.sender}" if newest.sender else "github",
+            "why": f"push to {newest.push.branch} (delivery {newest.delivery})",
+            "automatic": True,
+        }
+        key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"
+        run = await self.runs.start(f"deploy/{self.name}", parameters, key)
+        return Ending(Outcome.STARTED, f"started: deploy of {commit}", run)
+
+    async def _end(self, these: Sequence[WaitingDelivery], ending: Ending) -> None:
+        await self.inbox.settle(these, ending)
+        alert = ending.reason.startswith("folder-absent")
+        for each in these:
+            log.log(
+                logging.ERROR if alert else logging.INFO,
+                "delivery %s for %s: %s: %s",
+                each.delivery,
+                self.name,
+                ending.outcome,
+                ending.reason,
+            )
+
+
+class Dispatcher:
+    """Serves every target's deliveries at the same time."""
+
+    def __init__(
+        self, watched: Iterable[WatchedTarget], inbox: Inbox, ledger: Ledger, runs: FlowRuns
+    ) -> None:
+        self.lanes = {each.target.name: Lane(each, inbox, ledger, runs) for each in watched}
+
+    def wake(self, targets: Iterable[str]) -> None:
+        """Say that something was kept for these targets."""
+        for name in targets:
+            if (lane := self.lanes.get(name)) is not None:
+                lane.woken.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self.lanes.values():
+                group.create_task(lane.run())

@@ -1,0 +1,50 @@
+"""Prefect's runs in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from slipway.errors import Unreachable
+
+
+@dataclass
+class FakeFlowRuns:
+    """The `FlowRuns` port on dictionaries."""
+
+    made: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
+    """Key → deployment and parameters, in order."""
+    ended: set[str] = field(default_factory=set)
+    down: bool = False
+    lost_answers: int = 0
+    """How many of the next starts succeed without the caller's hearing of it."""
+    attempts: int = 0
+
+    async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
+        self.attempts += 1
+        if self.down:
+            raise Unreachable("Prefect did not answer")
+        self.made.setdefault(key, (deployment, parameters))
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unreachable("Prefect's answer was lost")
+        return self.run_of(key)
+
+    async def has_ended(self, run: str) -> bool:
+        if self.down:
+            raise Unreachable("Prefect did not answer")
+        return run in self.ended
+
+    def run_of(self, key: str) -> str:
+        """The run's id."""
+        return f"run-{list(self.made).index(key) + 1}"
+
+    def end_all(self) -> None:
+        """End every run that was started."""
+        self.ended |= {self.run_of(key) for key in self.made}
+
+    def commits(self, target: str) -> list[str]:
+        """The commits whose deploys were started at the target, in order."""
+        return [
+            str(parameters["commit"])
+            for deployment, parameters in self.made.values()
+            if deployment == f"deploy/{target}"
+        ]

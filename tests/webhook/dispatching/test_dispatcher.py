@@ -1,0 +1,380 @@
+"""From deliveries to runs: each ends in exactly one outcome, and nothing that waits is lost."""
+
+import asyncio
+import random
+
+import pytest
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import Ending, Outcome
+from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.release import State
+from slipway.errors import AccessDenied, Unreachable
+from slipway.webhook import dispatcher
+from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
+
+STARTED, SUPERSEDED, UNCHANGED = Outcome.STARTED, Outcome.SUPERSEDED, Outcome.UNCHANGED
+HOUR = 3600.0
+
+
+async def test_a_push_starts_a_run_of_its_targets_deployment() -> None:
+    post = Post()
+    async with dispatching(post):
+        second = post.commit("second", "adapter/main")
+        await post.receive(second, name="delivery-two")
+        await asyncio.sleep(0.1)
+
+    assert post.outcomes() == [STARTED]
+    [(key, (deployment, parameters))] = post.runs.made.items()
+    assert deployment == f"deploy/{ADAPTER}"
+    assert parameters == {
+        "commit": second.sha,
+        "target": ADAPTER,
+        "requested_by": "github:ada",
+        "why": "push to main (delivery delivery-two)",
+        "automatic": True,
+    }
+    assert ADAPTER in key
+    assert second.sha in key
+    assert (await post.inbox.started(ADAPTER))[0].run == "run-1"
+
+
+async def test_a_push_that_the_build_can_not_see_starts_nothing_and_names_the_files() -> None:
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    async with dispatching(post):
+        await post.receive(post.commit("words", "adapter/README.md", "sink/main"))
+        await asyncio.sleep(0.1)
+
+    assert post.outcomes() == [UNCHANGED]
+    assert post.reason().endswith("adapter/README.md, sink/main")
+    assert not post.runs.made
+
+
+async def test_each_target_of_a_push_has_its_own_outcome() -> None:
+    post = Post(targets=(ADAPTER, SINK))
+    await post.release(post.first, State.LIVE, target=ADAPTER)
+    await post.release(post.first, State.LIVE, target=SINK)
+    async with dispatching(post):
+        await post.receive(post.commit("second", "sink/main"))
+        await asyncio.sleep(0.1)
+
+    assert (post.outcomes(ADAPTER), post.outcomes(SINK)) == ([UNCHANGED], [STARTED])
+
+
+async def test_a_burst_of_ten_pushes_is_built_at_most_twice_and_ends_at_the_newest() -> None:
+    post = Post()
+    async with dispatching(post):
+        for number in range(10):
+            await post.receive(post.commit(f"push {number}", "adapter/main"))
+            await asyncio.sleep(1)
+        assert len(post.runs.commits(ADAPTER)) == 1
+        post.runs.end_all()
+        await asyncio.sleep(10)
+
+    assert post.outcomes() == [STARTED, *[SUPERSEDED] * 8, STARTED]
+    assert post.runs.commits(ADAPTER)[-1] == post.git.branches["main"]
+
+
+async def test_an_older_push_that_arrives_after_a_newer_one_is_superseded() -> None:
+    post = Post()
+    older, newer = (post.commit(name, "adapter/main") for name in ("older", "newer"))
+    async with dispatching(post):
+        await post.receive(newer, before=post.first)
+        await asyncio.sleep(1)
+        await post.release(newer, State.LIVE, run="run-1")
+        await post.receive(older)
+        await asyncio.sleep(5)
+
+    assert post.outcomes() == [STARTED, SUPERSEDED]
+
+
+async def test_an_older_push_after_a_newer_run_that_failed_is_superseded_too() -> None:
+    post = Post()
+    older, newer = (post.commit(name, "adapter/main") for name in ("older", "newer"))
+    async with dispatching(post):
+        await post.receive(newer, before=post.first)
+        await asyncio.sleep(1)
+        await post.release(newer, State.REFUSED, run="run-1")
+        await post.receive(older)
+        await asyncio.sleep(5)
+
+    assert post.outcomes() == [STARTED, SUPERSEDED]
+    assert newer.sha in post.reason()
+
+
+async def test_a_run_that_ended_in_the_ledger_is_not_waited_for_in_prefect() -> None:
+    """Prefect goes on showing the run of a worker that died."""
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(10)
+        assert post.outcomes() == [STARTED, None]
+        assert "run-1 is under way" in post.reason()
+        await post.release(second, State.REFUSED, run="run-1")
+        await asyncio.sleep(10)
+
+    assert post.outcomes() == [STARTED, STARTED]
+
+
+async def test_a_run_is_not_waited_for_for_ever() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+
+
+async def test_while_prefect_is_down_for_hours_nothing_is_lost_and_it_is_not_hammered() -> None:
+    post = Post()
+    post.runs.down = True
+    async with dispatching(post):
+        for number in range(5):
+            await post.receive(post.commit(f"push {number}", "adapter/main"))
+        await asyncio.sleep(5 * HOUR)
+        assert post.outcomes() == [SUPERSEDED] * 4 + [None]
+        assert "Prefect did not answer" in post.reason()
+        assert post.runs.attempts < 5 * HOUR / dispatcher.LONGEST_PAUSE + 20
+        post.runs.down = False
+        await asyncio.sleep(dispatcher.LONGEST_PAUSE + 1)
+
+    assert post.outcomes() == [SUPERSEDED] * 4 + [STARTED]
+    assert post.runs.commits(ADAPTER) == [post.git.branches["main"]]
+
+
+async def test_a_start_whose_answer_is_lost_is_the_same_run() -> None:
+    post = Post()
+    post.runs.lost_answers = 3
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED]
+    assert len(post.runs.made) == 1
+    assert (await post.inbox.started(ADAPTER))[0].run == "run-1"
+
+
+async def test_a_dispatcher_that_dies_after_starting_is_continued_by_the_next() -> None:
+    post = Post()
+    post.runs.lost_answers = 1
+    await post.receive(post.commit("second", "adapter/main"))
+    async with dispatching(post):
+        pass
+    assert post.outcomes() == [None]
+
+    post.dispatcher = post.new_dispatcher()
+    async with dispatching(post):
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED]
+    assert len(post.runs.made) == 1
+
+
+async def test_others_are_superseded_before_the_newest_is_started() -> None:
+    """Otherwise a death between the two would leave an older one to be the newest."""
+    post = Post()
+    post.runs.down = True
+    for number in range(3):
+        await post.receive(post.commit(f"push {number}", "adapter/main"))
+    async with dispatching(post):
+        await asyncio.sleep(1)
+
+    assert post.outcomes() == [SUPERSEDED, SUPERSEDED, None]
+
+
+async def test_one_targets_trouble_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    post = Post(targets=(ADAPTER, SINK))
+    start = post.runs.start
+
+    async def broken(deployment: str, parameters: dict[str, object], key: str) -> str:
+        if ADAPTER in deployment:
+            raise RuntimeError("a defect")
+        return await start(deployment, parameters, key)
+
+    monkeypatch.setattr(post.runs, "start", broken)
+    async with dispatching(post):
+        for number in range(3):
+            await post.receive(post.commit(f"push {number}", "adapter/main", "sink/main"))
+            post.runs.end_all()
+            await asyncio.sleep(60)
+
+    assert post.outcomes(SINK) == [STARTED] * 3
+    assert post.outcomes(ADAPTER) == [SUPERSEDED, SUPERSEDED, None]
+    assert "a defect" in post.reason(target=ADAPTER)
+
+
+@pytest.mark.parametrize("error", [Unreachable("down"), AccessDenied("token expired")])
+async def test_a_repository_that_does_not_answer_is_waited_for(error: Exception) -> None:
+    post = Post()
+    post.git.faults.always("source.fetch", error)
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(10 * 60)
+        assert post.outcomes() == [None]
+        post.git.faults.always("source.fetch", None)
+        await asyncio.sleep(dispatcher.LONGEST_PAUSE + 1)
+
+    assert post.outcomes() == [STARTED]
+
+
+async def test_a_commit_that_git_shows_a_little_late_is_deployed() -> None:
+    post = Post()
+    async with dispatching(post):
+        late = post.commit("late", "adapter/main")
+        post.git.branches["main"] = post.first.sha
+        await post.receive(late)
+        await asyncio.sleep(4)
+        assert post.outcomes() == [None]
+        post.git.branches["main"] = late.sha
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED]
+
+
+async def test_a_commit_that_never_arrives_is_refused() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(Commit("d" * 40), before=post.first)
+        await asyncio.sleep(10 * 60)
+
+    assert post.outcomes() == [Outcome.REFUSED]
+    assert post.reason().startswith("not-on-main-line")
+
+
+async def test_a_forced_push_waits_for_a_person() -> None:
+    post = Post()
+    replaced = post.commit("replaced", "adapter/main")
+    await post.release(replaced, State.LIVE)
+    post.git.branches["main"] = post.first.sha
+    async with dispatching(post):
+        await post.receive(post.commit("instead", "adapter/main"), before=replaced)
+        await asyncio.sleep(60)
+        await post.receive(post.commit("on top of it", "adapter/main"))
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [Outcome.HELD, Outcome.HELD]
+    assert not post.runs.made
+
+
+async def test_a_deleted_folder_is_an_alert_and_starts_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    gone = post.git.commit("gone", {"adapter/main": "", "adapter/README.md": ""})
+    async with dispatching(post):
+        await post.receive(gone)
+        await asyncio.sleep(1)
+
+    assert post.outcomes() == [Outcome.REFUSED]
+    assert [each.levelname for each in caplog.records if "folder-absent" in each.message] == [
+        "ERROR"
+    ]
+
+
+async def test_a_hold_or_a_veto_at_the_target_keeps_automation_out() -> None:
+    post = Post()
+    await post.ledger.place_hold(ADAPTER, NewHold("it is night", "ada"))
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        [hold] = await post.ledger.holds(ADAPTER)
+        await post.ledger.lift_hold(hold.number, "ada", "it is day")
+        await post.ledger.place_veto(ADAPTER, NewVeto(second, "it crashes", "ada"))
+        await post.receive(second)
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [Outcome.HELD, Outcome.REFUSED]
+    assert not post.runs.made
+
+
+async def test_the_same_push_under_other_ids_starts_one_run() -> None:
+    post = Post()
+    second = post.commit("second", "adapter/main")
+    async with dispatching(post):
+        for number in range(3):
+            await post.receive(second, name=f"hook-{number}")
+            await asyncio.sleep(5)
+            post.runs.end_all()
+
+    assert post.outcomes() == [STARTED, SUPERSEDED, SUPERSEDED]
+    assert len(post.runs.made) == 1
+
+
+async def test_one_fetch_serves_every_target_of_a_push(monkeypatch: pytest.MonkeyPatch) -> None:
+    post = Post(targets=tuple(f"adapter-{number}" for number in range(10)))
+    fetches = []
+    fetch = post.git.fetch
+
+    async def counted() -> None:
+        fetches.append(1)
+        await asyncio.sleep(1)
+        await fetch()
+
+    monkeypatch.setattr(post.git, "fetch", counted)
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(30)
+
+    assert len(post.runs.made) == 10
+    assert len(fetches) == 1
+
+
+@pytest.mark.parametrize(("seed", "size"), [(0, 300), (1, 100), (2, 100), (3, 100)])
+async def test_a_storm_with_prefect_down_and_the_process_killed_ends_every_push_once(
+    seed: int, size: int
+) -> None:
+    """Every push is delivered three times, in any order, for four targets."""
+    chance = random.Random(seed)  # noqa: S311 - a storm that can be repeated
+    targets = tuple(f"adapter-{number}" for number in range(4))
+    post = Post(targets=targets)
+    pushes = [post.commit(f"push {number}", "adapter/main") for number in range(size)]
+    deliveries = [(push, f"delivery-{push}") for push in pushes] * 3
+    chance.shuffle(deliveries)
+    settled_twice: list[object] = []
+    settle = post.inbox.settle
+
+    async def settle_once(waiting: list[object], ending: Ending) -> None:
+        settled_twice.extend(
+            each
+            for each in waiting
+            if (each.number, each.target) in post.inbox.endings  # type: ignore[attr-defined] # a waiting delivery
+        )
+        await settle(waiting, ending)  # type: ignore[arg-type] # likewise
+
+    post.inbox.settle = settle_once  # type: ignore[method-assign,assignment] # watched
+
+    async def storm(part: list[tuple[Commit, str]]) -> None:
+        for push, name in part:
+            await post.receive(push, name=name)
+            await asyncio.sleep(chance.expovariate(20))
+            if chance.random() < 0.1:
+                post.runs.end_all()
+
+    third = len(deliveries) // 3
+    async with dispatching(post):
+        await storm(deliveries[:third])
+        post.runs.down = True
+        await storm(deliveries[third : 2 * third])
+        post.runs.lost_answers = 5
+    post.dispatcher = post.new_dispatcher()
+    async with dispatching(post):
+        post.runs.down = False
+        await storm(deliveries[2 * third :])
+        for _ in range(20):
+            post.runs.end_all()
+            await asyncio.sleep(30)
+
+    assert not settled_twice
+    assert len(post.inbox.kept) == size
+    for target in targets:
+        assert None not in post.outcomes(target)
+        commits = post.runs.commits(target)
+        assert len(commits) == len(set(commits))
+        assert commits[-1] == pushes[-1].sha
+        assert post.outcomes(target).count(STARTED) == len(commits)
