@@ -102,7 +102,7 @@ class Case:
         if self.again:
             await _timed(ports, commit)
             ports = self.world.ports()
-        sample, _ = await _timed(ports, commit)
+        sample, _image = await _timed(ports, commit)
         await self.world.close()
         return sample
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slipway.clients.redaction import redacted
+from slipway.domain.redaction import redacted
 from slipway.domain.change import (
     DEPLOYMENT_TYPE,
     ContainerInput,
