@@ -11,6 +11,7 @@ from slipway.clients.esc import EscConfigStore
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.clients.kubernetes import KubernetesCluster
+from slipway.clients.processes import LocalProcesses
 from slipway.clients.pulumi import PulumiStack
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import PulumiCli
@@ -47,6 +48,7 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
         PulumiStack(target, _pulumi_cli(settings.pulumi, settings.cluster, api)),
         _cluster(settings.cluster),
         ledger,
+        LocalProcesses(),
         neighbour,
         close,
     )

@@ -24,7 +24,7 @@ from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
-from slipway.tasks.report import report_release
+from slipway.tasks.report import end_dead_run, report_release
 from slipway.tasks.restoring import align
 from slipway.tasks.verifying import verify
 
@@ -54,7 +54,7 @@ async def finish_all(ports: Ports) -> list[Outcome]:
         return [
             await finish(ports, release, lease.fence)
             for release in await ports.ledger.unfinished(str(ports.target.stack))
-            if _was_begun(release)
+            if _is_left(ports, release)
         ]
 
 
@@ -64,7 +64,7 @@ async def finish_others(ports: Ports, mine: Release) -> None:
     Raises when something does that can't be finished yet.
     """
     for release in await ports.ledger.unfinished(mine.stack):
-        if release.id == mine.id or not _was_begun(release):
+        if release.id == mine.id or not _is_left(ports, release):
             continue
         outcome = await finish(ports, release, mine.fence)
         if outcome.release.unproven:
@@ -74,9 +74,14 @@ async def finish_others(ports: Ports, mine: Release) -> None:
             )
 
 
-def _was_begun(release: Release) -> bool:
-    """Whether it has held the lease, which is ours now; if not, its process may wait for it."""
-    return release.fence > 0
+def _is_left(ports: Ports, release: Release) -> bool:
+    """Whether its process can't go on: it has held the lease, which is ours now, or it has ended.
+
+    Any other may still build its image, or wait for the lease.
+    """
+    if release.fence > 0:
+        return True
+    return release.worker is not None and ports.processes.has_ended(release.worker)
 
 
 async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
@@ -105,6 +110,7 @@ async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
             except SlipwayError as error:
                 await leave_open(record, error, _known_cause(record.release) + RECOVERY_FAILED)
     await report_release(record.release, record.durations, record.proof)
+    await end_dead_run(record.release)
     return record.outcome
 
 

@@ -30,10 +30,11 @@ async def restart(ports: Ports) -> str:
 
 async def _require_nothing_open(ports: Ports) -> None:
     for release in await ports.ledger.unfinished(str(ports.target.stack)):
-        raise StackBusy(
-            f"release {release.id} at {release.target} stands open: slipway recover "
-            f"{release.target} first"
-        )
+        if release.fence > 0:  # it has had the lease, and so has changed something
+            raise StackBusy(
+                f"release {release.id} at {release.target} stands open: slipway recover "
+                f"{release.target} first"
+            )
 
 
 async def _same_image(ports: Ports, seen: Workloads) -> frozenset[Digest]:

@@ -32,6 +32,7 @@ from slipway.domain.delivery import (
 from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.journal import Chain, JournalEntry, Note
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, Request
 from slipway.domain.rollout import Workloads
 from slipway.domain.takeover import Takeover
@@ -488,6 +489,16 @@ class Inbox(Protocol):
         """How many have no outcome; also shows that the inbox can be read."""
 
 
+class Processes(Protocol):
+    """The processes that work on releases, as far as they can be seen from here."""
+
+    def own(self) -> ProcessIdentity | None:
+        """This very process; None where that can't be told."""
+
+    def has_ended(self, process: ProcessIdentity) -> bool:
+        """Whether it is proven to have ended; not where it can't be seen, as on another machine."""
+
+
 async def _nothing() -> None:
     """Close nothing: in memory there are no connections."""
 
@@ -509,5 +520,6 @@ class Ports:
     stack: Stack
     cluster: Cluster
     ledger: Ledger
+    processes: Processes
     neighbour: Callable[[str], Awaitable["Ports"]]
     close: Callable[[], Awaitable[None]] = _nothing

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slipway.domain.redaction import redacted
 from slipway.domain.change import (
     DEPLOYMENT_TYPE,
     ContainerInput,
@@ -20,6 +19,7 @@ from slipway.domain.change import (
     Preview,
     ResourceChange,
 )
+from slipway.domain.redaction import redacted
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in an input whose value is not known before the update (sdk/go plugin.rpc)."""

@@ -129,7 +129,7 @@ async def adopt_what_runs(ports: Ports) -> None:
     Only an aid for later rollbacks, so what can't be seen is left for the next time.
     """
     history = await ports.ledger.history(ports.target.name)
-    if any(each.is_open for each in history):
+    if any(each.is_open and each.fence > 0 for each in history):
         return
     try:
         found = await _foreign_image(ports, present(history))

@@ -136,4 +136,7 @@ async def open_record(ports: Ports, request: Request) -> Record:
         ports.target.name,
         request.requested_by,
     )
-    return Record(ports.ledger, release)
+    record = Record(ports.ledger, release)
+    if (worker := ports.processes.own()) is not None:
+        await record.note(worker=worker)
+    return record

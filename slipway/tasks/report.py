@@ -5,6 +5,7 @@ import functools
 import html
 import logging
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, ParamSpec
 from uuid import UUID
@@ -138,6 +139,26 @@ async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
         markdown=evidence_report(target, why, evidence),
         description=f"why {target} was not proven",
     )
+
+
+@_best_effort
+async def end_dead_run(release: Release) -> None:
+    """End the Prefect run of a release whose process died: else it would run for ever."""
+    prefect = sys.modules.get("prefect.settings")
+    if not release.request.prefect_run or prefect is None or not prefect.PREFECT_API_URL.value():
+        return
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - likewise
+    from prefect.client.schemas.objects import StateType  # noqa: PLC0415 - likewise
+    from prefect.states import Cancelled, Crashed  # noqa: PLC0415 - likewise
+
+    async with get_client() as client:
+        run = await client.read_flow_run(UUID(release.request.prefect_run))
+        if run.state is None or run.state.is_final():
+            return
+        message = f"its process ended; recovery ended release {release.id} {release.state}"
+        end = Cancelled if run.state.type is StateType.CANCELLING else Crashed
+        await client.set_flow_run_state(run.id, end(message=message), force=True)
+        log.info("run %s of release %s is %s", run.name, release.id, end.__name__)
 
 
 def release_report(

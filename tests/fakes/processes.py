@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
+from slipway.domain.process import ProcessIdentity
 from slipway.ports import Ports
 
 T = TypeVar("T")
@@ -93,6 +94,24 @@ class Process:
             return
         for each in self.tasks:
             each.cancel()
+
+
+class FakeProcesses:
+    """The `Processes` port: who looks, and whom it sees, are processes of the story."""
+
+    def __init__(self, known: list[Process]) -> None:
+        self._known = known
+
+    def own(self) -> ProcessIdentity | None:
+        """See `slipway.ports.Processes`; nothing is known of a story outside any process."""
+        process = CURRENT.get()
+        if process is None or process not in self._known:
+            return None
+        return ProcessIdentity("here", "boot", self._known.index(process), 0)
+
+    def has_ended(self, process: ProcessIdentity) -> bool:
+        """See `slipway.ports.Processes`."""
+        return self._known[process.pid].dead
 
 
 class ProcessSignals:

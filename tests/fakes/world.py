@@ -15,7 +15,7 @@ from tests.fakes.git import FakeGit
 from tests.fakes.images import FakeBuilder, FakeImage, FakeRegistry, make_image
 from tests.fakes.kubernetes import FakeCluster, FakeDeployment
 from tests.fakes.ledger import MemoryLedger
-from tests.fakes.processes import Process
+from tests.fakes.processes import FakeProcesses, Process
 from tests.fakes.pulumi import FakeStack, Resource, Update
 
 HOST = "ghcr.io"
@@ -112,6 +112,7 @@ class World:
             stack,
             self.cluster,
             self.ledger,
+            FakeProcesses(self.processes),
             self._neighbour,
         )
 

@@ -395,3 +395,31 @@ async def test_a_lease_lasts_longer_than_its_renewals_are_apart() -> None:
     world.faults.before("stack.up", wait)
 
     assert (await deploying(world, "second")).state is State.LIVE
+
+
+async def test_a_release_whose_process_died_while_it_built_is_ended_refused() -> None:
+    world = World.seeded()
+    await dead(world, "second", "before", "builder.build")
+
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert recovered.state is State.REFUSED
+    assert recovered.release.reason.startswith("cancelled: its process ended before")
+    assert await world.ledger.unfinished(str(world.target.stack)) == []
+
+
+async def test_a_release_that_still_builds_is_left_alone_by_recovery() -> None:
+    world = World.seeded()
+    process, building = world.process("deploy"), asyncio.Event()
+
+    async def take_long() -> None:
+        building.set()
+        await asyncio.sleep(60)
+
+    world.faults.before("builder.build", take_long)
+    request = deploy_request(world.commits["second"].sha)
+    task = process.start(deploy.release(gated(world.ports()), request))
+    await building.wait()
+
+    assert await recover.finish_all(world.ports()) == []
+    assert (await task).state is State.LIVE

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,11 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import State
+from prefect.states import Cancelling, Running
 
 from flows import deploy, recover, rollback
 from slipway.errors import InvalidInput
-from tests.fakes.world import World
+from tests.fakes.world import World, deploy_request
 
 # Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
 pytestmark = [
@@ -191,3 +193,22 @@ async def log_of(run_id: str, awaited: str) -> list[str]:
         async with get_client() as client:
             lines = [each.message for each in await client.read_logs(wanted, limit=200)]
     return lines
+
+
+@pytest.mark.parametrize(("left", "ended"), [(Running(), "Crashed"), (Cancelling(), "Cancelled")])
+async def test_the_run_of_a_dead_process_is_ended_by_recovery(
+    world: World, left: State[Any], ended: str
+) -> None:
+    await seeded(world)
+    async with get_client() as client:
+        died = await client.create_flow_run(deploy.deploy, state=left)
+        request = replace(deploy_request("1234567"), prefect_run=str(died.id))
+        release = await world.ledger.open(world.target, request)
+        await world.ledger.save(replace(release, fence=1))
+
+        await recover.recover(world.target.name, return_state=True)
+        now = (await client.read_flow_run(died.id)).state
+
+    assert now is not None
+    assert now.name == ended
+    assert now.message == f"its process ended; recovery ended release {release.id} refused"
