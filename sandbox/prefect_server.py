@@ -16,6 +16,7 @@ from sandbox.processes import PartFailed, Processes
 
 POOL = "slipway"
 READY_WITHIN = 300.0
+"""Half a minute on quiet cores; minutes where several of them start at once."""
 ROOT = Path(__file__).parents[1]
 
 

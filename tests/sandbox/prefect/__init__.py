@@ -1,0 +1,1 @@
+"""Releases as runs of Prefect: what people start, see and cancel in its UI."""
