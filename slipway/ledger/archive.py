@@ -22,10 +22,16 @@ PAGE = 100
 class SqlArchive(LedgerPart):
     """What is asked of the ledger itself, not of one release."""
 
+    _name = ""
+    """Read once: it never changes."""
+
     async def identity(self) -> str:
         """See `slipway.ports.Ledger`."""
-        async with self._database.transaction() as connection:
-            return str((await connection.execute(select(identity.c.id))).scalar_one())
+        if not self._name:
+            async with self._database.transaction() as connection:
+                named = await connection.execute(select(identity.c.id))
+                self._name = str(named.scalar_one())
+        return self._name
 
     async def record_takeover(self, takeover: Takeover) -> None:
         """See `slipway.ports.Ledger`."""

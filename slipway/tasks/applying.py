@@ -99,9 +99,10 @@ async def apply(
             log.info("stack %s was updated since the decision: guarding again", ports.target.stack)
             await guard(ports, record, program, wanted, state)
             decided_at = version
-        await record.note(Phase.APPLYING)
         try:
-            applied = await up(ports, record, program, record.release.kind, expected)
+            applied = await up(
+                ports, record, program, record.release.kind, expected, phase=Phase.APPLYING
+            )
         except StackBusy as error:
             log.info("%s: waiting", error)
             continue
@@ -112,13 +113,19 @@ async def apply(
 
 
 async def up(
-    ports: Ports, record: Record, program: ProgramRevision, verb: str, expected: Expectation
+    ports: Ports,
+    record: Record,
+    program: ProgramRevision,
+    verb: str,
+    expected: Expectation,
+    *,
+    phase: Phase | None = None,
 ) -> Applied:
     """One `pulumi up`, stopped as soon as the cluster shows that its image can't become good.
 
     Its success is never the proof; its failure is `ApplyFailed`, or `ImageDisproven` with evidence.
     """
-    message = await announce(ports, record, "up", program, verb)
+    message = await announce(ports, record, "up", program, verb, phase=phase)
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch_for_trouble(ports, expected, stop))
     try:
@@ -143,7 +150,13 @@ async def up(
 
 
 async def announce(
-    ports: Ports, record: Record, step: str, program: ProgramRevision, verb: str
+    ports: Ports,
+    record: Record,
+    step: str,
+    program: ProgramRevision,
+    verb: str,
+    *,
+    phase: Phase | None = None,
 ) -> str:
     """Journal that the stack is about to be changed; the message that the update is to bear.
 
@@ -156,7 +169,7 @@ async def announce(
         esc_revision=program.config_revision,
         only=program.only,
     )
-    await record.journal(told)
+    await record.note(phase, told)
     return update_message(record.release, verb, await ports.ledger.identity(), program)
 
 

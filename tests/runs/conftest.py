@@ -19,7 +19,7 @@ LOGGERS = ["slipway", "flows"]
 def server() -> Iterator[None]:
     """A server of our own, in a temporary folder; what follows is outside of Prefect again."""
     with (
-        prefect_test_harness(server_startup_timeout=120),
+        prefect_test_harness(server_startup_timeout=300),
         temporary_settings(
             {
                 PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,

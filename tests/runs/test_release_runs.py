@@ -22,6 +22,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelling, Running
 
 from flows import deploy, recover, rollback
+from flows.parameters import DeployOptions
+from slipway.domain.hold import NewVeto
 from slipway.errors import InvalidInput
 from tests.fakes.world import World, deploy_request
 
@@ -131,6 +133,38 @@ async def test_a_rollback_completes_as_live(world: World) -> None:
 
     assert (state.type.value, state.name) == ("COMPLETED", "Live")
     assert world.runs() == {world.digest_of("first")}
+
+
+async def test_automation_completes_as_held_and_as_superseded_and_fails_as_vetoed(
+    world: World,
+) -> None:
+    """As a program starts a run: by the parameter of the deployment's form."""
+    await seeded(world)
+    automatic = DeployOptions(automatic=True)
+    await world.ledger.place_veto(world.target.name, NewVeto(world.commits["third"], "bad", "ada"))
+
+    live = await run(world, "second", options=automatic)
+    superseded = await run(world, "first", options=automatic)
+    vetoed = await run(world, "third", options=automatic)
+    await rollback.rollback(world.target.name, "it is slow", return_state=True)
+    held = await run(world, "second", options=automatic)
+
+    assert [(each.type.value, each.name) for each in (live, superseded, vetoed, held)] == [
+        ("COMPLETED", "Live"),
+        ("COMPLETED", "Superseded"),
+        ("FAILED", "Refused"),
+        ("COMPLETED", "Held"),
+    ]
+
+
+async def test_a_person_passes_a_veto_by_the_form(world: World) -> None:
+    await seeded(world)
+    await world.ledger.place_veto(world.target.name, NewVeto(world.commits["second"], "bad", "ada"))
+
+    refused = await run(world, "second")
+    live = await run(world, "second", options=DeployOptions(even_if_vetoed="it was the network"))
+
+    assert (refused.name, live.name) == ("Refused", "Live")
 
 
 async def test_a_recovery_with_nothing_to_do_completes(world: World) -> None:
