@@ -106,11 +106,6 @@ class Baseline:
     urn: str = ""
     """The Deployment's URN in the stack; empty when the stack has none yet."""
 
-    @property
-    def healthy(self) -> bool:
-        """Whether the image that was there can be proven again."""
-        return self.running is not None and self.ready > 0
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -195,13 +190,21 @@ class Release:
         return self.unproven or not self.state.is_end
 
     def at(self, phase: Phase) -> Self:
-        """The same release, about to do what `phase` names; going back a phase is a defect."""
+        """The same release, about to do what `phase` names.
+
+        It goes back from one place only: ESC has refused the pin, so nothing was changed, and the
+        release decides again. Going back from anywhere else is a defect.
+        """
         if self.state.is_end:
             raise InvalidTransition(
                 f"release {self.id} has ended {self.state} and can't do {phase}: report this defect"
             )
-        if self.phase is Phase.APPLIED and phase is Phase.APPLYING:
-            return self
+        again = (self.phase, phase) == (Phase.PINNING, Phase.DECIDED)
+        if not again and not phase.reached(self.phase):
+            raise InvalidTransition(
+                f"release {self.id} has begun {self.phase} and can't go back to {phase}: report "
+                "this defect"
+            )
         return replace(self, phase=phase)
 
     def to(self, state: State, reason: str = "") -> Self:

@@ -158,17 +158,6 @@ def running_digest(image_id: str) -> Digest | None:
     return Digest(found.group()) if found else None
 
 
-def running_digests(workloads: Workloads, container: str) -> dict[str, Digest | None]:
-    """Pod name → running digest, of every pod that is ready or may become so."""
-    return {
-        pod.name: running_digest(each.image_id)
-        for pod in workloads.pods
-        if not pod.terminating
-        for each in pod.containers
-        if each.name == container and each.image_id
-    }
-
-
 def proof_of(expected: Expectation, seen: Workloads, why: str) -> Proof:
     """The pods of an observation that has been judged proven."""
     pods = (

@@ -17,8 +17,8 @@ ATTEMPTS = 3
 
 
 @once("pin the image in ESC")
-async def pin(ports: Ports, record: Record, before: ConfigSnapshot) -> int:
-    """Write the release's image over what `before` read; the revision that holds it.
+async def pin(ports: Ports, record: Record, before: ConfigSnapshot) -> None:
+    """Write the release's image over what `before` read, and record the revision that holds it.
 
     `ConfigConflict` when the environment changed since: then nothing of ours was written.
     """
@@ -27,14 +27,13 @@ async def pin(ports: Ports, record: Record, before: ConfigSnapshot) -> int:
         log.info("ESC key %s holds %s already", before.key, image)
         await record.note(Phase.PINNING)
         await record.note(Phase.PINNED, esc_revision=before.revision)
-        return before.revision
+        return
     await record.note(Phase.PINNING, _intent("pin", before, image))
     async with record.observing("pin"):
         written = await ports.config.write(before, image)
     log.info("ESC key %s is %s at revision %d", before.key, image, written.revision)
     done = observed("pin", revision=written.revision)
     await record.note(Phase.PINNED, done, esc_revision=written.revision)
-    return written.revision
 
 
 @once("take the pin back")

@@ -15,11 +15,11 @@ from slipway.domain.rollout import (
     Watch,
     Workloads,
     judge,
-    running_digests,
 )
 from slipway.domain.target import Workload
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
 from tests.sandbox.conftest import KubernetesBox, until
+from tests.sandbox.pods import running_digests
 
 pytestmark = [
     pytest.mark.sandbox,

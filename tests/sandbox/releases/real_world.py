@@ -22,8 +22,9 @@ from sandbox.token_issuer.accounts import PUBLISHER, PULLER, revoked
 from slipway.domain.commit import Commit
 from slipway.domain.image import PublishedImage
 from slipway.domain.release import Kind, Options, Outcome, Request
-from slipway.domain.rollout import Workloads, running_digests
+from slipway.domain.rollout import Workloads
 from slipway.ports import ConfigStore, Ports, Stack
+from tests.sandbox.pods import running_digests
 
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
 ENVIRONMENT_PATH = f"{pulumi.ORGANIZATION}/default/{example.ENVIRONMENT}"
