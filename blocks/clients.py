@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from blocks.ledger import open_ledger
 from blocks.settings import ClusterSettings, PulumiSettings, RepositorySettings, TargetSettings
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.esc import EscConfigStore
@@ -17,8 +18,7 @@ from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import PulumiCli
 from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_session import RegistrySession
-from slipway.ledger.settings import LedgerSettings, state_folder
-from slipway.ledger.sql import SqlLedger
+from slipway.ledger.settings import state_folder
 from slipway.ports import Ports, PullCredentials
 
 FindTarget = Callable[[str], Awaitable[TargetSettings]]
@@ -38,7 +38,7 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
     credentials = _registry_credentials(settings)
     registry = OciRegistry(_registry_session(settings, credentials))
     api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
-    ledger = SqlLedger(LedgerSettings.from_environment())
+    ledger = open_ledger()
     return Ports(
         target,
         GitMirror(_remote(settings.repository), state_folder() / "git"),

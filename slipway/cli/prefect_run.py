@@ -17,9 +17,9 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_UI_URL
 
+from blocks.ledger import VARIABLE
 from slipway.domain.release import Kind, Release, Request
 from slipway.errors import InvalidInput, SlipwayError, Unproven, Unreachable
-from slipway.ledger.settings import VARIABLE
 from slipway.ports import Ledger
 
 FOREIGN = (httpx.HTTPError, PrefectException)

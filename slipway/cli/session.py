@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from blocks.file import SlipwayFile
+    from blocks.ledger import SqlLedger
     from blocks.settings import TargetSettings
-    from slipway.ledger.sql import SqlLedger
     from slipway.ports import Ledger, Ports
 
 T = TypeVar("T")
@@ -51,10 +51,9 @@ class Session:
 
     def sql_ledger(self) -> "SqlLedger":
         """The ledger as the database that it is."""
-        from slipway.ledger.settings import LedgerSettings  # noqa: PLC0415 - SQLAlchemy: 0.25 s
-        from slipway.ledger.sql import SqlLedger  # noqa: PLC0415 - likewise
+        from blocks.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy: 0.25 s
 
-        return SqlLedger(LedgerSettings.from_environment())
+        return open_ledger()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and close what its ports have opened."""

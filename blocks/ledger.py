@@ -1,0 +1,11 @@
+"""Opens the ledger that the environment names; imports neither Prefect nor any client."""
+
+from slipway.ledger.settings import VARIABLE, LedgerSettings
+from slipway.ledger.sql import SqlLedger
+
+__all__ = ["VARIABLE", "SqlLedger", "open_ledger"]
+
+
+def open_ledger() -> SqlLedger:
+    """The ledger of `SLIPWAY_LEDGER_URL`, else the file in the user's state folder."""
+    return SqlLedger(LedgerSettings.from_environment())
