@@ -39,8 +39,8 @@ class PrefectServer:
         address = httpx.URL(self.url)
         if address.scheme not in {"http", "https"} or not address.host:
             raise InvalidInput(
-                f"{self.url!r} is not the address of a Prefect API: PREFECT_API_URL is like "
-                "http://127.0.0.1:4200/api"
+                f"{self.url!r} is not the address of a Prefect API: set PREFECT_API_URL to one "
+                "like http://127.0.0.1:4200/api"
             )
         has_secret = self.key is not None or self.auth_string is not None
         if has_secret and address.scheme == "http" and not is_loopback(address.host):
@@ -118,7 +118,7 @@ class PrefectApi:
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
             raise Unreachable(
                 f"Prefect at {self.server.url} can't now {method} {path}: HTTP "
-                f"{answer.status_code} {_detail(answer)}"
+                f"{answer.status_code} {_detail(answer)}; check its log if it stays"
             )
         return answer
 
@@ -166,7 +166,7 @@ def _id_in(answer: httpx.Response) -> str:
     if not isinstance(found, str):
         raise Unreachable(
             f"{answer.request.url} answers {answer.request.method} with HTTP {answer.status_code} "
-            "and no id: is PREFECT_API_URL the address of Prefect's API, with /api?"
+            "and no id: set PREFECT_API_URL to the address of Prefect's API, with /api"
         )
     return found
 

@@ -143,7 +143,7 @@ class Lane:
         if self._missing < ARRIVES_WITHIN:
             raise Unreachable(
                 f"commit {newest.push.after} has not arrived on {newest.push.branch} of "
-                f"{newest.repository} yet"
+                f"{newest.repository} yet: it is looked for again; check the repository if it stays"
             )
 
     async def _supersede(self, others: Sequence[WaitingDelivery], newest: WaitingDelivery) -> None:
