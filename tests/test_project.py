@@ -1,7 +1,9 @@
 """What holds the project together: names, files and promises that no single room owns."""
 
 import importlib
+import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,30 @@ def test_flow_files_do_not_bear_the_name_of_an_importable_module() -> None:
     ours = {path.stem for path in (ROOT / "flows").glob("*.py")} - {"__init__"}
 
     assert not ours & (set(sys.stdlib_module_names) | {"docker", "pulumi", "prefect", "httpx"})
+
+
+def test_every_dependency_is_imported_by_the_product() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.split(r"[^\w-]", each)[0] for each in project["dependencies"]}
+    modules = {"pyyaml": "yaml"}
+    for_others = {
+        "fastapi",  # Prefect's own, held below what breaks it
+        "aiosqlite",  # SQLAlchemy's driver, by the ledger's URL
+        "httptools",  # uvicorn's parser
+        "uvloop",  # uvicorn's event loop
+    }
+    source = "\n".join(
+        path.read_text()
+        for room in ("blocks", "flows", "slipway")
+        for path in (ROOT / room).rglob("*.py")
+    )
+
+    unused = {
+        each
+        for each in named - for_others
+        if not re.search(rf"^\s*(?:import|from) {modules.get(each, each)}\b", source, re.MULTILINE)
+    }
+    assert not unused
 
 
 def test_the_lock_names_no_index() -> None:
