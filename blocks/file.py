@@ -39,9 +39,20 @@ S = TypeVar("S", bound=Settings)
 class SlipwayFile:
     """A slipway.toml: places by their names, and targets that choose among them."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environment: Mapping[str, str] = os.environ,
+        secrets_of: frozenset[str] | None = None,
+    ) -> None:
+        """Read the file.
+
+        `secrets_of` names the tables whose secrets are wanted, None all of them: a process gets no
+        secret that it does not use, and need not have it in its environment.
+        """
         self.path = path
         self._environment = environment
+        self._secrets_of = secrets_of
         self._tables = _tables(path)
         known = {table for table, _ in PLACES.values()} | {"targets"}
         for name in self._tables:
@@ -106,7 +117,8 @@ class SlipwayFile:
 
     def _value(self, key: str, name: str, value: Any) -> Any:
         if name in SECRETS:
-            return self._secret(key, value)
+            wanted = self._secrets_of is None or key.partition(".")[0] in self._secrets_of
+            return self._secret(key, value) if wanted else SecretStr("")
         if name in PATHS and isinstance(value, str) and value.startswith(("./", "../", "~/")):
             return str((self.path.parent / Path(value).expanduser()).resolve())
         return value

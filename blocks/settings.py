@@ -3,6 +3,7 @@
 A field's description ends an error about it, so it says what to write.
 """
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -25,6 +26,10 @@ def _without_who_reads(address: str) -> str:
         raise ValueError("it holds a user, password or token, and addresses are shown")
     return address
 
+
+_AT_GITHUB = re.compile(
+    r"(?:https://github\.com/|ssh://git@github\.com/|git@github\.com:)([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 ThreeParts = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
@@ -53,6 +58,17 @@ class RepositorySettings(Settings):
     token: SecretStr | None = Field(
         default=None, description="Token for https; none for a public repository or ssh."
     )
+    github: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$",
+        description="Its name at GitHub, OWNER/NAME; empty where the address tells it.",
+    )
+
+    @property
+    def github_name(self) -> str:
+        """The name that GitHub's deliveries call it by; empty when nothing tells it."""
+        found = _AT_GITHUB.fullmatch(self.url)
+        return self.github or (found[1] if found else "")
 
 
 class RegistrySettings(Settings):

@@ -10,6 +10,7 @@ from slipway.cli.session import Session
 from slipway.errors import InvalidInput, SlipwayError, Unproven
 
 COMMANDS = {
+    "deliveries": ("deliveries", "Show GitHub's deliveries, and what became of each."),
     "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
     "doctor": ("doctor", "Check what a release needs, and say how to mend it."),
     "history": ("history", "Show the releases of a target, newest first."),
@@ -22,6 +23,7 @@ COMMANDS = {
     "rollback": ("releases", "Roll back to an image that is published already."),
     "status": ("status", "Show what every place says of a target's image."),
     "veto": ("restrictions", "Forbid automation to deploy a commit to a target."),
+    "webhook": ("webhook", "Receive GitHub's pushes, and start their deploys."),
 }
 """Command → its module in `slipway.cli`, and what `--help` says without importing it."""
 USAGE_ERROR = 2

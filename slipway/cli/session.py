@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from blocks.file import SlipwayFile
-    from blocks.ledger import SqlLedger
+    from blocks.ledger import SqlInbox, SqlLedger
     from blocks.settings import TargetSettings
     from slipway.ports import Ledger, Ports
 
@@ -21,11 +21,11 @@ class Session:
         self._config = config
         self._built: list[Ports] = []
 
-    def file(self) -> "SlipwayFile":
-        """The slipway.toml."""
+    def file(self, secrets_of: frozenset[str] | None = None) -> "SlipwayFile":
+        """The slipway.toml, with the secrets of these tables only."""
         from blocks.file import SlipwayFile  # noqa: PLC0415 - `history` reads no file
 
-        return SlipwayFile(self._config)
+        return SlipwayFile(self._config, secrets_of=secrets_of)
 
     def targets(self) -> list[str]:
         """The names of all targets."""
@@ -54,6 +54,12 @@ class Session:
         from blocks.ledger import open_ledger  # noqa: PLC0415 - SQLAlchemy: 0.25 s
 
         return open_ledger()
+
+    def inbox(self) -> "SqlInbox":
+        """The webhook's inbox."""
+        from blocks.ledger import open_inbox  # noqa: PLC0415 - SQLAlchemy: 0.25 s
+
+        return open_inbox()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and close what its ports have opened."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Ending, Outcome, Push, StartedRun
+from slipway.domain.gates import shown_hold, shown_veto
 from slipway.domain.hold import Hold, Veto
 
 FILES_NAMED = 10
@@ -108,9 +109,9 @@ def _by_restrictions(after: Commit, target: TargetFacts) -> Ending | None:
     deploy = f"a person may: slipway deploy {target.name} {after}"
     for veto in target.vetoes:
         if veto.commit == after:
-            return Ending(Outcome.REFUSED, f"vetoed: by {veto.by}: {veto.reason}; {deploy}")
-    for hold in target.holds:
-        return Ending(Outcome.HELD, f"held: by {hold.by}: {hold.reason}; {deploy}")
+            return Ending(Outcome.REFUSED, f"vetoed: {shown_veto(veto)}; {deploy}")
+    if target.holds:
+        return Ending(Outcome.HELD, f"held: {shown_hold(target.holds[-1])}; {deploy}")
     return None
 
 

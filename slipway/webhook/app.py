@@ -1,16 +1,30 @@
 """Builds the webhook's process: the one place here that makes clients."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import uvicorn
+from pydantic import SecretStr
 
+from slipway.clients.git import GitMirror
+from slipway.clients.git_remote import GitCredentials, Remote
+from slipway.clients.prefect_api import PrefectApi, PrefectServer
+from slipway.domain.target import Target
+from slipway.ledger.inbox import SqlInbox
+from slipway.ledger.settings import LedgerSettings, state_folder
+from slipway.ledger.sql import SqlLedger
 from slipway.ports import Inbox
 from slipway.webhook.bodies import Bodies
+from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.protocol import protocol
 from slipway.webhook.receiver import Receiver
-from slipway.webhook.routing import Subscriptions
+from slipway.webhook.routing import Subscription, Subscriptions
 from slipway.webhook.settings import WebhookSettings
+from slipway.webhook.watched import SharedSource, WatchedTarget
 
 KEEP_ALIVE = 5
 """Seconds that a connection may idle between requests."""
@@ -18,8 +32,55 @@ FINISH_WITHIN = 10
 """Seconds that requests under way get to end when the process is asked to."""
 
 
+@dataclass(frozen=True, slots=True)
+class PushedTarget:
+    """A target, and where its pushes come from."""
+
+    target: Target
+    github: str
+    """The repository at GitHub: `owner/name`."""
+    url: str
+    username: str = ""
+    token: SecretStr | None = None
+
+    @property
+    def remote(self) -> Remote:
+        """The repository, as its reader sees it."""
+        if self.token is None:
+            return Remote(self.url)
+        return Remote(self.url, GitCredentials(self.username, self.token))
+
+
+async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> None:
+    """Receive and dispatch until the process is asked to end; what is kept waits for the next."""
+    ledger_settings = LedgerSettings.from_environment()
+    inbox, ledger = SqlInbox(ledger_settings), SqlLedger(ledger_settings)
+    server = PrefectServer(settings.prefect_url, settings.prefect_key, settings.prefect_auth_string)
+    runs = PrefectApi(server)
+    dispatcher = Dispatcher(_watched(pushed), inbox, ledger, runs)
+    subscriptions = Subscriptions(
+        Subscription(each.target.name, each.github, each.target.branch) for each in pushed
+    )
+    receiver = build_receiver(settings, subscriptions, inbox, dispatcher.wake)
+    http = build_server(settings, receiver)
+    dispatching = asyncio.create_task(dispatcher.run())
+    # Nothing is acknowledged that nobody would deal with.
+    dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
+    try:
+        await http.serve()
+    finally:
+        dispatching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await dispatching
+        for each in (runs, inbox, ledger):
+            await each.close()
+
+
 def build_receiver(
-    settings: WebhookSettings, subscriptions: Subscriptions, inbox: Inbox
+    settings: WebhookSettings,
+    subscriptions: Subscriptions,
+    inbox: Inbox,
+    wake: Callable[[Sequence[str]], None],
 ) -> Receiver:
     """The receiver on an inbox."""
 
@@ -32,6 +93,7 @@ def build_receiver(
         GroupCommit(inbox, settings.most_waiting),
         health,
         Bodies(settings.body_cap),
+        wake,
     )
 
 
@@ -54,3 +116,13 @@ def build_server(settings: WebhookSettings, receiver: Receiver) -> uvicorn.Serve
         timeout_graceful_shutdown=FINISH_WITHIN,
     )
     return uvicorn.Server(config)
+
+
+def _watched(pushed: Sequence[PushedTarget]) -> list[WatchedTarget]:
+    """The targets, those of one repository with one mirror."""
+    sources: dict[str, SharedSource] = {}
+    for each in pushed:
+        if each.url not in sources:
+            mirror = GitMirror(each.remote, state_folder() / "git")
+            sources[each.url] = SharedSource(mirror)
+    return [WatchedTarget(each.target, sources[each.url]) for each in pushed]

@@ -166,7 +166,7 @@ class Lane:
             "target": self.name,
             "requested_by": f"github:{newest.sender}" if newest.sender else "github",
             "why": f"push to {newest.push.branch} (delivery {newest.delivery})",
-            "automatic": True,
+            "options": {"automatic": True},
         }
         key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"
         run = await self.runs.start(f"deploy/{self.name}", parameters, key)

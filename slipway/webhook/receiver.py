@@ -54,6 +54,8 @@ class Receiver:
     inbox: GroupCommit
     health: Callable[[], Awaitable[Mapping[str, object]]]
     bodies: Bodies
+    wake: Callable[[Sequence[str]], None]
+    """Told the targets for which something new was kept."""
     refusals: RefusalLimit = field(default_factory=RefusalLimit)
     clock: Callable[[], float] = monotonic
 
@@ -99,6 +101,8 @@ class Receiver:
         except (SlipwayError, Overloaded) as error:
             log.error("delivery %s is not acknowledged: %s", delivery.id, error)  # noqa: TRY400 - an outage, not a defect
             raise Refused(BUSY, "can't be kept now", (b"retry-after", b"5")) from error
+        if receipt.is_new:
+            self.wake(delivery.targets)
         log.info(
             "delivery %s %s of %s: %s%s",
             delivery.id,

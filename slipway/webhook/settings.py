@@ -11,6 +11,11 @@ from slipway.errors import InvalidInput
 SHORTEST_SECRET = 16
 PREFIX = "SLIPWAY_WEBHOOK_"
 SECRETS = f"{PREFIX}SECRETS"
+OF_PREFECT = {
+    "prefect_url": "PREFECT_API_URL",
+    "prefect_key": "PREFECT_API_KEY",
+    "prefect_auth_string": "PREFECT_API_AUTH_STRING",
+}
 
 
 class WebhookSettings(BaseModel):
@@ -28,6 +33,9 @@ class WebhookSettings(BaseModel):
     """Bytes. GitHub sends up to 25 MB; a push that large carries thousands of commits."""
     deadline: float = Field(default=8.0, gt=0)
     """Seconds in which a request must arrive whole. GitHub itself gives up after 10."""
+    prefect_url: str = "http://127.0.0.1:4200/api"
+    prefect_key: SecretStr | None = None
+    prefect_auth_string: SecretStr | None = None
     most_connections: int = Field(default=1000, gt=0)
     most_waiting: int = Field(default=1000, gt=0)
     """Deliveries that wait for the disk at once; beyond them senders are told to come back."""
@@ -36,22 +44,28 @@ class WebhookSettings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """What the variables say; `InvalidInput` names the one that can't be used, not its value.
 
-        `SLIPWAY_WEBHOOK_SECRETS` holds one secret, or several separated by white space.
+        `SLIPWAY_WEBHOOK_SECRETS` holds one secret, or several separated by white space. Prefect is
+        found by the variables that Prefect's own programs read.
         """
         values: dict[str, object] = {
-            name: environment[PREFIX + name.upper()]
+            name: environment[_variable(name)]
             for name in cls.model_fields
-            if environment.get(PREFIX + name.upper()) and name != "secrets"
+            if environment.get(_variable(name)) and name != "secrets"
         }
         values["secrets"] = _secrets(environment.get(SECRETS, ""))
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
-            name = f"{PREFIX}{first['loc'][0]}".upper()
+            name = _variable(str(first["loc"][0]))
             raise InvalidInput(
                 f"{name} can't be used, {first['msg'].lower()}: correct it in the environment"
             ) from None
+
+
+def _variable(name: str) -> str:
+    """The environment's name of a setting."""
+    return OF_PREFECT.get(name, f"{PREFIX}{name.upper()}")
 
 
 def _secrets(text: str) -> tuple[SecretStr, ...]:

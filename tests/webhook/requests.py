@@ -33,7 +33,9 @@ def settings(**changed: Any) -> WebhookSettings:
 
 
 def receiver(inbox: MemoryInbox | None = None, **changed: Any) -> Receiver:
-    return build_receiver(settings(**changed), SUBSCRIPTIONS, inbox or MemoryInbox())
+    return build_receiver(
+        settings(**changed), SUBSCRIPTIONS, inbox or MemoryInbox(), lambda _: None
+    )
 
 
 def push(**changed: Any) -> dict[str, Any]:
@@ -52,13 +54,13 @@ def signature(body: bytes, secret: str = SECRET) -> bytes:
 
 
 def headers(
-    body: bytes, *, event: str = "push", delivery: str = "delivery-1"
+    body: bytes, *, event: str = "push", delivery: str = "delivery-1", secret: str = SECRET
 ) -> dict[bytes, bytes]:
     return {
         b"content-type": b"application/json",
         b"x-github-event": event.encode(),
         b"x-github-delivery": delivery.encode(),
-        b"x-hub-signature-256": signature(body),
+        b"x-hub-signature-256": signature(body, secret),
     }
 
 

@@ -15,7 +15,8 @@ from tests.webhook.requests import SUBSCRIPTIONS, settings
 async def serving(inbox: Inbox | None = None, **changed: Any) -> AsyncIterator[int]:
     """A receiver that listens; its port."""
     chosen = settings(**changed)
-    server = build_server(chosen, build_receiver(chosen, SUBSCRIPTIONS, inbox or MemoryInbox()))
+    receiver = build_receiver(chosen, SUBSCRIPTIONS, inbox or MemoryInbox(), lambda _: None)
+    server = build_server(chosen, receiver)
     running = asyncio.create_task(server.serve())
     async with asyncio.timeout(20):
         while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody

@@ -34,7 +34,12 @@ def test_every_setting_has_its_variable() -> None:
         SLIPWAY_WEBHOOK_TRUSTED_PROXIES="10.0.0.1,10.0.0.2",
     )
 
+    of_prefect = read(PREFECT_API_URL="https://p/api", PREFECT_API_AUTH_STRING="ada:hunter2")
+
     assert (settings.host, settings.port, settings.body_cap) == ("::", 9000, 1000)
+    assert of_prefect.prefect_url == "https://p/api"
+    assert of_prefect.prefect_auth_string is not None
+    assert "hunter2" not in repr(of_prefect)
     assert (settings.deadline, settings.trusted_proxies) == (2.5, "10.0.0.1,10.0.0.2")
 
 

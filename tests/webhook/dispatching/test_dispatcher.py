@@ -32,7 +32,7 @@ async def test_a_push_starts_a_run_of_its_targets_deployment() -> None:
         "target": ADAPTER,
         "requested_by": "github:ada",
         "why": "push to main (delivery delivery-two)",
-        "automatic": True,
+        "options": {"automatic": True},
     }
     assert ADAPTER in key
     assert second.sha in key
