@@ -96,7 +96,7 @@ class Cluster:
                 f"{client.configuration.host}{path}",
                 body=json.dumps(body).encode() if body is not None else None,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=5.0, read=30.0),
+                timeout=urllib3.Timeout(connect=5.0, read=15.0),
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:

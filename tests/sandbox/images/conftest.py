@@ -1,12 +1,9 @@
 """An engine, a registry and its issuer of these tests' own, started once."""
 
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from pydantic import SecretStr
 from sandbox import docker_engine, image_registry, repository
 from sandbox.box import Box
 from sandbox.part import Part, start_all, stop_all
-from sandbox.processes import Processes
 from sandbox.token_issuer.accounts import PUBLISHER, Account
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.git import GitMirror
@@ -27,14 +23,6 @@ from slipway.domain.image import ImageReference
 from slipway.domain.target import Service
 from slipway.ports import PullCredentials
 from tests.sandbox.witness import skopeo
-
-
-def until(is_so: Callable[[], bool], what: str, within: float = 30.0) -> None:
-    deadline = time.monotonic() + within
-    while not is_so():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} not within {within:.0f} s")
-        time.sleep(0.02)  # between two looks at another process
 
 
 @dataclass(frozen=True)
@@ -64,22 +52,11 @@ class ImageSide:
     def credentials(self, name: str) -> PullCredentials:
         return PullCredentials(self.host, name, SecretStr(self.account(name).password))
 
-    def kill_registry(self) -> None:
-        process = Processes(self.box).find("docker-registry")
-        assert process is not None
-        os.killpg(process.pid, signal.SIGKILL)
-        until(lambda: not process.alive, "the registry is dead")
-
     def skopeo(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
         return skopeo(self.box, command, *words)
 
     def tagged(self, reference: ImageReference) -> bool:
         return self.skopeo("inspect", "--raw", f"docker://{reference}").returncode == 0
-
-    def uploads_under_way(self) -> bool:
-        """Whether the registry is receiving a layer, of which it has some bytes already."""
-        found = image_registry.folder(self.box).glob("images/**/_uploads/*/data")
-        return any(each.stat().st_size > 0 for each in found)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from sandbox.docker_engine import Docker, answers, engine
 from sandbox.example_images import BASE_IMAGE
 from sandbox.part import stop_all
 from sandbox.processes import Processes
-from tests.sandbox.images.conftest import until
+from tests.sandbox.conftest import until
 
 pytestmark = [
     pytest.mark.sandbox,

@@ -17,7 +17,8 @@ from slipway.clients.registry import OciRegistry
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
 from slipway.domain.publication import REVISION_LABEL
-from tests.sandbox.images.conftest import ImageSide, until
+from tests.sandbox.conftest import until
+from tests.sandbox.images.conftest import ImageSide
 
 pytestmark = pytest.mark.sandbox
 

@@ -26,6 +26,7 @@ from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURC
 from slipway.domain.target import Service
 from slipway.errors import AccessDenied, BuildFailed, PushFailed, Unreachable
 from tests.sandbox.images.conftest import ImageSide
+from tests.sandbox.registry_side import kill_registry, uploads_under_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -168,11 +169,11 @@ async def test_a_registry_that_dies_during_a_push_leaves_no_tag_and_takes_the_ne
     hurried = replace(builder, push_within=8)
     push = asyncio.create_task(hurried.push(image_id, reference))
     async with asyncio.timeout(30):
-        while not images.uploads_under_way():
+        while not uploads_under_way(images.box):
             assert not push.done(), "the push was over before it could be interrupted"
             await asyncio.sleep(0.005)
 
-    images.kill_registry()
+    kill_registry(images.box)
     try:
         with pytest.raises(Unreachable):
             await push

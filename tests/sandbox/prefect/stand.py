@@ -26,7 +26,7 @@ class World(RealWorld):
 
     def stand(self) -> tuple[str, frozenset[str]]:
         """The adapter's value in ESC, and the digests of its pods that are ready."""
-        [value] = re.findall(r"adapterImage: (\S+)", self.definition())
+        [value] = re.findall(r"adapterImage: (\S+)", self.esc.definition())
         listed = json.loads(self.kubectl("get", "pods", "-l", "app=ls-triton-adapter", "-ojson"))
         return value, frozenset(
             status["imageID"].rpartition("@")[2]
@@ -38,7 +38,11 @@ class World(RealWorld):
 
     def release_of(self, run: str) -> dict[str, Any]:
         """The one release that a flow run was."""
-        [found] = [each for each in self.history(ADAPTER) if each["prefect_run"] == run]
+        process = self.slipway("history", ADAPTER, "--json")
+        output, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+        listed: list[dict[str, Any]] = json.loads(output)
+        [found] = [each for each in listed if each["prefect_run"] == run]
         return found
 
     def recover(self) -> int:

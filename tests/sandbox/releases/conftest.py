@@ -1,5 +1,6 @@
 """The example, running: everything of the sandbox but Prefect, started once for these tests."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from sandbox.parts import Example
 from sandbox.pulumi import PulumiCloud
 from sandbox.repository import Repository
 from tests.sandbox.conftest import running
+from tests.sandbox.releases.ends import Told
 from tests.sandbox.releases.real_world import RealWorld, make_world
 
 PARTS: list[Part] = [Docker(), Registry(), Repository(), PulumiCloud(), Kubernetes(), Example()]
@@ -32,3 +34,10 @@ async def world(example_box: Box, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setenv("SLIPWAY_LEDGER_URL", made.environment["SLIPWAY_LEDGER_URL"])
     yield made
     await made.close()
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Told:
+    """What a release tells people."""
+    caplog.set_level(logging.INFO, "slipway")
+    return Told(caplog)

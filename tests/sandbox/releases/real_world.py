@@ -1,33 +1,36 @@
 """The running example, as the tests of whole releases use it."""
 
-import contextlib
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from blocks.clients import build_ports
 from blocks.file import SlipwayFile
 from blocks.settings import TargetSettings
 from flows import deploy, rollback
-from sandbox import example, image_registry, kubernetes, pulumi, repository, toolchain
+from sandbox import example, repository
 from sandbox.box import Box
-from sandbox.token_issuer.accounts import PUBLISHER, PULLER, revoked
 from slipway.domain.commit import Commit
-from slipway.domain.image import PublishedImage
-from slipway.domain.release import Kind, Options, Outcome, Request
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.fitness import ready_digests
+from slipway.domain.image import Digest
+from slipway.domain.release import Kind, Options, Outcome, Request, State
 from slipway.domain.rollout import Workloads
-from slipway.ports import ConfigStore, Ports, Stack
-from tests.sandbox.pods import running_digests
+from slipway.ports import Ports, StackState
+from slipway.tasks.commits import resolve_commit
+from slipway.tasks.publishing import publish
+from slipway.tasks.record import open_record
+from tests.sandbox.releases.others import Esc, Kubectl, Operator
 
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
-ENVIRONMENT_PATH = f"{pulumi.ORGANIZATION}/default/{example.ENVIRONMENT}"
+TYPED_WITHIN = 240.0
+"""Seconds that a command may take: a whole release, on a machine that has other things to do."""
 
 START = """\
 #!/bin/sh
@@ -42,18 +45,24 @@ BEHAVIOURS = {
     "good": "",
     "crashes": "echo 'models.json: no such file or directory' >&2; exit 7",
     "never-ready": "sleep 3600",
-    "out-of-memory": "x=$(head -c 200000000 /dev/zero | tr '\\0' x)",
+    "out-of-memory": "exec tail /dev/zero",
     "does-not-compile": "if",
 }
 
 
 @dataclass
 class RealWorld:
-    """Ports on real parts, with commits and disturbances made on demand."""
+    """Ports on real parts, commits made on demand, and the other people who work here."""
 
     box: Box
     clone: Path
     built: list[Ports] = field(default_factory=list)
+    _eyes: dict[str, Ports] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.esc = Esc(self.box)
+        self.kubectl = Kubectl(self.box)
+        self.operator = Operator(self.box)
 
     async def ports(self, name: str = ADAPTER, **target: Any) -> Ports:
         """A target's ports, quick enough for tests: a short soak."""
@@ -67,16 +76,31 @@ class RealWorld:
         quick = {"soak": 1.0, "ready_within": 40.0, **target}
         return replace(built, target=replace(built.target, **quick))
 
+    async def eyes(self, name: str = ADAPTER) -> Ports:
+        """A target's ports, for looking only."""
+        if name not in self._eyes:
+            self._eyes[name] = await self.ports(name)
+        return self._eyes[name]
+
     @property
     def environment(self) -> dict[str, str]:
         """What slipway.toml takes from the environment, and the ledger's address."""
         return {**os.environ, **example.variables(self.box)}
 
-    async def deploy(self, wanted: Commit | str, **changes: Any) -> Outcome:
-        """Deploy at the adapter, as `--local` does."""
-        ports = changes.pop("ports", None) or await self.ports()
-        request = Request(Kind.DEPLOY, str(wanted), "ada", options=Options(**changes))
-        return await deploy.release(ports, request)
+    async def deploy(
+        self, wanted: Commit | str, ports: Ports | None = None, **options: Any
+    ) -> Outcome:
+        """Deploy at the adapter, or where the ports say, as `--local` does."""
+        request = Request(Kind.DEPLOY, str(wanted), "ada", options=Options(**options))
+        return await deploy.release(ports or await self.ports(), request)
+
+    async def publish(self, commit: Commit) -> str:
+        """Publish the adapter of a commit, and nothing more; the string that a pin would write."""
+        ports = await self.ports()
+        record = await open_record(ports, Request(Kind.DEPLOY, commit.sha, "ada"))
+        image = await publish(ports, record, await resolve_commit(ports.source, commit.sha))
+        await record.to(State.REFUSED, "refused: only its image was wanted")
+        return str(image.named(commit))
 
     async def close(self) -> None:
         """Close what the ports have opened."""
@@ -88,100 +112,60 @@ class RealWorld:
         request = Request(Kind.ROLLBACK, str(to), "ada", why="a test says so")
         return await rollback.release(await self.ports(), request)
 
-    def commit(self, behaviour: str = "good", files: Mapping[str, str] | None = None) -> Commit:
+    def commit(
+        self, behaviour: str = "good", files: Mapping[str, str | bytes | None] | None = None
+    ) -> Commit:
         """Push a new commit to main whose adapter behaves so; other files may change with it."""
         made = int(self._git("rev-list", "--count", "HEAD"))
-        start = START.format(before=BEHAVIOURS[behaviour])
-        changed = {
-            "adapter/src/start.sh": start,
+        changed: dict[str, str | bytes | None] = {
+            "adapter/src/start.sh": START.format(before=BEHAVIOURS[behaviour]),
             "adapter/src/release": f"{behaviour} {made}\n",
             **(files or {}),
         }
-        for path, text in changed.items():
-            (self.clone / path).write_text(text)
+        for path, content in changed.items():
+            if content is None:
+                (self.clone / path).unlink()
+            else:
+                text = content if isinstance(content, bytes) else content.encode()
+                (self.clone / path).write_bytes(text)
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", f"{behaviour} {made}")
         self._git("push", "--quiet", "origin", "HEAD:main")
         return Commit(self._git("rev-parse", "HEAD"))
 
-    async def running(self, name: str = ADAPTER) -> set[str]:
-        """The digests of the pods that run."""
-        ports = await self.ports(name)
-        seen = await self.observe(name)
-        container = ports.target.workload.container
-        return {str(each) for each in running_digests(seen, container).values()}
+    def file(self, path: str) -> str:
+        """A file of main's newest commit."""
+        return (self.clone / path).read_text()
+
+    async def running(self, name: str = ADAPTER) -> set[Digest]:
+        """The digests of the pods that are ready."""
+        container = (await self.eyes(name)).target.workload.container
+        return ready_digests(await self.observe(name), container)
 
     async def observe(self, name: str = ADAPTER) -> Workloads:
         """The Deployment as it is."""
-        ports = await self.ports(name)
+        ports = await self.eyes(name)
         seen = await ports.cluster.observe(ports.target.workload)
         assert seen is not None
         return seen
 
-    async def value(self, name: str = ADAPTER) -> tuple[str | None, int]:
-        """The key's value in ESC, and the environment's revision."""
-        ports = await self.ports(name)
-        snapshot = await ports.config.read(ports.target.config_key)
-        return snapshot.value, snapshot.revision
+    async def config(self, name: str = ADAPTER) -> ConfigSnapshot:
+        """The key as it stands in ESC."""
+        ports = await self.eyes(name)
+        return await ports.config.read(ports.target.config_key)
 
-    async def versions(self) -> int:
-        """How many updates the stack has had."""
-        ports = await self.ports()
-        last = (await ports.stack.state()).last_update
-        return last.version if last else 0
+    async def value(self, name: str = ADAPTER) -> str | None:
+        """The key's value in ESC."""
+        return (await self.config(name)).value
 
-    def kubectl(self, *words: str, stdin: str = "") -> str:
-        """What kubectl prints in the example's namespace."""
-        kubeconfig = f"--kubeconfig={kubernetes.kubeconfig(self.box)}"
-        done = subprocess.run(
-            [toolchain.binary("kubectl"), kubeconfig, "--namespace=apps", *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    async def state(self) -> StackState:
+        """What Pulumi believes."""
+        return await (await self.eyes()).stack.state()
 
-    def definition(self) -> str:
-        """The ESC environment's whole text."""
-        return self._esc("GET").text
-
-    def edit(self, change: Callable[[str], str]) -> None:
-        """Somebody else edits the ESC environment."""
-        self._esc("PATCH", change(self.definition())).raise_for_status()
-
-    @contextlib.contextmanager
-    def revoked_pull_account(self) -> Iterator[None]:
-        """The cluster's pull secret is rejected as long as the context lasts."""
-        with revoked(image_registry.folder(self.box), PULLER):
-            yield
-
-    def delete_image(self, image: PublishedImage) -> None:
-        """Delete an image and every tag of it from the registry, as its publisher may."""
-        account = image_registry.accounts(self.box)[PUBLISHER]
-        host, _, path = image.repository.partition("/")
-        issuer = f"http://127.0.0.1:{self.box.port('token-issuer')}/token"
-        scope = {"service": host, "scope": f"repository:{path}:pull,push,delete"}
-        token = httpx.get(issuer, params=scope, auth=(account.username, account.password)).json()
-        address = f"http://{host}/v2/{path}/manifests/{image.digest}"
-        headers = {"Authorization": f"Bearer {token['token']}"}
-        httpx.delete(address, headers=headers).raise_for_status()
-
-    def hand_back(self, deployment: str, image: str) -> None:
-        """Take a Deployment's fields back for Pulumi's manager, as the refusal says."""
-        raw = json.loads(self.kubectl("get", "deployment", deployment, "--output=json"))
-        raw["metadata"] = {key: raw["metadata"][key] for key in ("name", "namespace", "labels")}
-        raw["spec"]["template"]["spec"]["containers"][0]["image"] = image
-        del raw["status"]
-        self.kubectl(
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--field-manager=pulumi-kubernetes",
-            "--filename=-",
-            stdin=json.dumps(raw),
-        )
+    async def tags(self) -> set[str]:
+        """Every tag of the adapter's repository."""
+        ports = await self.eyes()
+        return set(await ports.registry.tags(ports.target.service.repository))
 
     def slipway(self, *words: str) -> subprocess.Popen[str]:
         """Start the command line, as a person would."""
@@ -196,21 +180,26 @@ class RealWorld:
             start_new_session=True,
         )
 
-    def history(self, name: str = ADAPTER) -> list[dict[str, Any]]:
+    async def type(self, *words: str) -> tuple[int, str, str]:
+        """Type a command to its end: its exit code, its output, and what it told on the way."""
+        process = self.slipway(*words)
+        try:
+            output, errors = await asyncio.to_thread(process.communicate, timeout=TYPED_WITHIN)
+        finally:
+            process.kill()
+        return process.returncode, output, errors
+
+    async def newest(self, name: str = ADAPTER) -> Outcome:
+        """The target's newest release, as the ledger has it."""
+        [release] = await (await self.eyes(name)).ledger.history(name, 1)
+        return Outcome(release)
+
+    async def history(self, name: str = ADAPTER) -> list[dict[str, Any]]:
         """`slipway history --json`."""
-        process = self.slipway("history", name, "--json")
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
+        code, output, errors = await self.type("history", name, "--json")
+        assert code == 0, errors
         found: list[dict[str, Any]] = json.loads(output)
         return found
-
-    def _esc(self, method: str, content: str | None = None) -> httpx.Response:
-        address = f"{pulumi.backend(self.box)}/api/esc/environments/{ENVIRONMENT_PATH}"
-        headers = {
-            "Authorization": f"token {pulumi.token(self.box, 'operator')}",
-            "Content-Type": "application/x-yaml",
-        }
-        return httpx.request(method, address, content=content, headers=headers, timeout=10)
 
     def _git(self, *words: str) -> str:
         done = subprocess.run(
@@ -232,52 +221,3 @@ def make_world(box: Box) -> RealWorld:
         world._git("fetch", "--quiet", "origin", "main")
         world._git("reset", "--quiet", "--hard", "origin/main")
     return world
-
-
-class Disturbed:
-    """A port that does something just before, or after, one of its methods, once."""
-
-    def __init__(
-        self,
-        port: object,
-        method: str,
-        disturb: Callable[[], Awaitable[None]],
-        *,
-        after: bool = False,
-    ) -> None:
-        self._port, self._method, self._disturb, self._after = port, method, disturb, after
-        self._done = False
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._port, name)
-        if name != self._method or self._done:
-            return found
-
-        async def disturbed(*arguments: Any, **named: Any) -> Any:
-            first, self._done = not self._done, True
-            if first and not self._after:
-                await self._disturb()
-            result = await found(*arguments, **named)
-            if first and self._after:
-                await self._disturb()
-            return result
-
-        return disturbed
-
-
-def before_up(ports: Ports, disturb: Callable[[], Awaitable[None]]) -> Ports:
-    """The same ports, disturbed just before `pulumi up`."""
-    stack: Stack = Disturbed(ports.stack, "up", disturb)
-    return replace(ports, stack=stack)
-
-
-def after_up(ports: Ports, disturb: Callable[[], Awaitable[None]]) -> Ports:
-    """The same ports, disturbed as soon as `pulumi up` has ended."""
-    stack: Stack = Disturbed(ports.stack, "up", disturb, after=True)
-    return replace(ports, stack=stack)
-
-
-def before_write(ports: Ports, disturb: Callable[[], Awaitable[None]]) -> Ports:
-    """The same ports, disturbed between the read and the write of the ESC environment."""
-    config: ConfigStore = Disturbed(ports.config, "write", disturb)
-    return replace(ports, config=config)
