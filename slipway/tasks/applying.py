@@ -8,6 +8,7 @@ from slipway.domain.image import Digest
 from slipway.domain.journal import intent, observed
 from slipway.domain.release import Phase
 from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads
+from slipway.domain.target import Allowance
 from slipway.errors import ApplyFailed, StackBusy
 from slipway.ports import Applied, Ports, ProgramRevision, StackState
 from slipway.tasks.policies import once, repeatable
@@ -72,9 +73,8 @@ async def guard(
 ) -> None:
     """Refuse when the preview changes more than the image. Changes nothing."""
     preview = await ports.stack.preview(program)
-    allowances = (*ports.target.allow_changes, *record.release.request.options.allow_changes)
     behind = await describe_foreign_config(ports, state, program.config_revision)
-    require_image_only(preview, wanted, allowances, behind)
+    require_image_only(preview, wanted, _allowances(ports, record), behind)
 
 
 @once("apply with pulumi up")
@@ -91,25 +91,37 @@ async def apply(
     the engine's own error otherwise.
     """
     expected = Expectation(wanted.image, accepted, ports.target.workload.container)
-    decided_at = record.release.baseline.last_update if record.release.baseline else 0
+    applied = await _up_when_idle(ports, record, program, wanted, expected)
+    allowed = _allowances(ports, record)
+    require_image_only(applied.preview, wanted, allowed, "seen in the update itself")
+    await record.note(Phase.APPLIED, update_version=applied.version)
+
+
+async def _up_when_idle(
+    ports: Ports,
+    record: Record,
+    program: ProgramRevision,
+    wanted: ImageChange,
+    expected: Expectation,
+) -> Applied:
+    guarded_at = record.release.baseline.last_update if record.release.baseline else 0
     while True:
         state = await wait_until_idle(ports)
         version = state.last_update.version if state.last_update else 0
-        if version != decided_at:
+        if version != guarded_at:
             log.info("stack %s was updated since the decision: guarding again", ports.target.stack)
             await guard(ports, record, program, wanted, state)
-            decided_at = version
+            guarded_at = version
+        await record.note(Phase.APPLYING)
         try:
-            applied = await up(
-                ports, record, program, record.release.kind, expected, phase=Phase.APPLYING
-            )
+            return await up(ports, record, program, record.release.kind, expected)
         except StackBusy as error:
             log.info("%s: waiting", error)
-            continue
-        break
-    allowances = (*ports.target.allow_changes, *record.release.request.options.allow_changes)
-    require_image_only(applied.preview, wanted, allowances, "seen in the update itself")
-    await record.note(Phase.APPLIED, update_version=applied.version)
+
+
+def _allowances(ports: Ports, record: Record) -> tuple[Allowance, ...]:
+    """What the target always allows, and what a person has allowed this release."""
+    return (*ports.target.allow_changes, *record.release.request.options.allow_changes)
 
 
 async def up(

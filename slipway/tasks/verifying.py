@@ -36,9 +36,7 @@ async def verify(ports: Ports, expected: Expectation) -> Proof:
     began = loop.time()
     watch, told = Watch(), ""
     while True:
-        seen, watch, judgement = await look(ports, expected, watch)
-        if seen is not None and judgement.verdict is Verdict.PROVEN:
-            seen, judgement = await _soak(ports, expected, seen)
+        seen, watch, judgement = await _look_and_soak(ports, expected, watch)
         if seen is not None and judgement.verdict is Verdict.PROVEN:
             return proof_of(expected, seen, judgement.why)
         judgement = too_late(ports, judgement, loop.time() - began)
@@ -48,12 +46,25 @@ async def verify(ports: Ports, expected: Expectation) -> Proof:
             told = judgement.why
             log.info("%s: %s", ports.target.name, told)
         if loop.time() - began >= ports.target.ready_within:
-            raise Unproven(
-                f"{ports.target.name} could not be measured within "
-                f"{ports.target.ready_within:g} s; last seen: {judgement.why}; `slipway recover "
-                f"{ports.target.name}` goes on observing"
-            )
+            raise _unproven(ports, judgement)
         await asyncio.sleep(LOOK_EVERY)
+
+
+async def _look_and_soak(
+    ports: Ports, expected: Expectation, watch: Watch
+) -> tuple[Workloads | None, Watch, Judgement]:
+    seen, watch, judgement = await look(ports, expected, watch)
+    if seen is not None and judgement.verdict is Verdict.PROVEN:
+        seen, judgement = await _soak(ports, expected, seen)
+    return seen, watch, judgement
+
+
+def _unproven(ports: Ports, judgement: Judgement) -> Unproven:
+    target = ports.target
+    return Unproven(
+        f"{target.name} could not be measured within {target.ready_within:g} s; last seen: "
+        f"{judgement.why}; `slipway recover {target.name}` goes on observing"
+    )
 
 
 async def look(
