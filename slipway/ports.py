@@ -144,7 +144,8 @@ class ConfigStore(Protocol):
         since, `ConfigRejected` when ESC refuses the definition, `ConfigKeyUnusable` or
         `AccessDenied`: after these nothing was written. Any other error leaves open whether it was,
         `ConfigMismatch` (it can't be read back, or differs) among them. Every other byte of the
-        definition stays as it was. A lost answer is looked up, never sent twice.
+        definition stays as it was. A lost answer is looked up, never sent twice. An equal value
+        makes a revision too: a write that is still on its way finds its ETag stale.
         """
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:

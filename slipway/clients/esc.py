@@ -57,15 +57,17 @@ class EscConfigStore:
         return ConfigSnapshot(key, now.revision, now.etag, form, found.value, author)
 
     async def write(self, snapshot: ConfigSnapshot, value: str | None) -> ConfigSnapshot:
-        """Replace exactly this key's value, compare-and-set, and read it back."""
+        """Replace exactly this key's value, compare-and-set, and read it back.
+
+        An equal value is sent like any other: whoever asks for it wants the revision.
+        """
         key = snapshot.key
         before = await self._read(key)
         if before.etag != snapshot.etag:
             raise await self._conflict(snapshot)
         changed = _changed(before.text, key.key, value)
-        if changed == before.text:
-            return snapshot
-        await self._check(key, changed)
+        if changed != before.text:
+            await self._check(key, changed)
         revision = await self._patch(snapshot, changed)
         after = await self._read_back(snapshot, revision, changed)
         found = locate(after.text, key.key)

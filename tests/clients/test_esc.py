@@ -62,16 +62,6 @@ async def test_only_the_value_changes_in_the_definition(cloud: CloudHere) -> Non
     assert await cloud.text() == BEFORE.replace("ghcr.io/acme/shop/adapter:v1", IMAGE)
 
 
-async def test_the_same_value_makes_no_revision(cloud: CloudHere) -> None:
-    store = cloud.store()
-    before = await store.read(key())
-
-    again = await store.write(before, before.value)
-
-    assert again == before
-    assert cloud.wire.sent("PATCH") == 0
-
-
 async def test_a_key_that_only_an_import_sets_is_inherited(cloud: CloudHere) -> None:
     await cloud.define(
         "values:\n  pulumiConfig:\n    cluster:adapterImage: a/b\n", environment="-x"

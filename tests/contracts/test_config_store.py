@@ -101,6 +101,21 @@ async def test_what_a_write_gives_can_be_written_over(environment: Environment) 
     assert await value_of(environment, key()) == "ghcr.io/acme/adapter:3"
 
 
+@pytest.mark.parametrize("name", ["adapterImage", "newImage"])
+async def test_an_equal_value_makes_the_etag_of_a_late_write_stale(
+    environment: Environment, name: str
+) -> None:
+    """A key that is there, and one that is not: absence is written over absence."""
+    before = await environment.store.read(key(name))
+
+    again = await environment.store.write(before, before.value)
+
+    assert again.revision == before.revision + 1
+    assert await value_of(environment, key(name)) == before.value
+    with pytest.raises(ConfigConflict):
+        await environment.store.write(before, "ghcr.io/acme/adapter:2")
+
+
 async def test_a_key_is_put_in_and_taken_out_again(environment: Environment) -> None:
     before = await environment.store.read(key("newImage"))
     assert (before.form, before.value) == (KeyForm.MISSING, None)
