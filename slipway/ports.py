@@ -407,8 +407,8 @@ class Restrictions(Protocol):
     async def place_hold(self, target: str, hold: NewHold) -> Hold:
         """Pause automation at a target."""
 
-    async def holds(self, target: str) -> Sequence[Hold]:
-        """Holds that stand now: neither lifted nor past their end; oldest first."""
+    async def holds(self, target: str, *, ever: bool = False) -> Sequence[Hold]:
+        """Holds that stand now, neither lifted nor past their end, or that `ever` did; by age."""
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
         """End a hold; one that was lifted before stays as it was."""
@@ -416,8 +416,8 @@ class Restrictions(Protocol):
     async def place_veto(self, target: str, veto: NewVeto) -> Veto:
         """Forbid automation a commit; a veto of it that stands already is kept as it is."""
 
-    async def vetoes(self, target: str) -> Sequence[Veto]:
-        """Vetoes that stand now, oldest first."""
+    async def vetoes(self, target: str, *, ever: bool = False) -> Sequence[Veto]:
+        """Vetoes that stand now, or that `ever` did; oldest first."""
 
     async def lift_veto(self, number: int, by: str, why: str) -> None:
         """End a veto; one that was lifted before stays as it was."""

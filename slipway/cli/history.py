@@ -1,11 +1,18 @@
 """`slipway history`: what was released at a target, newest first."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
 import click
 
 from slipway.cli.output import duration, local, print_json, print_table, release_record
 from slipway.cli.restriction_lines import restriction_lines
 from slipway.cli.session import Session
+from slipway.domain.hold import Hold, Veto
 from slipway.domain.release import Release
+
+R = TypeVar("R", Hold, Veto)
 
 NEWEST = 20
 ALL = 2**31 - 1
@@ -38,11 +45,22 @@ def history(session: Session, target: str, limit: int | None, *, as_json: bool) 
 
 
 async def _read(session: Session, target: str, limit: int) -> tuple[list[Release], list[str]]:
-    """The releases, and what stands in automation's way."""
+    """The releases, and what stands or stood in automation's way meanwhile."""
     ledger = session.ledger()
     releases = list(await ledger.history(target, limit))
-    lines = restriction_lines(await ledger.holds(target), await ledger.vetoes(target))
-    return releases, list(lines)
+    since = releases[-1].started if len(releases) == limit else None
+    holds = _meanwhile(await ledger.holds(target, ever=True), since)
+    vetoes = _meanwhile(await ledger.vetoes(target, ever=True), since)
+    return releases, list(restriction_lines(holds, vetoes))
+
+
+def _meanwhile(restrictions: Sequence[R], since: datetime | None) -> list[R]:
+    """Those that were not over before the oldest release that is shown."""
+    return [
+        each
+        for each in restrictions
+        if since is None or each.lifted is None or each.lifted.at >= since
+    ]
 
 
 def _row(release: Release) -> tuple[str, ...]:

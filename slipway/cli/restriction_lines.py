@@ -11,13 +11,19 @@ def hold_line(hold: Hold) -> str:
     """A hold in one line."""
     until = f", until {local(hold.until)}" if hold.until else ""
     left = f" (release {hold.release})" if hold.release else ""
-    return f"held since {local(hold.since)} by {hold.by}{left}{until}: {hold.reason}"
+    return f"held since {local(hold.since)} by {hold.by}{left}{until}: {hold.reason}{_end(hold)}"
 
 
 def veto_line(veto: Veto) -> str:
     """A veto in one line."""
     left = f" (release {veto.release})" if veto.release else ""
-    return f"{veto.commit.short} vetoed since {local(veto.since)} by {veto.by}{left}: {veto.reason}"
+    since = f"{veto.commit.short} vetoed since {local(veto.since)} by {veto.by}{left}"
+    return f"{since}: {veto.reason}{_end(veto)}"
+
+
+def _end(restriction: Hold | Veto) -> str:
+    over = restriction.lifted
+    return f"; ended {local(over.at)} by {over.by}: {over.why}" if over else ""
 
 
 def restriction_lines(holds: Sequence[Hold], vetoes: Sequence[Veto]) -> Iterator[str]:

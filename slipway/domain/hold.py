@@ -52,6 +52,10 @@ class Hold:
     """The release that left it; empty when a person placed it by hand."""
     lifted: Lifted | None = None
 
+    def stands(self, now: datetime) -> bool:
+        """Whether automation is paused by it."""
+        return self.lifted is None and (self.until is None or self.until > now)
+
 
 @dataclass(frozen=True, slots=True)
 class Veto:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Insert, RowMapping, Table, or_, select, update
+from sqlalchemy import Insert, RowMapping, Select, Table, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.commit import Commit
@@ -25,19 +25,14 @@ class SqlRestrictions(LedgerPart):
             row = (await connection.execute(placed)).mappings().one()
         return _hold_from(row)
 
-    async def holds(self, target: str) -> Sequence[Hold]:
+    async def holds(self, target: str, *, ever: bool = False) -> Sequence[Hold]:
         """See `slipway.ports.Restrictions`."""
-        standing = (
-            select(holds)
-            .where(
-                holds.c.target == target,
-                holds.c.lifted.is_(None),
-                or_(holds.c.until.is_(None), holds.c.until > database_now()),
-            )
-            .order_by(holds.c.number)
-        )
+        wanted = select(holds).where(holds.c.target == target).order_by(holds.c.number)
+        if not ever:
+            unended = or_(holds.c.until.is_(None), holds.c.until > database_now())
+            wanted = wanted.where(holds.c.lifted.is_(None), unended)
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(standing)).mappings().all()
+            rows = (await connection.execute(wanted)).mappings().all()
         return [_hold_from(row) for row in rows]
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
@@ -52,10 +47,11 @@ class SqlRestrictions(LedgerPart):
             row = (await connection.execute(standing)).mappings().one()
         return _veto_from(row)
 
-    async def vetoes(self, target: str) -> Sequence[Veto]:
+    async def vetoes(self, target: str, *, ever: bool = False) -> Sequence[Veto]:
         """See `slipway.ports.Restrictions`."""
+        wanted = _vetoes_of(target) if ever else _standing_vetoes(target)
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(_standing_vetoes(target))).mappings().all()
+            rows = (await connection.execute(wanted)).mappings().all()
         return [_veto_from(row) for row in rows]
 
     async def lift_veto(self, number: int, by: str, why: str) -> None:
@@ -109,9 +105,12 @@ async def veto_unless_vetoed(
     await connection.execute(insert_if_absent(connection.dialect, vetoes, row))
 
 
-def _standing_vetoes(target: str) -> Any:
-    standing = vetoes.c.target == target, vetoes.c.lifted.is_(None)
-    return select(vetoes).where(*standing).order_by(vetoes.c.number)
+def _vetoes_of(target: str) -> Select[Any]:
+    return select(vetoes).where(vetoes.c.target == target).order_by(vetoes.c.number)
+
+
+def _standing_vetoes(target: str) -> Select[Any]:
+    return _vetoes_of(target).where(vetoes.c.lifted.is_(None))
 
 
 def _hold_from(row: RowMapping) -> Hold:

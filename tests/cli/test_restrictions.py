@@ -97,6 +97,19 @@ def test_people_read_who_holds_what_since_when_and_why(terminal: Terminal) -> No
     assert "it is slow" not in terminal.type("history", SINK).stdout
 
 
+def test_history_tells_how_a_hold_ended_and_status_only_what_stands(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    terminal.type("hold", ADAPTER, "--reason", "load test")
+    terminal.type("release-hold", ADAPTER, "--reason", "the test is over")
+
+    history = terminal.type("history", ADAPTER).stdout
+    status = terminal.type("status", ADAPTER).stdout
+
+    assert "load test; ended " in history
+    assert "the test is over" in history
+    assert "load test" not in status
+
+
 def test_a_target_that_is_not_held_is_said_to_be_none(terminal: Terminal) -> None:
     result = terminal.type("release-hold", ADAPTER, "--reason", "done")
 

@@ -36,15 +36,10 @@ class MemoryRestrictions:
         """See `slipway.ports.Restrictions`."""
         return self._hold(target, hold)
 
-    async def holds(self, target: str) -> Sequence[Hold]:
+    async def holds(self, target: str, *, ever: bool = False) -> Sequence[Hold]:
         """See `slipway.ports.Restrictions`."""
-        return [
-            each
-            for each in self.all_holds
-            if each.target == target
-            and each.lifted is None
-            and (each.until is None or each.until > self.now())
-        ]
+        here = [each for each in self.all_holds if each.target == target]
+        return here if ever else [each for each in here if each.stands(self.now())]
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
         """See `slipway.ports.Restrictions`."""
@@ -56,9 +51,10 @@ class MemoryRestrictions:
         """See `slipway.ports.Restrictions`."""
         return self._veto(target, veto)
 
-    async def vetoes(self, target: str) -> Sequence[Veto]:
+    async def vetoes(self, target: str, *, ever: bool = False) -> Sequence[Veto]:
         """See `slipway.ports.Restrictions`."""
-        return [each for each in self.all_vetoes if each.target == target and each.lifted is None]
+        here = [each for each in self.all_vetoes if each.target == target]
+        return here if ever else [each for each in here if each.lifted is None]
 
     async def lift_veto(self, number: int, by: str, why: str) -> None:
         """See `slipway.ports.Restrictions`."""

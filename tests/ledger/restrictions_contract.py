@@ -1,5 +1,6 @@
 """What every ledger promises of holds and vetoes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from slipway.domain.commit import Commit
@@ -32,8 +33,14 @@ class RestrictionsContract:
         assert await ledger.holds("sink-prod") == []
 
         await ledger.lift_hold(placed.number, "bob", "mended")
+        await ledger.lift_hold(placed.number, "eve", "a second time changes nothing")
 
         assert await ledger.holds("adapter-prod") == []
+        [over] = await ledger.holds("adapter-prod", ever=True)
+        assert over.lifted is not None
+        assert (over.lifted.by, over.lifted.why) == ("bob", "mended")
+        assert over.lifted.at >= placed.since
+        assert replace(over, lifted=None) == placed
 
     async def test_holds_stand_beside_each_other_oldest_first(self, ledger: Ledger) -> None:
         first = await ledger.place_hold("adapter-prod", NewHold("slow", "ada"))
@@ -81,3 +88,6 @@ class RestrictionsContract:
 
         assert again.number != placed.number
         assert await ledger.vetoes("adapter-prod") == [again]
+        [over, _] = await ledger.vetoes("adapter-prod", ever=True)
+        assert over.lifted is not None
+        assert (over.lifted.by, over.lifted.why) == ("bob", "the cluster was at fault")
