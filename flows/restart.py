@@ -25,7 +25,9 @@ async def restart(ports: Ports) -> str:
             seen.image, await _same_image(ports, seen), target.workload.container
         )
         await ports.cluster.restart(target.workload)
-        return str(await verify(ports, expected))
+        # No release of the ledger: recovery would find nothing to go on with.
+        look = f"nobody goes on observing a restart, so look with slipway status {target.name}"
+        return str(await verify(ports, expected, remedy=look))
 
 
 async def _require_nothing_open(ports: Ports) -> None:

@@ -329,7 +329,11 @@ class Cluster(Protocol):
         """What explains the state of `pod` (or of all pods when it is empty)."""
 
     async def restart(self, workload: Workload) -> None:
-        """Replace the pods by new ones of the same template, as `kubectl rollout restart` does."""
+        """Replace the pods by new ones of the same template, as `kubectl rollout restart` does.
+
+        Sent once: after a lost answer it is looked up whether it has arrived. `Unreachable` when it
+        has not, `Unproven` when that can't be told.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +23,7 @@ from slipway.clients.kubernetes_objects import (
     read_pull_secret,
     read_workloads,
 )
+from slipway.clients.kubernetes_restart import restart
 from slipway.domain.redaction import redacted
 from slipway.domain.rollout import Workloads
 from slipway.domain.target import Workload
@@ -45,7 +45,6 @@ NOT_FOUND, UNAUTHORIZED, FORBIDDEN = 404, 401, 403
 _NO_LOG = "unable to retrieve container logs for "
 """What the kubelet writes into a log, with status 200, once it has removed the container."""
 BUSY = frozenset({429, 500, 502, 503, 504})
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 class KubernetesCluster:
@@ -126,13 +125,9 @@ class KubernetesCluster:
             raise DeploymentUnfit(
                 f"there is no {workload}: correct namespace and name of the target"
             )
-        now = datetime.now(UTC).isoformat()
-        annotation = {"metadata": {"annotations": {RESTARTED_AT: now}}}
         name = deployment["metadata"]["name"]
         path = f"/apis/apps/v1/namespaces/{workload.namespace}/deployments/{name}"
-        status, body = await self._ask(
-            "PATCH", f"{path}?fieldManager=kubectl-rollout", {"spec": {"template": annotation}}
-        )
+        status, body = await restart(self._ask, path, str(workload))
         _require_good(status, body, f"restart of {workload}")
 
     async def _find(self, workload: Workload) -> Object | None:

@@ -26,11 +26,12 @@ LOOK_EVERY = 1.0
 
 
 @once("verify what runs")
-async def verify(ports: Ports, expected: Expectation) -> Proof:
+async def verify(ports: Ports, expected: Expectation, *, remedy: str = "") -> Proof:
     """Wait until the image is proven; the sentence that says by what, and the pods.
 
     `ImageDisproven` when it is measured bad, `Unproven` when it could not be measured before the
-    deadline. Changes nothing, so it may be asked again at any time.
+    deadline; `remedy` is what to do then where no release is there for recovery to observe.
+    Changes nothing, so it may be asked again at any time.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -46,7 +47,7 @@ async def verify(ports: Ports, expected: Expectation) -> Proof:
             told = judgement.why
             log.info("%s: %s", ports.target.name, told)
         if loop.time() - began >= ports.target.ready_within:
-            raise _unproven(ports, judgement)
+            raise _unproven(ports, judgement, remedy)
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -59,11 +60,12 @@ async def _look_and_soak(
     return seen, watch, judgement
 
 
-def _unproven(ports: Ports, judgement: Judgement) -> Unproven:
+def _unproven(ports: Ports, judgement: Judgement, remedy: str) -> Unproven:
     target = ports.target
+    remedy = remedy or f"`slipway recover {target.name}` goes on observing"
     return Unproven(
         f"{target.name} could not be measured within {target.ready_within:g} s; last seen: "
-        f"{judgement.why}; `slipway recover {target.name}` goes on observing"
+        f"{judgement.why}; {remedy}"
     )
 
 

@@ -29,7 +29,10 @@ def test_a_restart_that_can_not_be_measured_needs_attention(terminal: Terminal) 
         "cluster.restart", lambda: faults.always("cluster.observe", Unreachable("no route"))
     )
 
-    assert terminal.json("restart", ADAPTER, code=5)["reason"].startswith("unproven: ")
+    reason = terminal.json("restart", ADAPTER, code=5)["reason"]
+    assert reason.startswith("unproven: ")
+    assert f"slipway status {ADAPTER}" in reason
+    assert "recover" not in reason
 
 
 def test_a_restart_of_nothing_is_refused(terminal: Terminal) -> None:
