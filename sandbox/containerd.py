@@ -1,6 +1,7 @@
 """The node's container runtime: a containerd of its own, a bridge for the pods, no trace after."""
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -163,8 +164,6 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
 
 
 def _sha256(content: bytes) -> str:
-    import hashlib  # noqa: PLC0415
-
     return hashlib.sha256(content).hexdigest()
 
 

@@ -112,6 +112,21 @@ def test_every_dependency_is_imported_by_the_product() -> None:
     assert not unused
 
 
+def test_every_ignore_has_its_reason_on_its_line() -> None:
+    ignored = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma)\b.*")
+    codes = r"noqa: [A-Z0-9]+(?:, [A-Z0-9]+)* - |type: ignore\[[a-z, -]+\] +# "
+    reasoned = re.compile(rf"# (?:{codes})[\w`]")
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for room in ("benchmarks", "blocks", "flows", "sandbox", "slipway", "tests")
+        for path in (ROOT / room).rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ignored.search(line) and path != Path(__file__) and not reasoned.search(line)
+    ]
+
+    assert not bare
+
+
 def test_the_lock_names_no_index() -> None:
     lock = (ROOT / "requirements.lock").read_text()
 

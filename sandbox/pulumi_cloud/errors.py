@@ -36,7 +36,7 @@ def conflict(message: str) -> ApiError:
 
 async def api_error_response(_request: Request, error: Exception) -> Response:
     """The refusal as the clients parse it."""
-    assert isinstance(error, ApiError)  # noqa: S101  # registered for this type only
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for this type only
     body: dict[str, Any] = {"code": error.status, "message": error.message}
     if error.diagnostics:
         body["diagnostics"] = error.diagnostics

@@ -121,8 +121,7 @@ def veto(
 
 
 async def _veto(ports: Ports, wanted: str, reason: str) -> Veto:
-    # Knows what runs a flow's steps: it takes its time to import, and only vetoes need git.
-    from slipway.tasks.commits import resolve_commit  # noqa: PLC0415
+    from slipway.tasks.commits import resolve_commit  # noqa: PLC0415 - only vetoes need it
 
     commit = await resolve_commit(ports.source, wanted)
     new = NewVeto(commit, reason, getpass.getuser())

@@ -65,7 +65,7 @@ def test_what_is_live_already_is_unchanged() -> None:
 
 
 @pytest.mark.parametrize("settled", [True, False])
-def test_an_older_push_after_a_newer_one_is_superseded(settled: bool) -> None:  # noqa: FBT001
+def test_an_older_push_after_a_newer_one_is_superseded(*, settled: bool) -> None:
     source = replace(GOOD, live_descends=True, extends_live=False)
 
     assert outcome(source, settled=settled)[0] is Outcome.SUPERSEDED

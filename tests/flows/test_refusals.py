@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -329,7 +330,7 @@ async def test_an_image_that_somebody_else_pins_meanwhile_is_left_to_them() -> N
 async def test_an_environment_that_keeps_changing_is_refused_after_three_tries() -> None:
     world = World.seeded()
     for number in range(3):
-        edit = lambda number=number: world.config.edit("bob", other=str(number))  # noqa: E731
+        edit = partial(world.config.edit, "bob", other=str(number))
         world.faults.before("config.write", edit)
 
     outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))

@@ -24,7 +24,7 @@ def until(is_so: Callable[[], object], what: str, within: float = 60.0) -> None:
     while not is_so():
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {within:.0f} s")
-        time.sleep(0.1)  # between two looks at another process
+        time.sleep(0.05)  # between two looks at another process
 
 
 def require_prepared() -> None:

@@ -27,7 +27,7 @@ PLAIN_SCALARS = (
 class _Loader(yaml.SafeLoader):
     """Resolves plain scalars by the table above."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  # as PyYAML keeps them
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - as PyYAML keeps them
 
 
 for _tag, _pattern, _first in PLAIN_SCALARS:

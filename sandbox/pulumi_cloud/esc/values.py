@@ -81,7 +81,7 @@ class Value:
         elif isinstance(self.plain, list):
             members = self.plain
         for member in members:
-            yield from member._parts()  # noqa: SLF001  # its own kind
+            yield from member._parts()  # noqa: SLF001 - its own kind
 
 
 NOWHERE = {

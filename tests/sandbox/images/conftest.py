@@ -22,6 +22,7 @@ from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import ImageReference
 from slipway.domain.target import Service
 from slipway.ports import PullCredentials
+from tests.sandbox.conftest import until
 from tests.sandbox.witness import skopeo
 
 
