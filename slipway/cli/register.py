@@ -36,7 +36,11 @@ def register(session: Session, *, as_json: bool) -> None:
         print_json({"targets": file.targets, "deployments": saved, "work_pool": WORK_POOL})
     else:
         click.echo("\n".join(saved))
-    click.echo(f"a worker runs them: prefect worker start --pool {WORK_POOL}", err=True)
+    click.echo(
+        f"a worker runs them, with this python first on its PATH: prefect worker start --pool "
+        f"{WORK_POOL}",
+        err=True,
+    )
 
 
 async def _save(found: list[Named]) -> list[str]:
