@@ -1,6 +1,5 @@
 """`slipway` itself: what `--help` shows, what errors look like, what is imported."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def test_every_command_has_json_for_scripts() -> None:
         if not any("--json" in parameter.opts for parameter in each.params)
     }
 
-    assert without == {"export", "webhook"}, "which print nothing but JSON, and nothing at all"
+    assert without == {"export", "webhook"}, "one prints nothing but JSON, the other nothing"
 
 
 def test_help_tells_the_exit_codes_and_imports_no_command() -> None:
@@ -73,65 +72,3 @@ def test_a_missing_slipway_toml_is_a_usage_error_in_one_line(tmp_path: Path) -> 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
     assert CliRunner().invoke(main, ["depoly"]).exit_code == 2
-
-
-NOWHERE = """
-[repositories.x]
-url = "FOLDER/none.git"
-[registries.x]
-host = "127.0.0.1:1"
-[pulumi.x]
-token = { environment = "HOME" }
-backend = "http://127.0.0.1:1"
-cli = "no-such-pulumi"
-[clusters.x]
-kubeconfig = "FOLDER/none"
-context = "none"
-[docker.x]
-host = "unix://FOLDER/none.sock"
-[targets.web]
-image = "127.0.0.1:1/acme/web"
-folder = "web"
-stack = "acme/shop/prod"
-environment = "acme/default/shop"
-key = "shop:webImage"
-namespace = "apps"
-deployment = "web"
-container = "web"
-"""
-"""Places of which none answers: a command goes all its way to them, and no further."""
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["status", "web"], 0),
-        (["history", "web"], 0),
-        (["doctor", "web"], 4),
-        (["deploy", "--help"], 0),
-        (["rollback", "--help"], 0),
-        (["restart", "--help"], 0),
-    ],
-    ids=lambda each: each[0] if isinstance(each, list) else "",
-)
-def test_who_only_looks_waits_for_no_prefect(words: list[str], code: int, tmp_path: Path) -> None:
-    (tmp_path / "slipway.toml").write_text(NOWHERE.replace("FOLDER", str(tmp_path)))
-    program = (
-        "import sys\n"
-        "from slipway.cli.main import main\n"
-        "code = main(sys.argv[1:], standalone_mode=False)\n"
-        "assert 'prefect' not in sys.modules\n"
-        "sys.exit(code)\n"
-    )
-    environment = {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=tmp_path,
-        env=environment | {"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == code, done.stdout + done.stderr

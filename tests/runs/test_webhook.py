@@ -1,0 +1,78 @@
+"""A push becomes one run on a real Prefect server, however often it comes and whoever dies."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelled
+
+from blocks.file import SlipwayFile
+from slipway.cli.deployments import save_deployments
+from tests.webhook.process import TARGET, WebhookProcess
+
+# Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.timeout(900),  # processes start slowly where others are busy
+]
+WITHIN = 300.0
+
+
+async def runs() -> Sequence[FlowRun]:
+    """Every run of the target's deploys."""
+    async with get_client() as client:
+        named = DeploymentFilter(name=DeploymentFilterName(any_=[TARGET]))
+        return await client.read_flow_runs(deployment_filter=named)
+
+
+async def until_there_are(number: int) -> Sequence[FlowRun]:
+    async with asyncio.timeout(WITHIN):
+        while len(found := await runs()) < number:  # noqa: ASYNC110 - Prefect tells nobody
+            await asyncio.sleep(0.5)
+    return found
+
+
+async def outcomes(webhook: WebhookProcess, number: int) -> list[str]:
+    """The outcomes of all deliveries, newest first, once so many are decided."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            shown = await asyncio.to_thread(webhook.deliveries)
+            decided = [each["targets"][0]["outcome"] for each in shown]
+            if sum(each is not None for each in decided) >= number:
+                return decided
+            await asyncio.sleep(0.5)
+
+
+async def test_a_push_is_one_run_and_a_burst_behind_it_is_one_more(tmp_path: Path) -> None:
+    webhook = WebhookProcess(tmp_path, str(PREFECT_API_URL.value()))
+    file = SlipwayFile(webhook.config, {}, frozenset())
+    async with get_client() as client:
+        await save_deployments(client, [file.target(TARGET).target()])
+    commits = [webhook.repository.commit(main=str(number)) for number in range(6)]
+
+    with webhook.running(end=signal.SIGKILL):
+        webhook.deliver_push(commits[1], commits[0], "delivery-1")
+        [first] = await until_there_are(1)
+    with webhook.running():
+        for _ in range(3):
+            assert webhook.deliver_push(commits[1], commits[0], "delivery-1").status_code == 202
+        for number in (3, 5, 2, 4):
+            webhook.deliver_push(commits[number], commits[number - 1], f"delivery-{number}")
+        async with get_client() as client:
+            await client.set_flow_run_state(first.id, Cancelled(), force=True)
+        ended = await outcomes(webhook, 5)
+        found = await until_there_are(2)
+
+    assert sorted(ended) == ["started"] * 2 + ["superseded"] * 3
+    assert len(found) == 2
+    assert {each.parameters["commit"] for each in found} == {commits[1], commits[5]}
+    assert first.parameters["target"] == TARGET
+    assert first.parameters["options"] == {"automatic": True}
+    assert first.parameters["requested_by"] == "github:ada"
