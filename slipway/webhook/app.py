@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -20,6 +20,7 @@ from slipway.ports import Inbox
 from slipway.webhook.bodies import Bodies
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.group_commit import GroupCommit
+from slipway.webhook.health import Health
 from slipway.webhook.protocol import protocol
 from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
@@ -83,15 +84,11 @@ def build_receiver(
     wake: Callable[[Sequence[str]], None],
 ) -> Receiver:
     """The receiver on an inbox."""
-
-    async def health() -> Mapping[str, object]:
-        return {"waiting": await inbox.count_waiting()}
-
     return Receiver(
         settings.secrets,
         subscriptions,
         GroupCommit(inbox, settings.most_waiting),
-        health,
+        Health(inbox).tell,
         Bodies(settings.body_cap),
         wake,
     )

@@ -9,10 +9,11 @@ again under the same key, which Prefect takes for the same run.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slipway.domain.coalescing import which_runs
+from slipway.domain.commit import Commit
 from slipway.domain.delivery import Ending, Outcome, WaitingDelivery
 from slipway.domain.pushed import judge_push
 from slipway.errors import SlipwayError, Unreachable
@@ -48,7 +49,8 @@ class Lane:
     _failures: int = field(default=0, init=False)
     _wakeable: bool = field(default=True, init=False)
     """Whoever is down or busy is not asked more often because more is waiting."""
-    _missing: int = field(default=0, init=False)
+    _late: int = field(default=0, init=False)
+    """Looks since which something waits that git does not show."""
     _follows: tuple[str, float] = field(default=("", 0.0), init=False)
     """The run that is waited for, and since when."""
     _said: tuple[object, ...] = field(default=(), init=False)
@@ -108,15 +110,35 @@ class Lane:
             return FOLLOW_EVERY
         asked = [each.push.after for each in waiting]
         behind = await self.watched.source.behind(asked, self.watched.target.branch)
-        newest = waiting[which_runs(asked, behind)]
-        on_line = newest.push.after in behind
-        if not on_line:
-            self._expect(newest)
-        self._missing = 0
+        there = [each for each in waiting if each.push.after in behind]
+        late = len(there) < len(waiting) and self._is_patient(waiting, there)
+        await self._deal_with(there if late else waiting, behind)
+        return FOLLOW_EVERY if late else LOOK_EVERY
+
+    def _is_patient(
+        self, waiting: Sequence[WaitingDelivery], there: Sequence[WaitingDelivery]
+    ) -> bool:
+        """Whether to wait for commits that git does not show yet; `Unreachable` if all are late."""
+        self._late += 1
+        if self._late >= ARRIVES_WITHIN:
+            self._late = 0
+            return False
+        if not there:
+            first = waiting[0]
+            raise Unreachable(
+                f"commit {first.push.after} has not arrived on {first.push.branch} of "
+                f"{first.repository} yet"
+            )
+        return True
+
+    async def _deal_with(
+        self, waiting: Sequence[WaitingDelivery], behind: Mapping[Commit, int]
+    ) -> None:
+        newest = waiting[which_runs([each.push.after for each in waiting], behind)]
         # First the others: should this process die now, none of them may be taken for the newest.
         await self._supersede([each for each in waiting if each is not newest], newest)
-        await self._end([newest], await self._decide(newest, on_line=on_line))
-        return LOOK_EVERY
+        ending = await self._decide(newest, on_line=newest.push.after in behind)
+        await self._end([newest], ending)
 
     async def _run_under_way(self) -> str | None:
         """The run that a delivery started here last, while it has not ended."""
@@ -136,15 +158,6 @@ class Lane:
         if any(each.request.prefect_run == run and not each.is_open for each in history):
             return True
         return await self.runs.has_ended(run)
-
-    def _expect(self, newest: WaitingDelivery) -> None:
-        """Wait a little for a commit that git does not show yet."""
-        self._missing += 1
-        if self._missing < ARRIVES_WITHIN:
-            raise Unreachable(
-                f"commit {newest.push.after} has not arrived on {newest.push.branch} of "
-                f"{newest.repository} yet: it is looked for again; check the repository if it stays"
-            )
 
     async def _supersede(self, others: Sequence[WaitingDelivery], newest: WaitingDelivery) -> None:
         if others:

@@ -8,6 +8,7 @@ import pytest
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Push
 from slipway.errors import LedgerUnusable, Unreachable
+from slipway.webhook.health import Health
 from tests.fakes.inbox import MemoryInbox
 from tests.webhook.requests import AFTER, BEFORE, ask, deliver, headers, push, receiver
 
@@ -205,3 +206,22 @@ async def test_health_is_not_well_without_the_inbox(monkeypatch: pytest.MonkeyPa
         503,
         {"error": "the inbox can't be used"},
     )
+
+
+async def test_however_often_health_is_asked_the_inbox_is_asked_once_a_second() -> None:
+    inbox = MemoryInbox()
+    asked = []
+
+    class Counting(MemoryInbox):
+        async def count_waiting(self) -> int:
+            asked.append(1)
+            return await inbox.count_waiting()
+
+    now = 0.0
+    health = Health(Counting(), lambda: now)
+    for _ in range(100):
+        await health.tell()
+    now = 1.5
+    await health.tell()
+
+    assert len(asked) == 2

@@ -236,6 +236,23 @@ async def test_a_commit_that_git_shows_a_little_late_is_deployed() -> None:
     assert post.outcomes() == [STARTED]
 
 
+async def test_a_push_that_git_shows_late_is_not_superseded_by_an_older_one() -> None:
+    post = Post()
+    async with dispatching(post):
+        older, late = (post.commit(name, "adapter/main") for name in ("older", "late"))
+        post.git.branches["main"] = older.sha
+        await post.receive(older)
+        await post.receive(late)
+        await asyncio.sleep(4)
+        assert post.outcomes() == [STARTED, None]
+        post.git.branches["main"] = late.sha
+        post.runs.end_all()
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+    assert post.runs.commits(ADAPTER) == [older.sha, late.sha]
+
+
 async def test_a_commit_that_never_arrives_is_refused() -> None:
     post = Post()
     async with dispatching(post):
