@@ -35,14 +35,12 @@ async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
 async def held_for(ports: Ports, record: Record) -> AsyncIterator[None]:
     """Hold the stack's lease for a release, in its turn; from now on it carries the lease's fence.
 
-    Renewed once the fence is recorded: whoever takes the lease after that finds the release by it.
     `Superseded` when another release makes this one pointless while it waits.
     """
     try:
         lease = await wait_in_line(ports, record)
         async with _held(ports, lease), _side_by_side(_listen(ports.ledger, record)):
             await record.note(fence=lease.fence)
-            await ports.ledger.renew(lease, LEASE_SECONDS)
             yield
     finally:
         with contextlib.suppress(SlipwayError):  # its place runs out by itself

@@ -22,7 +22,6 @@ from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import ImageReference
 from slipway.domain.target import Service
 from slipway.ports import PullCredentials
-from tests.sandbox.conftest import until
 from tests.sandbox.witness import skopeo
 
 
