@@ -1,6 +1,7 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-fast bench fmt lock wheel clean
+.PHONY: help python venv machine demo up down reset check test test-fast bench simulate mutants \
+  fmt lock wheel clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -56,6 +57,12 @@ bench: venv ## measure the promises; ONLY="startup publish" takes some of them
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	  --requirement benchmarks/requirements.lock
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+simulate: venv ## N sagas of releases under faults, by seed (N=10000 FIRST=0; SEED=n tells one)
+	$(BIN)/python -m tests.simulation --sagas $(or $(N),10000) --first $(or $(FIRST),0) $(if $(SEED),--seed $(SEED))
+
+mutants: venv ## plant each bug in a copy, and see that the tests notice it
+	$(BIN)/python -m tests.mutants
 
 fmt: venv ## format, and mend what can be mended
 	$(BIN)/ruff format .

@@ -1,0 +1,67 @@
+"""Random sagas: whatever strikes, every release ends proven, and says so."""
+
+import subprocess
+import sys
+
+from tests.simulation.__main__ import FEWEST, run_batch
+from tests.simulation.shrinking import shrink, told
+from tests.simulation.simulator import Result, quiet, simulate
+from tests.simulation.story import Event, Fault, Start, Story, Trouble, story_of
+from tests.simulation.witness import Violation
+
+SAGAS = 2000
+
+
+def test_no_invariant_is_broken_in_some_thousand_sagas() -> None:
+    batch = run_batch(range(SAGAS))
+
+    broken = [told(shrink(simulate(story_of(seed)))) for seed in batch.broken[:1]]
+    assert not broken, broken[0]
+    assert batch.sagas > SAGAS / 2
+    assert batch.faults > FEWEST * SAGAS
+
+
+def digests(seeds: range) -> str:
+    with quiet():
+        return " ".join(simulate(story_of(seed)).digest for seed in seeds)
+
+
+def test_a_seed_replays_identically_in_this_process_and_in_another() -> None:
+    seeds = range(40)
+    words = "from tests.simulation.test_sagas import digests; print(digests(range(40)))"
+    environment = {"PYTHONHASHSEED": "4711", "PATH": ""}
+
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=environment
+    )
+
+    assert digests(seeds) == digests(seeds) == done.stdout.strip()
+
+
+def test_different_seeds_tell_different_stories() -> None:
+    assert len({str(story_of(seed)) for seed in range(200)}) > 190
+
+
+def test_a_failing_story_is_shrunk_to_what_it_needs() -> None:
+    """Planted: the only thing that this simulator minds is that A is cancelled."""
+    needed = Trouble("A", "config.write", 1, "after", Fault.TERM)
+    events: list[Event] = [
+        Start(0, "A", "deploy", "ls-triton-adapter-prod", "second"),
+        Start(1, "B", "deploy", "annotations-sink-prod", "second"),
+        needed,
+        Trouble("B", "stack.up", 1, "before", Fault.REFUSED),
+        Trouble("A", "ledger.save", 3, "before", Fault.HANGS),
+    ]
+
+    shortest = shrink(_minding(Story(7, tuple(events))), _minding)
+
+    assert set(shortest.story.events) == {events[0], needed}
+    assert "after call 1 of config.write by A: cancelled" in told(shortest)
+    assert "A starts: deploy second at ls-triton-adapter-prod" in told(shortest)
+
+
+def _minding(story: Story) -> Result:
+    result = simulate(story)
+    if any("cancelled: " in each and "restored" in each for each in result.ends):
+        result.violations.append(Violation("planted", "a restore after a cancel"))
+    return result

@@ -1,0 +1,163 @@
+"""What must hold all along: seen at every call, written down as a violation at once."""
+
+import asyncio
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from slipway.domain.commit import Commit
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.publication import REVISION_LABEL
+from slipway.domain.release import Kind, Release, State
+from slipway.domain.rollout import Workloads
+from slipway.ports import Lease
+from tests.fakes.kubernetes import FakeDeployment
+from tests.fakes.ledger import FOR_GOOD
+from tests.fakes.processes import Process
+from tests.fakes.pulumi import Update
+from tests.fakes.world import World
+
+FENCED = {"config.write", "stack.up", "stack.refresh", "registry.tag"}
+"""What only the holder of the stack's lease may do."""
+ALREADY_SENT = 1
+"""What a process that was stopped past its lease may still complete: the request it had sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold, and what was seen."""
+
+    invariant: str
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.seen}"
+
+
+class Witness:
+    """Sees each effect as it happens."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violations: list[Violation] = []
+        self.ended: asyncio.Event = asyncio.Event()
+        self.dead: set[str] = set()
+        self._fences: dict[Process, Lease] = {}
+        self.late: list[str] = []
+        """Updates that a process sent off although it had been taken over since its last check."""
+        self._stale: Counter[str] = Counter()
+        self._stale_now: dict[Process, bool] = {}
+        self._rows: dict[str, Release] = {}
+        self._changes: dict[str, int] = defaultdict(int)
+        self._main: dict[str, str] = {}
+        self._revisions = world.config.latest.number
+
+    def died(self, process: Process) -> None:
+        """A process is dead."""
+        self.dead.add(process.name)
+        self.ended.set()
+
+    def before(self, process: Process, effect: str) -> None:
+        """A call that only the lease's holder may make is about to have its effect."""
+        self._stale_now[process] = self._is_stale(process)
+        if effect == "stack.up" and self._stale_now[process]:
+            self.late.append(process.name)
+        if effect == "registry.tag":
+            self._main = self._mains()
+
+    def after(self, process: Process, effect: str, result: object) -> None:
+        """The call has had its effect."""
+        if effect == "ledger.acquire" and isinstance(result, Lease):
+            self._fences[process] = result
+        elif isinstance(result, Release):
+            self._row_is(result)
+        elif isinstance(result, Workloads):
+            self._replicas_are(result)
+        if effect in FENCED and self._stale_now.get(process):
+            self._stale[process.name] += 1
+            if self._stale[process.name] > ALREADY_SENT:
+                self._violated("I3 a stale fence changes nothing", f"{process.name}: {effect}")
+        if effect == "config.write":
+            self._config_is()
+        if effect == "registry.tag":
+            self._main_moved()
+
+    def applied(self, update: Process | None) -> None:
+        """An update has reached the cluster."""
+        assert isinstance(update, Update)
+        found = re.match(r"slipway (\w+) .* release=(\S+)", update.message)
+        if found and found.group(1) in {Kind.DEPLOY, Kind.ROLLBACK}:
+            name = f"{found.group(2)}"
+            self._changes[name] += 1
+            if self._changes[name] > 1 and not self.late:
+                self._violated("I2 a release changes the cluster once", update.message)
+        running = [each for each in self.world.running if not each.dead]
+        if len(running) > 1:
+            self._violated("I6 one update at a time", ", ".join(each.message for each in running))
+
+    def _is_stale(self, process: Process) -> bool:
+        mine = self._fences.get(process)
+        if mine is None:
+            return True
+        return self.world.ledger.leases[mine.stack].fence > mine.fence
+
+    def _row_is(self, row: Release) -> None:
+        before = self._rows.get(row.id)
+        self._rows[row.id] = row
+        if before is not None and before.state in FOR_GOOD:
+            same = (before.state, before.ended, before.live_since)
+            if same != (row.state, row.ended, row.live_since):
+                self._violated("I10 an end is never rewritten", f"{row.id}: {before} → {row}")
+        if row.kind is Kind.ADOPTED or (before is not None and before.state is row.state):
+            return
+        if row.state is State.LIVE:
+            self._must_run(row, row.accepted, row.image)
+        elif row.state is State.RESTORED and row.baseline is not None:
+            self._must_run(row, row.baseline.accepted, None)
+
+    def _must_run(self, row: Release, accepted: frozenset[Digest], image: str | None) -> None:
+        deployment = self._deployment(row.target)
+        running = self.world.runs(deployment)
+        good = len(running) == 1 and running <= accepted
+        if not good or image not in {None, deployment.image}:
+            shown = ", ".join(map(str, running)) or "nothing"
+            self._violated("P an end is true", f"{row.id} is {row.state}, but {shown} runs")
+
+    def _replicas_are(self, seen: Workloads) -> None:
+        ready = sum(1 for pod in seen.pods if pod.ready and not pod.terminating)
+        if ready < seen.replicas:
+            self._violated("I8 never fewer ready pods", f"{seen}: {ready} of {seen.replicas}")
+
+    def _config_is(self) -> None:
+        for revision in self.world.config.revisions[self._revisions :]:
+            before = self.world.config.at(revision.number - 1)
+            changed = {
+                key
+                for key in {*before.values, *revision.values}
+                if before.values.get(key) != revision.values.get(key)
+            }
+            if revision.author == self.world.config.account and len(changed) > 1:
+                self._violated("I7 no edit is lost", f"revision {revision.number}: {changed}")
+        self._revisions = self.world.config.latest.number
+
+    def _mains(self) -> dict[str, str]:
+        found = {}
+        for each in self.world.targets.values():
+            image = self.world.registry.held(ImageReference(each.service.repository, "main"))
+            found[each.name] = image.labels.get(REVISION_LABEL, "") if image else ""
+        return found
+
+    def _main_moved(self) -> None:
+        for target, now in self._mains().items():
+            before = self._main[target]
+            line = self.world.git._line(now)
+            if before and before != now and before not in line:
+                to = Commit(now).short
+                self._violated("I3 :main never goes back", f"{target}: {before[:7]} → {to}")
+
+    def _deployment(self, target: str) -> FakeDeployment:
+        name = self.world.targets[target].workload.name
+        return self.world.cluster.deployments["apps", name]
+
+    def _violated(self, invariant: str, seen: str) -> None:
+        self.violations.append(Violation(invariant, seen))
