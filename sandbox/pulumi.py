@@ -80,6 +80,11 @@ def token(box: Box, account: str) -> str:
     return str(accounts[account]["token"])
 
 
+def admin_token(box: Box) -> str:
+    """What tests show to plant faults and to end a dead update's lease."""
+    return str(json.loads(_credentials(box).read_text())[SECTION]["admin_token"])
+
+
 def _credentials(box: Box) -> Path:
     path = box.folder("pulumi-cloud") / "credentials.json"
     if not path.exists():

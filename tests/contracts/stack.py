@@ -32,6 +32,12 @@ class Surroundings(Protocol):
     def asked_for(self) -> str:
         """The image in the live pod template."""
 
+    async def kill_update(self) -> None:
+        """SIGKILL to every process of the update under way, as when its machine stops."""
+
+    async def expire_lease(self) -> None:
+        """What five minutes of silence do to the lease of an update that is dead."""
+
 
 async def recorded(here: Surroundings) -> RecordedDeployment:
     """Our Deployment in the stack's state."""
@@ -62,6 +68,16 @@ async def interrupted(here: Surroundings) -> None:
     applied = await update
     assert not applied.succeeded
     assert applied.why
+
+
+async def killed(here: Surroundings) -> None:
+    """An update to an image that can't become ready, whose processes die on its way."""
+    revision = await here.pin(here.absent)
+    update = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, asyncio.Event()))
+    await until_applying(here, here.absent)
+    await here.kill_update()
+    applied = await update
+    assert not applied.succeeded
 
 
 class StackContract:
@@ -168,6 +184,41 @@ class StackContract:
         assert await here.stack.ledger() == "one"
         [newest, *_] = await here.stack.history(5)
         assert newest.message == MESSAGE
+
+    async def test_a_killed_update_holds_the_stack_until_its_lease_runs_out(
+        self, here: Surroundings
+    ) -> None:
+        await killed(here)
+        held = (await here.stack.state()).busy
+        with pytest.raises(StackBusy):
+            await here.stack.up(here.at(await here.pin(here.good)), MESSAGE, asyncio.Event())
+
+        await here.expire_lease()
+
+        state = await here.stack.state()
+        assert held
+        assert (state.busy, state.pending_operations) == (False, 1)
+        assert state.last_update is not None
+        assert state.last_update.result == "failed"
+
+    async def test_after_a_killed_update_pulumi_says_unchanged_while_the_cluster_differs(
+        self, here: Surroundings
+    ) -> None:
+        """The worst trap: only a refresh repairs it, and only the live pods prove anything."""
+        await killed(here)
+        await here.expire_lease()
+        back = await here.pin(here.good)
+
+        unchanged = await here.stack.up(here.at(back), MESSAGE, asyncio.Event())
+        still = here.asked_for()
+        await here.stack.refresh(here.at(back, only=here.urn), MESSAGE)
+        repaired = await here.stack.up(here.at(back), MESSAGE, asyncio.Event())
+
+        assert unchanged.succeeded, unchanged.why
+        assert still == here.absent
+        assert repaired.succeeded, repaired.why
+        assert here.asked_for() == here.good
+        assert (await here.stack.state()).pending_operations == 0
 
     async def test_a_stack_that_is_held_is_left_alone(self, here: Surroundings) -> None:
         revision, stop = await here.pin(here.absent), asyncio.Event()

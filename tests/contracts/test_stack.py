@@ -1,5 +1,6 @@
 """The stack in memory keeps what the real one does."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ class InMemory:
 
     def asked_for(self) -> str:
         return self.world.deployment.image
+
+    async def kill_update(self) -> None:
+        [update] = self.world.running
+        update.lose_power()
+
+    async def expire_lease(self) -> None:
+        [update] = self.world.running
+        update.ends = asyncio.get_running_loop().time()
 
 
 class TestInMemory(StackContract):

@@ -1,12 +1,16 @@
 """The stack client with the real pulumi CLI, on a real cluster."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -80,6 +84,21 @@ class OnPulumi:
 
     def asked_for(self) -> str:
         return running_image(self.world)
+
+    async def kill_update(self) -> None:
+        name = self.world.name.stack.encode()
+        for path in Path("/proc").glob("[0-9]*/cmdline"):  # noqa: ASYNC240 - no disk is behind it
+            with contextlib.suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if words[0].endswith(b"/pulumi") and any(name in each for each in words):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+
+    async def expire_lease(self) -> None:
+        box = self.world.cluster.box
+        headers = {"Authorization": f"token {pulumi.admin_token(box)}"}
+        path = f"/admin/stacks/{self.world.name}/expire-lease"
+        async with httpx.AsyncClient(base_url=pulumi.backend(box), headers=headers) as http:
+            (await http.post(path)).raise_for_status()
 
 
 class TestOnPulumi(StackContract):

@@ -10,7 +10,7 @@ from unittest import mock
 
 from flows import deploy, recover, rollback, rolling_out
 from slipway.ports import Ports
-from slipway.tasks.lease import LEASE_SECONDS
+from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.processes import Process, ProcessSignals, gated
 from tests.fakes.virtual_time import run as run_in_virtual_time
 from tests.fakes.world import World, deploy_request, rollback_request

@@ -10,9 +10,9 @@ from slipway.domain.image import Digest, ImageReference
 from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.release import Kind, Release, State
 from slipway.domain.rollout import Workloads
+from slipway.ledger.releases import FOR_GOOD
 from slipway.ports import Lease
 from tests.fakes.kubernetes import FakeDeployment
-from tests.fakes.ledger import FOR_GOOD
 from tests.fakes.processes import Process
 from tests.fakes.pulumi import Update
 from tests.fakes.world import World
