@@ -107,6 +107,8 @@ class FakeStack:
     """Changes beside the images that a preview would find: somebody's edit of the program."""
     complete: bool = True
     unknown: bool = False
+    apply_within: float = 900.0
+    """Seconds after which an update is asked to end: the target's."""
 
     async def check(self) -> None:
         await self.faults.at("before", "stack.check")
@@ -182,7 +184,8 @@ class FakeStack:
         except PreviewFailed as error:
             self._end(update, "failed")
             return Applied(False, Preview((), complete=False), update.version, str(error))
-        await _supervised(update, update.start(self._update(update)), stop)
+        work = update.start(self._update(update))
+        await _supervised(update, work, stop, self.apply_within)
         await self.faults.at("after", "stack.up")
         recorded = self.updates[update.version - 1]
         succeeded = recorded.result == "succeeded"
@@ -317,13 +320,16 @@ class FakeStack:
         return ResourceChange(resource.urn, op, DEPLOYMENT_TYPE, paths, containers, errors)
 
 
-async def _supervised(update: Update, work: asyncio.Task[None], stop: asyncio.Event) -> None:
+async def _supervised(
+    update: Update, work: asyncio.Task[None], stop: asyncio.Event, within: float = AWAIT
+) -> None:
     """Wait for a child's end as our client does: asked once to end, and waited for."""
     loop = asyncio.get_running_loop()
+    late = loop.time() + within
     asked_at: float | None = None
     cancelled: asyncio.CancelledError | None = None
     while not (work.done() or update.dead):
-        if stop.is_set() and asked_at is None:
+        if (stop.is_set() or loop.time() >= late) and asked_at is None:
             update.asked.set()
             asked_at = loop.time()
         if asked_at is not None and loop.time() >= asked_at + ENDS_WITHIN:

@@ -76,6 +76,36 @@ async def test_a_bad_image_costs_seconds_not_pulumis_ten_minutes() -> None:
     assert asyncio.get_running_loop().time() - began < AWAIT / 10
 
 
+async def test_an_update_past_the_targets_patience_is_ended_and_restored() -> None:
+    world = World.seeded()
+    world.stack.apply_within = 5.0
+    began = asyncio.get_running_loop().time()
+
+    outcome = await restored(world, "stuck")
+
+    assert outcome.code == "apply-failed"
+    assert "update cancelled" in outcome.release.reason
+    assert asyncio.get_running_loop().time() - began < world.target.ready_within
+
+
+async def test_a_failure_without_a_way_back_puts_the_value_back_and_leaves_what_runs() -> None:
+    """A person said --no-way-back: the image that ran is gone from the registry."""
+    world = World.seeded()
+    value, running, first = world.value, world.runs(), world.digest_of("first")
+    assert isinstance(first, Digest)
+    world.registry.delete(world.target.service.repository, first)
+    request = deploy_request(world.commits["crashing"].sha, Options(no_way_back=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert summary(outcome) == "needs attention: disproven"
+    assert "nothing healthy to go back to" in outcome.release.reason
+    assert f"slipway status {world.target.name}" in outcome.release.reason
+    assert not outcome.release.is_open, "recovery could do no more"
+    assert (world.value, world.runs()) == (value, running)
+    assert len(world.updates) == 2, "nothing was applied that nobody could pull"
+
+
 async def test_an_image_deleted_before_the_pull_is_restored() -> None:
     world = World.seeded()
     repository = world.target.service.repository

@@ -1,8 +1,9 @@
 """Rolling back: to a commit, to what was there before, and never in circles."""
 
 from flows import deploy, rollback
+from slipway.domain.change import DEPLOYMENT_TYPE, ContainerInput, PathChange, ResourceChange
 from slipway.domain.image import Digest
-from slipway.domain.release import Kind, Outcome, State
+from slipway.domain.release import Kind, Options, Outcome, State
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
 
 
@@ -220,3 +221,36 @@ async def test_a_deploy_after_a_rollback_goes_forward_again() -> None:
 
     assert outcome.state is State.LIVE, outcome.release.reason
     assert world.runs() == {world.digest_of("third")}
+
+
+async def test_only_the_image_goes_back_where_somebody_elses_change_stands_in_the_way() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    sink, neighbour = "ghcr.io/acme/shop/annotations-sink:half-done", world.neighbour.image
+    world.config.edit("bob", sinkImage=sink)
+
+    refused = await rolled_back(world)
+    only = rollback_request(options=Options(only_image=True))
+    outcome = await rollback.release(world.ports(), only)
+
+    assert summary(refused) == "refused: not-image-only"
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {world.digest_of("first")}
+    assert world.neighbour.image == neighbour
+    assert world.config.latest.values["sinkImage"] == sink
+
+
+async def test_only_the_image_is_guarded_all_the_same() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    replicas = PathChange("spec.replicas", "update")
+    containers = (ContainerInput(0, "adapter", reference_of(world, "first")),)
+    urn = world.resources[0].urn
+    world.stack.extra = [ResourceChange(urn, "update", DEPLOYMENT_TYPE, (replicas,), containers)]
+
+    only = rollback_request(options=Options(only_image=True))
+    outcome = await rollback.release(world.ports(), only)
+
+    assert summary(outcome) == "refused: not-image-only"
+    assert "spec.replicas" in outcome.release.reason
+    assert world.runs() == {world.digest_of("second")}
