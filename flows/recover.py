@@ -67,10 +67,11 @@ async def finish_others(ports: Ports, mine: Release) -> None:
         if release.id == mine.id or not _is_left(ports, release):
             continue
         outcome = await finish(ports, release, mine.fence)
-        if outcome.release.unproven:
+        if outcome.release.is_open:
+            why = outcome.release.reason or "the ledger did not take its end"
             raise Unproven(
                 f"release {release.id} at {release.target} stands open and could not be finished "
-                f"({outcome.release.reason}): mend that, then slipway recover {release.target}"
+                f"({why}): mend that, then slipway recover {release.target}"
             )
 
 

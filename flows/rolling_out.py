@@ -160,7 +160,7 @@ async def restore(ports: Ports, record: Record, because: str) -> None:
             await reapply(ports, record, baseline, revision, expected)
         record.proof = await verify(ports, expected)
     except SlipwayError as error:
-        await _restore_failed(record, because, error)
+        await _restore_failed(ports, record, because, error)
     else:
         await record.note(unproven=False)
         await record.to(State.RESTORED, because)
@@ -190,10 +190,26 @@ def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) ->
     return Expectation(image, baseline.accepted, ports.target.workload.container)
 
 
-async def _restore_failed(record: Record, because: str, error: SlipwayError) -> None:
+async def _restore_failed(ports: Ports, record: Record, because: str, error: SlipwayError) -> None:
     """A restore that could not be finished stays open for recovery, unless a person must decide."""
     why = f"{because}{RESTORING_FAILED}{reason(error)}"
-    await _needs_attention(record, error, why, unproven=not isinstance(error, FOR_A_PERSON))
+    final = isinstance(error, FOR_A_PERSON) and not await _is_back(ports, record, error)
+    await _needs_attention(record, error, why, unproven=not final)
+
+
+async def _is_back(ports: Ports, record: Record, error: SlipwayError) -> bool:
+    """Whether a late update of the release's own has undone its restore, which may be done again.
+
+    Nothing refuses the update of a process that was stopped right before it, and goes on after its
+    successor has restored.
+    """
+    if not isinstance(error, ImageDisproven):
+        return False
+    try:
+        seen = await ports.cluster.observe(ports.target.workload)
+    except SlipwayError:
+        return True  # not known: recovery looks
+    return seen is not None and seen.image == record.release.image
 
 
 async def _needs_attention(

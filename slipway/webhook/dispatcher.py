@@ -127,7 +127,7 @@ class Lane:
             first = waiting[0]
             raise Unreachable(
                 f"commit {first.push.after} has not arrived on {first.push.branch} of "
-                f"{first.repository} yet"
+                f"{first.repository} yet: it is looked for again; check the repository if it stays"
             )
         return True
 

@@ -423,3 +423,21 @@ async def test_a_release_that_still_builds_is_left_alone_by_recovery() -> None:
 
     assert await recover.finish_all(world.ports()) == []
     assert (await task).state is State.LIVE
+
+
+async def test_nothing_is_released_over_one_whose_end_the_ledger_could_not_take() -> None:
+    world = World.seeded()
+    await dead(world, "second", "before", "stack.up")
+    [left] = await world.ledger.unfinished(str(world.target.stack))
+    save, answers = world.ledger.save, iter([True, False, False, False])
+
+    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        if release.id == left.id and not next(answers, True):
+            raise Unreachable("the ledger did not answer")
+        return await save(release, *entries)
+
+    world.ledger.save = flapping  # type: ignore[method-assign] # planted
+    outcome = await deploying(world, "third")
+
+    assert (outcome.state, outcome.code) == (State.REFUSED, "unproven")
+    assert left.id in outcome.release.reason
