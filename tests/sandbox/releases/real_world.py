@@ -58,6 +58,7 @@ class RealWorld:
     clone: Path
     built: list[Ports] = field(default_factory=list)
     _eyes: dict[str, Ports] = field(default_factory=dict)
+    _started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.esc = Esc(self.box)
@@ -103,9 +104,15 @@ class RealWorld:
         return str(image.named(commit))
 
     async def close(self) -> None:
-        """Close what the ports have opened."""
+        """Close what the ports have opened, and end what a failed test has left running."""
         for each in self.built:
             await each.close()
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                assert stream is not None
+                stream.close()
 
     async def roll_back(self, to: Commit | str = "previous") -> Outcome:
         """Roll the adapter back."""
@@ -170,7 +177,7 @@ class RealWorld:
     def slipway(self, *words: str) -> subprocess.Popen[str]:
         """Start the command line, as a person would."""
         program = "from slipway.cli.main import main; main()"
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", program, *words],
             env=self.environment,
             cwd=Path(__file__).parents[3],
@@ -179,14 +186,13 @@ class RealWorld:
             text=True,
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
 
     async def type(self, *words: str) -> tuple[int, str, str]:
         """Type a command to its end: its exit code, its output, and what it told on the way."""
         process = self.slipway(*words)
-        try:
-            output, errors = await asyncio.to_thread(process.communicate, timeout=TYPED_WITHIN)
-        finally:
-            process.kill()
+        output, errors = await asyncio.to_thread(process.communicate, timeout=TYPED_WITHIN)
         return process.returncode, output, errors
 
     async def newest(self, name: str = ADAPTER) -> Outcome:

@@ -45,6 +45,7 @@ def start_deploy(world: RealWorld, behaviour: str) -> tuple[subprocess.Popen[str
     until(
         lambda: reader.has("ls-triton-adapter updating") or process.poll() is not None,
         "the update runs",
+        within=240.0,
     )
     assert process.poll() is None, reader.lines
     return process, reader
