@@ -161,6 +161,12 @@ class Operator:
         self.pull(change)
         self._run(*self._words("up"), "--skip-preview")
 
+    def mend(self) -> None:
+        """`pulumi refresh`, then `pulumi up`: the state is what is so, and then as it should be."""
+        self.pull()
+        self._run(*self._words("refresh"), "--skip-preview")
+        self._run(*self._words("up"), "--skip-preview")
+
     @contextlib.contextmanager
     def holding_the_stack(self) -> Iterator[Callable[[], None]]:
         """A `pulumi refresh` stands still while it holds the stack; gives what lets it go on."""
