@@ -105,7 +105,6 @@ def settings(box: Box) -> dict[str, str]:
         "PREFECT_API_URL": api(box),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "slipway,flows",
     }
 
 

@@ -26,7 +26,8 @@ def meaning(deployment: dict[str, Any]) -> dict[str, Any]:
     """What a person or a worker can tell of a deployment."""
     ours = {key: value for key, value in deployment.items() if key not in ASIDE}
     # `prefect deploy` can't say that a form has no other fields.
-    form = {**ours["parameter_openapi_schema"], "additionalProperties": False}
+    said = {key: value for key, value in ours["parameter_openapi_schema"].items() if value}
+    form = {**said, "additionalProperties": False}
     return {key: value or None for key, value in ours.items()} | {"parameter_openapi_schema": form}
 
 
@@ -39,7 +40,7 @@ def test_prefect_deploy_makes_what_register_has_made_and_a_worker_runs_it(ui: Ui
         env={**os.environ, **prefect_server.settings(box)},
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=400,
     )
 
     deployed = ui.deployments()
