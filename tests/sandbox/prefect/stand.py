@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 
 from sandbox import example, prefect_server, pulumi
 from sandbox.box import Box
+from slipway.domain.commit import Commit
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
 GIT_USER = "robot"
@@ -23,6 +25,12 @@ class World(RealWorld):
     def environment(self) -> dict[str, str]:
         own = {"XDG_STATE_HOME": str(self.box.folder("state"))}
         return {**super().environment, **prefect_server.settings(self.box), **own}
+
+    def commit(self, behaviour: str = "good", files: Mapping[str, str] | None = None) -> Commit:
+        """Push a commit once what runs is ready: on a busy machine probes time out meanwhile."""
+        for name in ("ls-triton-adapter", "annotations-sink"):
+            self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s")
+        return super().commit(behaviour, files)
 
     def stand(self) -> tuple[str, frozenset[str]]:
         """The adapter's value in ESC, and the digests of its pods that are ready."""
