@@ -47,7 +47,7 @@ class World(RealWorld):
     def release_of(self, run: str) -> dict[str, Any]:
         """The one release that a flow run was."""
         process = self.slipway("history", ADAPTER, "--json")
-        output, errors = process.communicate(timeout=240)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
         listed: list[dict[str, Any]] = json.loads(output)
         [found] = [each for each in listed if each["prefect_run"] == run]
@@ -56,7 +56,7 @@ class World(RealWorld):
     def recover(self) -> int:
         """`slipway recover`; its exit code."""
         process = self.slipway("recover", ADAPTER)
-        output, errors = process.communicate(timeout=240)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode in {0, 3}, output + errors
         return process.returncode
 

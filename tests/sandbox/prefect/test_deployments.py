@@ -16,7 +16,7 @@ from tests.sandbox.prefect.ui import Ui
 from tests.sandbox.releases.real_world import ADAPTER
 from tests.wheel import ROOT, unpack_wheel
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 ASIDE = {"id", "created", "updated", "version", "version_id", "last_polled", "status", "created_by"}
 """What two deployments of one meaning may differ in."""
@@ -93,7 +93,7 @@ def test_the_wheel_alone_deploys(wheel: Path, world: World, tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=600,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,13 +7,13 @@ from tests.sandbox.prefect.stand import World
 from tests.sandbox.prefect.ui import Run, Ui
 from tests.sandbox.releases.real_world import ADAPTER
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 
 def in_pulumi_up(ui: Ui, world: World, watch: Watch) -> Run:
     """A run in the middle of an update that takes its time."""
     run = ui.start(f"deploy/{ADAPTER}", commit=world.commit("never-ready").sha)
-    run.wait(lambda _: watch.updates(), "pulumi up is under way", within=300)
+    run.wait(lambda _: watch.updates(), "pulumi up is under way", within=600)
     return run
 
 

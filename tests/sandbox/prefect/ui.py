@@ -11,7 +11,7 @@ import pytest
 ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 PAGE = 200
 LOOK_EVERY = 0.5
-ENDED_WITHIN = 300.0
+ENDED_WITHIN = 600.0
 BUSY_WITHIN = 60.0
 LINES_WITHIN = 60.0
 """Seconds: a worker's process sends its log in batches."""
