@@ -12,6 +12,7 @@ import httpx
 from sandbox import docker_engine, image_registry, kubernetes, pulumi, repository
 from sandbox.box import Box
 from sandbox.example_images import REPOSITORIES, publish_by_hand
+from sandbox.github.push import FULL_NAME
 from sandbox.token_issuer.accounts import PUBLISHER, PULLER, Account
 
 ENVIRONMENT = "oceanid-cluster"
@@ -62,6 +63,7 @@ def write_configuration(box: Box) -> Path:
 # Written by the sandbox. `eval "$(python -m sandbox env)"` sets the variables that it names.
 [repositories.example]
 url = "{repository.path(box)}"
+github = "{FULL_NAME}"
 
 [registries.sandbox]
 host = "{host}"
@@ -108,14 +110,20 @@ container = "sink"
 
 def variables(box: Box) -> Mapping[str, str]:
     """What slipway.toml takes from the environment, and where the ledger is."""
-    accounts = image_registry.accounts(box)
+    return {
+        **places(box),
+        "SANDBOX_REGISTRY_PASSWORD": image_registry.accounts(box)[PUBLISHER].password,
+        "SANDBOX_PULUMI_TOKEN": pulumi.token(box, "slipway"),
+    }
+
+
+def places(box: Box) -> Mapping[str, str]:
+    """Where slipway.toml and the ledger are: all that a process without credentials needs."""
     return {
         "SLIPWAY_CONFIG": str(box.folder() / "slipway.toml"),
         # The mirror of the example's repository shall not lie among the user's own.
         "XDG_STATE_HOME": str(box.folder("state")),
         "SLIPWAY_LEDGER_URL": f"sqlite+aiosqlite:///{box.folder('ledger') / 'ledger.db'}",
-        "SANDBOX_REGISTRY_PASSWORD": accounts[PUBLISHER].password,
-        "SANDBOX_PULUMI_TOKEN": pulumi.token(box, "slipway"),
     }
 
 

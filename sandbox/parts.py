@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sandbox import example
 from sandbox.box import Box
 from sandbox.docker_engine import Docker
+from sandbox.github.part import GitHub, Webhook
 from sandbox.image_registry import Registry
 from sandbox.kubernetes import Kubernetes
 from sandbox.part import Part
@@ -42,4 +43,6 @@ PARTS: Sequence[Part] = (
     Prefect(),
     Example(),
     Worker(),
+    GitHub(),
+    Webhook(),
 )

@@ -1,0 +1,100 @@
+"""The parts of the sandbox between a push and a run: GitHub's telling, and `slipway webhook`."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from sandbox import example, prefect_server, repository
+from sandbox.box import Box
+from sandbox.processes import Processes
+
+ROOT = Path(__file__).parents[2]
+READY_WITHIN = 60.0
+
+
+class GitHub:
+    """Tells the webhook of every push to the example's repository."""
+
+    name = "github"
+    needs: Sequence[str] = ("git",)
+    processes: Sequence[str] = ()
+
+    def start(self, box: Box) -> None:
+        """Put the hook into the repository."""
+        bare = repository.path(box)
+        words = [
+            sys.executable,
+            "-m",
+            "sandbox.github",
+            f"--state={box.root}",
+            f"--repository={bare}",
+        ]
+        hook = bare / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        # Git's own variables would follow into every git command that the hook runs.
+        hook.write_text(
+            f"#!/bin/sh\nunset GIT_DIR GIT_QUARANTINE_PATH\n"
+            f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(words)}\n"
+        )
+        hook.chmod(0o755)
+
+    def clean(self, box: Box) -> None:
+        """Leave nothing: there is no process."""
+
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """Nothing beside the repository's own."""
+        del box
+        return {}
+
+
+class Webhook:
+    """`slipway webhook`, for the example's targets."""
+
+    name = "webhook"
+    needs: Sequence[str] = ("github", "worker")
+    processes: Sequence[str] = ("slipway-webhook",)
+
+    def start(self, box: Box) -> None:
+        """Start it, and wait until it can keep deliveries."""
+        processes = Processes(box)
+        program = "from slipway.cli.main import main; main()"
+        processes.start(
+            "slipway-webhook",
+            [sys.executable, "-c", program, "webhook"],
+            environment={
+                **example.places(box),
+                "PREFECT_API_URL": prefect_server.api(box),
+                "SLIPWAY_WEBHOOK_SECRETS": secret(box),
+                "SLIPWAY_WEBHOOK_PORT": str(box.port("webhook")),
+            },
+            folder=ROOT,
+        )
+        processes.wait("slipway-webhook", "it is healthy", lambda: _healthy(box), READY_WITHIN)
+
+    def clean(self, box: Box) -> None:
+        """Leave nothing: what it kept is in the ledger."""
+
+    def environment(self, box: Box) -> Mapping[str, str]:
+        """Where a person could deliver to."""
+        return {"SANDBOX_WEBHOOK": webhook_address(box)}
+
+
+def webhook_address(box: Box) -> str:
+    """Where GitHub delivers."""
+    return f"http://127.0.0.1:{box.port('webhook')}/github"
+
+
+def secret(box: Box) -> str:
+    """What GitHub signs with."""
+    return box.secret("webhook")
+
+
+def _healthy(box: Box) -> bool:
+    address = webhook_address(box).replace("/github", "/health")
+    try:
+        return httpx.get(address, timeout=2.0).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
