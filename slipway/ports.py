@@ -24,6 +24,7 @@ from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.delivery import (
     Delivery,
     Ending,
+    Push,
     Receipt,
     ReceivedDelivery,
     StartedRun,
@@ -486,6 +487,9 @@ class Inbox(Protocol):
 
     async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
         """The runs that deliveries have started at the target, newest first."""
+
+    async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
+        """The pushes to a branch that were received last, newest first; names in any case."""
 
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """The deliveries received last, newest first."""

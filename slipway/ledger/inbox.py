@@ -102,6 +102,21 @@ class SqlInbox:
             rows = (await connection.execute(statement)).all()
         return [StartedRun(Commit(row[0]), row[1], moment(row[2])) for row in rows]
 
+    async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
+        """See `slipway.ports.Inbox`."""
+        statement = (
+            select(deliveries)
+            .where(
+                func.lower(deliveries.c.repository) == repository.lower(),
+                deliveries.c.branch == branch,
+            )
+            .order_by(deliveries.c.number.desc())
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        return [push for row in rows if (push := _push_from(row)) is not None]
+
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """See `slipway.ports.Inbox`."""
         newest = select(deliveries).order_by(deliveries.c.number.desc()).limit(limit)

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from pydantic import SecretStr
@@ -21,6 +22,7 @@ from slipway.webhook.bodies import Bodies
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.health import Health
+from slipway.webhook.missed import MissedPushes
 from slipway.webhook.protocol import protocol
 from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
@@ -58,13 +60,15 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
     inbox, ledger = SqlInbox(ledger_settings), SqlLedger(ledger_settings)
     server = PrefectServer(settings.prefect_url, settings.prefect_key, settings.prefect_auth_string)
     runs = PrefectApi(server)
-    dispatcher = Dispatcher(_watched(pushed), inbox, ledger, runs)
+    watched = _watched(pushed)
+    dispatcher = Dispatcher(watched, inbox, ledger, runs)
+    missed = MissedPushes(watched, inbox, dispatcher.wake)
     subscriptions = Subscriptions(
         Subscription(each.target.name, each.github, each.target.branch) for each in pushed
     )
     receiver = build_receiver(settings, subscriptions, inbox, dispatcher.wake)
     http = build_server(settings, receiver)
-    dispatching = asyncio.create_task(dispatcher.run())
+    dispatching = asyncio.create_task(_all(dispatcher.run(), missed.run()))
     # Nothing is acknowledged that nobody would deal with.
     dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
     try:
@@ -75,6 +79,12 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
             await dispatching
         for each in (runs, inbox, ledger):
             await each.close()
+
+
+async def _all(*works: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in works:
+            group.create_task(each)
 
 
 def build_receiver(
@@ -122,4 +132,4 @@ def _watched(pushed: Sequence[PushedTarget]) -> list[WatchedTarget]:
         if each.url not in sources:
             mirror = GitMirror(each.remote, state_folder() / "git")
             sources[each.url] = SharedSource(mirror)
-    return [WatchedTarget(each.target, sources[each.url]) for each in pushed]
+    return [WatchedTarget(each.target, sources[each.url], each.github) for each in pushed]

@@ -28,6 +28,13 @@ class SharedSource:
             self._fetched = True
             return await self.repository.behind(commits, branch)
 
+    async def newest(self, branch: str) -> Commit:
+        """The branch's head now, after a fetch."""
+        async with self._asking:
+            await self.repository.fetch()
+            self._fetched = True
+            return await self.repository.head(branch)
+
 
 @dataclass(frozen=True, slots=True)
 class WatchedTarget:
@@ -35,3 +42,5 @@ class WatchedTarget:
 
     target: Target
     source: SharedSource
+    github: str = ""
+    """The repository's name in deliveries."""

@@ -10,6 +10,7 @@ from slipway.domain.delivery import (
     Delivery,
     Ending,
     Outcome,
+    Push,
     Receipt,
     ReceivedDelivery,
     StartedRun,
@@ -58,6 +59,16 @@ class MemoryInbox:
             push = self.kept[number].delivery.push
             if at == target and ending.outcome is Outcome.STARTED and push is not None:
                 found.append(StartedRun(push.after, ending.run, when))
+        return found[:limit]
+
+    async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
+        found = [
+            push
+            for kept in reversed(self.kept)
+            if (push := kept.delivery.push) is not None
+            and kept.delivery.repository.lower() == repository.lower()
+            and push.branch == branch
+        ]
         return found[:limit]
 
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:

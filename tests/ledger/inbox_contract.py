@@ -148,6 +148,15 @@ class InboxContract(ABC):
         assert await inbox.started("a", limit=1) == started[:1]
         assert await inbox.started("b") == []
 
+    async def test_pushes_are_those_of_the_branch_newest_first(self, inbox: Inbox) -> None:
+        later, elsewhere = Push("main", AFTER, Commit("3" * 40)), Push("next", None, AFTER)
+        await inbox.receive([a_delivery("one"), PING, a_delivery("next", push=elsewhere)])
+        await inbox.receive([a_delivery("two", push=later)])
+
+        assert await inbox.pushes("Acme/Shop", "main") == [later, PUSH]
+        assert await inbox.pushes("acme/shop", "main", limit=1) == [later]
+        assert await inbox.pushes("acme/other", "main") == []
+
     async def test_recent_deliveries_are_newest_first(self, inbox: Inbox) -> None:
         names = [f"n{number}" for number in range(5)]
         await inbox.receive([a_delivery(name) for name in names])

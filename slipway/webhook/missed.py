@@ -1,0 +1,79 @@
+"""Finds pushes that GitHub did not deliver: it tries once, and not at all above 25 MB.
+
+The branch's head in our own mirror is compared with what was received. What was missed is put into
+the inbox as a delivery like others, so that it is decided and dispatched as they are.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import Delivery, Push
+from slipway.errors import SlipwayError
+from slipway.ports import Inbox
+from slipway.webhook.watched import SharedSource, WatchedTarget
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 300.0
+"""Seconds. A head is missed when no delivery of it came between one look and the next."""
+EVENT = "missed"
+
+Branch = tuple[str, str]
+"""A repository's name at GitHub, and a branch of it."""
+
+
+class MissedPushes:
+    """Looks at the branches of targets, and heals what is missing in the inbox."""
+
+    def __init__(
+        self,
+        watched: Iterable[WatchedTarget],
+        inbox: Inbox,
+        wake: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._inbox = inbox
+        self._wake = wake
+        self._branches: dict[Branch, tuple[SharedSource, list[str]]] = {}
+        self._seen: dict[Branch, Commit] = {}
+        for each in watched:
+            branch = (each.github, each.target.branch)
+            self._branches.setdefault(branch, (each.source, []))[1].append(each.target.name)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            for branch in self._branches:
+                await self.look(branch)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self, branch: Branch) -> None:
+        """Compare one branch; what can't be looked at now is looked at the next time."""
+        source, targets = self._branches[branch]
+        try:
+            head = await source.newest(branch[1])
+            if self._seen.get(branch) == head:
+                await self._heal(branch, head, targets)
+            self._seen[branch] = head
+        except SlipwayError as error:
+            log.warning(
+                "%s of %s is not looked at for missed pushes: %s", branch[1], branch[0], error
+            )
+
+    async def _heal(self, branch: Branch, head: Commit, targets: Sequence[str]) -> None:
+        received = await self._inbox.pushes(*branch)
+        # Before the first push nobody has asked for anything: what is there was put there by hand.
+        if not received or any(each.after == head for each in received):
+            return
+        push = Push(branch[1], received[0].after, head)
+        id_ = f"{EVENT}-{head}"
+        digest = hashlib.sha256(f"{EVENT} {branch} {head}".encode()).hexdigest()
+        delivery = Delivery(id_, digest, EVENT, branch[0], "", push, tuple(targets))
+        [receipt] = await self._inbox.receive([delivery])
+        if receipt.is_new:
+            log.warning(
+                "push of %s to %s of %s was not delivered: it is now", head, branch[1], branch[0]
+            )
+            self._wake(targets)

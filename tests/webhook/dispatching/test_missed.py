@@ -1,0 +1,103 @@
+"""A push that GitHub did not deliver is found, and dealt with like every other."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from slipway.domain.delivery import Outcome
+from slipway.errors import Unreachable
+from slipway.webhook.missed import LOOK_EVERY, MissedPushes
+from slipway.webhook.watched import SharedSource, WatchedTarget
+from tests.ledger.examples import a_target
+from tests.webhook.dispatching.post import ADAPTER, Post, dispatching
+
+
+@contextlib.asynccontextmanager
+async def watching(post: Post) -> AsyncIterator[None]:
+    """Dispatcher and watch at work."""
+    watched = [WatchedTarget(a_target(ADAPTER), SharedSource(post.git), "Acme/Shop")]
+    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
+    async with dispatching(post):
+        yield
+    working.cancel()
+
+
+async def test_a_push_that_was_not_delivered_is_deployed_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post):
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        missed = post.commit("missed", "adapter/main")
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert post.outcomes() == [Outcome.STARTED, Outcome.STARTED]
+    assert post.runs.commits(ADAPTER)[-1] == missed.sha
+    assert post.inbox.kept[-1].delivery.event == "missed"
+    assert any("was not delivered" in each.message for each in caplog.records)
+
+
+async def test_a_delivery_that_is_only_late_is_not_healed() -> None:
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post):
+        await asyncio.sleep(LOOK_EVERY - 1)
+        late = post.commit("late", "adapter/main")
+        await asyncio.sleep(LOOK_EVERY / 2)
+        await post.receive(late)
+        await asyncio.sleep(5 * LOOK_EVERY)
+
+    assert [each.delivery.event for each in post.inbox.kept] == ["push", "push"]
+
+
+async def test_before_the_first_push_nothing_is_deployed_by_itself() -> None:
+    post = Post()
+    async with watching(post):
+        await asyncio.sleep(5 * LOOK_EVERY)
+
+    assert not post.inbox.kept
+    assert not post.runs.made
+
+
+async def test_a_forced_push_that_was_not_delivered_waits_for_a_person() -> None:
+    post = Post()
+    replaced = post.commit("replaced", "adapter/main")
+    await post.receive(replaced)
+    async with watching(post):
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        post.git.branches["main"] = post.first.sha
+        post.commit("instead", "adapter/main")
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert post.outcomes() == [Outcome.STARTED, Outcome.HELD]
+
+
+async def test_it_is_healed_once_however_often_it_is_looked_at_and_by_whom() -> None:
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post), watching(post):
+        post.commit("missed", "adapter/main")
+        await asyncio.sleep(20 * LOOK_EVERY)
+
+    assert [each.delivery.event for each in post.inbox.kept] == ["push", "missed"]
+
+
+async def test_a_repository_that_does_not_answer_is_looked_at_the_next_time() -> None:
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post):
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        post.commit("missed", "adapter/main")
+        post.git.faults.always("source.fetch", Unreachable("git is away"))
+        await asyncio.sleep(5 * LOOK_EVERY)
+        assert len(post.inbox.kept) == 1
+        post.git.faults.always("source.fetch", None)
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert post.outcomes() == [Outcome.STARTED, Outcome.STARTED]
