@@ -26,7 +26,9 @@ class World(RealWorld):
         own = {"XDG_STATE_HOME": str(self.box.folder("state"))}
         return {**super().environment, **prefect_server.settings(self.box), **own}
 
-    def commit(self, behaviour: str = "good", files: Mapping[str, str] | None = None) -> Commit:
+    def commit(
+        self, behaviour: str = "good", files: Mapping[str, str | bytes | None] | None = None
+    ) -> Commit:
         """Push a commit once what runs is ready: on a busy machine probes time out meanwhile."""
         for name in ("ls-triton-adapter", "annotations-sink"):
             self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s")
