@@ -50,7 +50,8 @@ async def run(
             *argv,
             env=dict(env),
             cwd=cwd,
-            stdin=asyncio.subprocess.PIPE,
+            # Nothing to say is no pipe: uvloop can't write to one whose reader has ended already.
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -61,7 +62,7 @@ async def run(
         ) from error
     try:
         async with asyncio.timeout(within):
-            stdout, stderr = await process.communicate(stdin)
+            stdout, stderr = await process.communicate(stdin or None)
     except TimeoutError as error:
         raise Unreachable(
             f"{' '.join(argv[:2])} was not done within {within:.0f} s and was ended: check what it "

@@ -64,7 +64,7 @@ def progress_columns(release: Release) -> dict[str, Any]:
         "image": release.image,
         "accepted": sorted(str(each) for each in release.accepted),
         "program_sha": _text(release.program),
-        "baseline": _dumped(Baseline, release.baseline),
+        "baseline": _in_order(_dumped(Baseline, release.baseline)),
         "esc_revision": release.esc_revision,
         "update_version": release.update_version,
         "previous_digest": _text(release.previous_digest),
@@ -124,6 +124,13 @@ def _text(value: Commit | Digest | None) -> str | None:
 
 def _dumped(kind: Any, value: object) -> Any:
     return None if value is None else _as_json(kind).dump_python(value, mode="json")
+
+
+def _in_order(baseline: Any) -> Any:
+    """A set has no order of its own, and a row that only looks changed would be journaled."""
+    if baseline is not None:
+        baseline["accepted"] = sorted(baseline["accepted"], key=str)
+    return baseline
 
 
 def _loaded(kind: Any, value: object) -> Any:

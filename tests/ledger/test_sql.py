@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
-from slipway.domain.release import Phase, State
+from slipway.domain.image import Digest
+from slipway.domain.release import Baseline, Kind, Phase, Release, Request, State
 from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.database import NEWEST, Database
 from slipway.ledger.migrate import MIGRATIONS
+from slipway.ledger.rows import progress_columns
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
@@ -25,6 +29,16 @@ from tests.ledger.migration import FIXTURES, differences, require_carried_over
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.db"
+
+
+def test_a_baseline_is_written_one_way_whatever_the_order_of_its_digests() -> None:
+    digests = [Digest(f"sha256:{number:064x}") for number in range(40)]
+    baseline = Baseline(1, "etag", None, None, None, None, 0, frozenset(digests))
+    release = Release("r", "t", "s", Request(Kind.DEPLOY, "c", "ada"), datetime.now(UTC))
+
+    column = progress_columns(replace(release, baseline=baseline))["baseline"]
+
+    assert column["accepted"] == sorted(column["accepted"], key=str)
 
 
 class TestSqlLedger(LedgerContract):
