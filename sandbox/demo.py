@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,6 @@ from sandbox.parts import PARTS
 
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
 EXIT_CODES = {"live": 0, "restored": 3}
-SLIPWAY = [sys.executable, "-c", "from slipway.cli.main import main; main()"]
-PUSHED_WITHIN = 180
-"""Looks, one a second and what a look takes."""
 
 
 def main() -> int:
@@ -41,7 +37,6 @@ def main() -> int:
         ),
     )
     told = [_tell(*chapter, environment) for chapter in story]
-    told.append(_tell_of_a_push(box, environment))
     for target in (ADAPTER, SINK):
         _show(["status", target], environment)
     print(_where_to_look(box))
@@ -77,53 +72,11 @@ def _tell(title: str, end: str, words: list[str], environment: Mapping[str, str]
     return code == EXIT_CODES[end]
 
 
-def _tell_of_a_push(box: Box, environment: Mapping[str, str]) -> bool:
-    """Push a commit of the sink; what becomes of it is the webhook's to do."""
-    print("\n── Push a commit of the sink. (The adapter is held since its rollback.)", flush=True)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        commit = _push_from(Path(folder), repository.path(box))
-    live = _wait_for(commit, SINK, environment)
-    print(
-        f"   {commit[:7]} is {'live' if live else 'NOT live'} at {SINK} after "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    _show(["deliveries", "--limit", "1"], environment)
-    return live
-
-
-def _push_from(folder: Path, bare: Path) -> str:
-    """Clone, change the sink, commit and push, as a developer does; the commit."""
-    clone = ["git", "clone", "--quiet", str(bare), str(folder)]
-    subprocess.run(clone, check=True)
-    (folder / "sink" / "src" / "release").write_text(f"pushed at {time.time():.0f}\n")
-    author = ["-c", "user.name=ada", "-c", "user.email=ada@example.invalid"]
-    git = ["git", "-C", str(folder), *author]
-    subprocess.run([*git, "commit", "--quiet", "--all", "--message", "Say when"], check=True)
-    print("   $ git push origin main", flush=True)
-    subprocess.run([*git, "push", "origin", "HEAD:main"], check=True)
-    shown = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    return shown.stdout.strip()
-
-
-def _wait_for(commit: str, target: str, environment: Mapping[str, str]) -> bool:
-    """Whether the commit's release ends live."""
-    words = ["history", target, "--limit", "1", "--json"]
-    for _ in range(PUSHED_WITHIN):
-        shown = subprocess.run(
-            [*SLIPWAY, *words], env=dict(environment), check=True, capture_output=True, text=True
-        )
-        for each in json.loads(shown.stdout):
-            if each["commit"] == commit and each["ended"]:
-                return bool(each["state"] == "live")
-        time.sleep(1)
-    return False
-
-
 def _show(words: list[str], environment: Mapping[str, str]) -> int:
     """Run slipway where the person can read along; its exit code."""
     print(f"   $ slipway {' '.join(json.dumps(each) if ' ' in each else each for each in words)}")
-    return subprocess.run([*SLIPWAY, *words], env=dict(environment), check=False).returncode
+    slipway = [sys.executable, "-c", "from slipway.cli.main import main; main()", *words]
+    return subprocess.run(slipway, env=dict(environment), check=False).returncode
 
 
 def _environment(box: Box) -> dict[str, str]:
@@ -142,7 +95,6 @@ The sandbox is still running. Where to look:
   Prefect's UI     {ui}  (Runs; a run's Artifacts tab has its report)
   a shell          eval "$(.venv/bin/python -m sandbox{state} env)"
   what happened    .venv/bin/slipway history {ADAPTER}
-  what was pushed  .venv/bin/slipway deliveries   (git clone, commit, push: it deploys by itself)
   what is needed   .venv/bin/slipway doctor {ADAPTER}
   the pods         kubectl -n apps get pods
   the end          make down
