@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-fast bench simulate mutants \
+.PHONY: help python venv machine demo up down reset check test test-trial test-fast bench simulate mutants \
   fmt lock wheel clean
 
 PYTHON ?= python3
@@ -49,6 +49,11 @@ test: NEEDS := --tests
 test: machine venv ## the whole suite
 	@$(BIN)/python -m sandbox prepare $(NEEDS)
 	$(BIN)/pytest
+
+test-trial: NEEDS := --tests
+test-trial: machine venv ## what is not yet part of every run
+	@$(BIN)/python -m sandbox prepare $(NEEDS)
+	$(BIN)/pytest -m trial
 
 test-fast: venv ## everything that needs no sandbox
 	$(BIN)/pytest -m 'not sandbox'
