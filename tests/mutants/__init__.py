@@ -1,0 +1,1 @@
+"""Planted bugs, and the proof that each is noticed: a suite that sees nothing proves nothing."""

@@ -1,0 +1,241 @@
+"""The planted bugs: each an exact replacement in one file of the product."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One bug; `old` must stand exactly once in the file, or the mutant is out of date."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: str = "tests/flows/test_interruptions.py"
+    """Where a fast test must notice it, should the simulation not."""
+
+    def plant(self, tree: Path) -> None:
+        """Put the bug into a copy of the repository."""
+        file = tree / self.path
+        text = file.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: {self.path} has the text {text.count(self.old)} times, not once: "
+                "bring the mutant up to date"
+            )
+        file.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+ROLLING_OUT, RECOVER = "flows/rolling_out.py", "flows/recover.py"
+PINNING, APPLYING = "slipway/tasks/pinning.py", "slipway/tasks/applying.py"
+RESTORING, LEASE = "slipway/tasks/restoring.py", "slipway/tasks/lease.py"
+VERIFYING, RECORD = "slipway/tasks/verifying.py", "slipway/tasks/record.py"
+
+MUTANTS = (
+    Mutant(
+        "drop the fence check before an effect",
+        RECORD,
+        "        await self.note()\n",
+        "        return\n",
+    ),
+    Mutant(
+        "drop the fence check in the ledger",
+        "slipway/ledger/sql.py",
+        "                _holds_still(release),\n",
+        "",
+        "tests/ledger/test_sql.py",
+    ),
+    Mutant(
+        "swallow a 409 at the pin",
+        PINNING,
+        "        written = await ports.config.write(before, image)\n",
+        "        try:\n            written = await ports.config.write(before, image)\n"
+        "        except ConfigConflict:\n            written = before\n",
+        "tests/flows/test_refusals.py",
+    ),
+    Mutant(
+        "record the pin after it was made",
+        PINNING,
+        "    await record.note(Phase.PINNING)\n    if before.value == image:",
+        "    if before.value == image:",
+    ),
+    Mutant(
+        "record the update after it was made",
+        APPLYING,
+        "        await record.note(Phase.APPLYING)\n",
+        "",
+    ),
+    Mutant(
+        "restore without comparing",
+        PINNING,
+        "            _require_ours(ports, record.release, now)\n",
+        "            pass\n",
+        "tests/flows/test_restores.py",
+    ),
+    Mutant(
+        "leave the ETag of a write that is on its way alive",
+        PINNING,
+        "        if is_back and record.release.phase is not Phase.PINNING:\n",
+        "        if is_back:\n",
+    ),
+    Mutant(
+        "give up a restore at another key's edit",
+        PINNING,
+        "            if attempts == ATTEMPTS:\n",
+        "            if attempts == 1:\n",
+        "tests/flows/test_restores.py",
+    ),
+    Mutant(
+        "skip the digest check",
+        "slipway/domain/rollout.py",
+        "        if digest not in expected.accepted:\n",
+        "        if digest not in expected.accepted and not pod.name:\n",
+        "tests/domain/test_rollout.py",
+    ),
+    Mutant(
+        "let a lease run out",
+        LEASE,
+        "            await ledger.renew(lease, LEASE_SECONDS)\n",
+        "            await asyncio.sleep(LEASE_SECONDS)\n",
+    ),
+    Mutant(
+        "never give a lease back",
+        LEASE,
+        "        await ports.ledger.give_back(lease)\n",
+        "        lease.fence.bit_length()\n",
+    ),
+    Mutant(
+        "treat unknown as proven",
+        VERIFYING,
+        "        return None, watch, Judgement(Verdict.UNKNOWN, str(error))\n",
+        "        return None, watch, Judgement(Verdict.PROVEN, str(error))\n",
+        "tests/flows/test_restores.py",
+    ),
+    Mutant(
+        "take a sick pod for a good one",
+        VERIFYING,
+        "        if not health.good:\n",
+        "        if not health.good and not pod:\n",
+    ),
+    Mutant(
+        "don't wait for idle",
+        APPLYING,
+        "    while (state := await ports.stack.state()).busy:\n",
+        "    while (state := await ports.stack.state()).busy and told:\n",
+    ),
+    Mutant(
+        "apply the revision before the pin",
+        ROLLING_OUT,
+        "    return ProgramRevision(program.tree, program.commit, revision, only=only)\n",
+        "    before = decision.config.revision\n"
+        "    return ProgramRevision(program.tree, program.commit, before, only=only)\n",
+    ),
+    Mutant(
+        "skip the refresh in a restore",
+        RESTORING,
+        "            await ports.stack.refresh(narrowed, message)\n        whole",
+        "            pass\n        whole",
+    ),
+    Mutant(
+        "move :main backwards",
+        "slipway/tasks/settling.py",
+        "    return await ports.source.is_ancestor(Commit(there.revision), commit)\n",
+        "    return True\n",
+        "tests/flows/test_deploy.py",
+    ),
+    Mutant(
+        "call a pinned release refused",
+        ROLLING_OUT,
+        " and not _may_have_pinned(record, cause):\n        await record.to(State.REFUSED",
+        ":\n        await record.to(State.REFUSED",
+    ),
+    Mutant(
+        "call a release restored without proof",
+        ROLLING_OUT,
+        "        await verify(ports, expected)\n    except SlipwayError",
+        "        pass\n    except SlipwayError",
+        "tests/flows/test_restores.py",
+    ),
+    Mutant(
+        "leave a cancelled release as it is",
+        ROLLING_OUT,
+        "    except BaseException as error:\n        if not _may_have_pinned",
+        "    except Exception as error:\n        if not _may_have_pinned",
+    ),
+    Mutant(
+        "restore what could not be measured",
+        ROLLING_OUT,
+        "    except (Unproven, LeaseLost) as error:\n",
+        "    except LeaseLost as error:\n",
+        "tests/flows/test_restores.py",
+    ),
+    Mutant(
+        "forget what could not be proven",
+        ROLLING_OUT,
+        "        await record.note(unproven=unproven)\n",
+        "        await record.note(unproven=False)\n",
+    ),
+    Mutant(
+        "let a signal end a restore",
+        ROLLING_OUT,
+        "        before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}\n",
+        "        before = dict.fromkeys((), signal.SIG_IGN)\n",
+    ),
+    Mutant(
+        "refuse after the lease is given back",
+        "flows/deploy.py",
+        "    async with held_for(ports, record), ending_in_order(record):\n",
+        "    async with held_for(ports, record):\n",
+    ),
+    Mutant(
+        "start although another release stands open",
+        "flows/deploy.py",
+        "        await finish_others(ports, record.release)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "recover forward without proof",
+        RECOVER,
+        "            proof = await verify(ports, _expectation(ports, record.release))\n",
+        '            proof = "as it seems"\n',
+    ),
+    Mutant(
+        "recover a restore forward",
+        RECOVER,
+        "    if release.state is State.RESTORING or not",
+        "    if not",
+    ),
+    Mutant(
+        "leave Pulumi's state behind after recovery",
+        RECOVER,
+        "            await align(ports, record)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "leave releases open whose process died early",
+        RECOVER,
+        "    return release.fence > 0\n",
+        "    return release.phase.reached(Phase.DECIDED)\n",
+    ),
+    Mutant(
+        "adopt what a release has put there meanwhile",
+        "slipway/tasks/baseline.py",
+        " and await ports.ledger.history(ports.target.name) == history:\n",
+        ":\n",
+    ),
+    Mutant(
+        "deploy backwards",
+        "slipway/tasks/commits.py",
+        "    if await ports.source.is_ancestor(commit, live):\n",
+        "    if await ports.source.is_ancestor(commit, live) and live == commit:\n",
+        "tests/flows/test_refusals.py",
+    ),
+    Mutant(
+        "change more than the image",
+        APPLYING,
+        "    require_image_only(preview, wanted, allowances, behind)\n",
+        "    behind.strip()\n",
+        "tests/flows/test_refusals.py",
+    ),
+)
