@@ -68,7 +68,7 @@ def test_an_engine_that_ends_takes_its_containers_and_mounts_along(
     part = Docker()
     part.start(box)
     run_forever(box)
-    assert any(f"sleep 3{box.id}" in each for each in processes_of(box))
+    until(lambda: any(f"sleep 3{box.id}" in each for each in processes_of(box)), "its command runs")
 
     process = Processes(box).find("dockerd")
     assert process is not None
