@@ -56,7 +56,7 @@ test-trial: machine venv ## what is not yet part of every run
 	$(BIN)/pytest -m trial
 
 test-fast: venv ## everything that needs no sandbox
-	$(BIN)/pytest -m 'not sandbox'
+	$(BIN)/pytest -m 'not sandbox and not trial'
 
 bench: venv ## measure the promises; ONLY="startup publish" takes some of them
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
