@@ -178,11 +178,11 @@ def release_report(
 
 def evidence_report(target: str, why: str, evidence: Evidence) -> str:
     """The evidence as markdown: the container's own words first, as they explain most."""
-    log = "\n".join(f"    {line}" for line in evidence.log)
+    words = "\n".join(f"    {line}" for line in evidence.log)
     pods = "\n".join(f"- {_text(line)}" for line in evidence.pods)
     events = "\n".join(f"- {_text(line)}" for line in evidence.events)
     parts = [f"# Why {target} was not proven", _text(why)]
-    for title, body in (("Last log lines", log), ("Pods", pods), ("Events", events)):
+    for title, body in (("Last log lines", words), ("Pods", pods), ("Events", events)):
         if body:
             parts.append(f"## {title}\n\n{body}")
     return "\n\n".join(parts)
