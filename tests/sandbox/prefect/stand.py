@@ -82,7 +82,7 @@ class World(RealWorld):
     def _stack(self, path: str) -> dict[str, Any]:
         address = f"{pulumi.backend(self.box)}/api/stacks/{example.STACK}{path}"
         headers = {"Authorization": f"token {pulumi.token(self.box, 'operator')}"}
-        answer = httpx.get(address, headers=headers, timeout=10).raise_for_status()
+        answer = httpx.get(address, headers=headers, timeout=60).raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 

@@ -21,7 +21,7 @@ class Ui:
     """The pages of one Prefect server."""
 
     def __init__(self, api: str) -> None:
-        self._client = httpx.Client(base_url=api, timeout=120.0)
+        self._client = httpx.Client(base_url=api, timeout=300.0)
 
     def close(self) -> None:
         self._client.close()
