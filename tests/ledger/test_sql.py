@@ -17,6 +17,7 @@ from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.database import NEWEST, Database
 from slipway.ledger.migrate import MIGRATIONS
+from slipway.ledger.releases import open_at
 from slipway.ledger.rows import progress_columns
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
@@ -65,6 +66,19 @@ async def test_a_commit_is_on_disk_before_it_returns(path: Path) -> None:
         synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
 
     assert (mode, synchronous) == ("wal", 2)
+
+
+async def test_what_stands_open_is_found_without_reading_what_ended_for_good(path: Path) -> None:
+    """A release asks three times; in a ledger of a million rows reading them all takes a second."""
+    database = Database(sqlite_at(path))
+    asked = open_at("acme/shop/prod").compile(
+        dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
+    )
+    async with database.transaction() as connection:
+        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
+        steps = [str(row.detail) for row in plan]
+
+    assert any("release_by_stack (stack=? AND state=?)" in each for each in steps), steps
 
 
 async def test_a_release_outlives_the_program_that_wrote_it(path: Path) -> None:
