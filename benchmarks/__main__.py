@@ -22,8 +22,15 @@ BENCHMARKS: Mapping[str, Measure] = {
     "publish": publish.measure,
     "deploy": deploy.measure,
     "noticing": noticing.measure,
-    "growth": growth.measure,
+    "targets": growth.targets,
+    "definitions": growth.definitions,
+    "tags": growth.tags,
 }
+ALONE: Mapping[str, Callable[[None, int], Coroutine[Any, Any, list[Row]]]] = {
+    "ledger": growth.ledger,
+}
+"""What needs no sandbox."""
+NAMES = [*ALONE, *BENCHMARKS]
 
 
 def main() -> int:
@@ -34,22 +41,28 @@ def main() -> int:
     if arguments.table:
         _publish(read())
         return 0
-    good = True
-    with running(arguments.state) as world:
-        for name in arguments.only or list(BENCHMARKS):
-            records = _measured(name, world, arguments.rounds)
-            good = good and bool(records) and all(each["ok"] is not False for each in records)
-            print("\n".join(results_table(records)), flush=True)
-            if not arguments.dry_run:
-                write(records)
+    wanted, rounds = arguments.only or NAMES, arguments.rounds
+    records = [
+        record
+        for name in wanted
+        if name in ALONE
+        for record in _measured(name, ALONE[name](None, rounds), keep=not arguments.dry_run)
+    ]
+    if within := [name for name in wanted if name in BENCHMARKS]:
+        with running(arguments.state) as world:
+            for name in within:
+                measuring = BENCHMARKS[name](world, rounds)
+                records += _measured(name, measuring, keep=not arguments.dry_run)
     if not arguments.dry_run:
         _publish(read())
-    return 0 if good else 1
+    return 0 if records and all(each["ok"] is not False for each in records) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument(
+        "only", nargs="*", metavar="NAME", choices=[*NAMES, []], help=f"of {', '.join(NAMES)}"
+    )
     parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS)
     parser.add_argument("--state", type=Path, help="use and keep the sandbox in this folder")
     parser.add_argument("--dry-run", action="store_true", help="print, and write nothing")
@@ -57,17 +70,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measured(name: str, world: World, rounds: int) -> Sequence[Record]:
-    print(f"{name}: {rounds} rounds …", flush=True)
+def _measured(
+    name: str, measuring: Coroutine[Any, Any, list[Row]], *, keep: bool
+) -> Sequence[Record]:
+    """Measure, print and keep one benchmark; the others are still worth measuring if it fails."""
+    print(f"{name} …", flush=True)
     before, began = machine.look(), time.monotonic()
     try:
-        rows = asyncio.run(BENCHMARKS[name](world, rounds))
-    except Exception:  # noqa: BLE001 - the others are still worth measuring; the exit code tells
+        rows = asyncio.run(measuring)
+    except Exception:  # noqa: BLE001 - told here, and by the exit code
         traceback.print_exc()
-        return []
+        return [{"id": name, "ok": False}]
     print(f"{name}: measured in {time.monotonic() - began:.0f} s", flush=True)
     conditions = before.after()
-    return [each.record(conditions) for each in rows]
+    records = [each.record(conditions) for each in rows]
+    print("\n".join(results_table(records)), flush=True)
+    if keep:
+        write(records)
+    return records
 
 
 def _publish(records: Sequence[Record]) -> None:

@@ -16,12 +16,12 @@ from benchmarks.growing import Growth
 from benchmarks.publish import push_directly
 from benchmarks.rows import Row
 from benchmarks.samples import Sample, Side, run
-from benchmarks.stacks import Stacks
+from benchmarks.stacks import Stacks, target
 from benchmarks.world import World
 from sandbox import image_registry, pulumi
 from slipway.clients.esc import EscConfigStore
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Kind, Phase, Request
+from slipway.domain.release import Kind, Phase, Request, State
 from slipway.domain.target import ConfigKey
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
@@ -31,57 +31,67 @@ FILLER = "    other:setting{number}: value {number} of something else that peopl
 LINE = len(FILLER.format(number=100))
 
 
-async def measure(world: World, rounds: int) -> list[Row]:
-    """Every growth, one after the other."""
-    tags, stacks = Tags(world), Stacks(world)
-    made = (
-        Growth(
-            "growth-ledger",
-            "what a release asks of the ledger",
-            "releases",
-            (1_000, 10_000, 100_000, 1_000_000),
-            LedgerRows().prepare,
-            0.2,
-            "open, save, history, unfinished; limit: sqlite3 reading the newest hundred",
-        ),
-        Growth(
-            "growth-esc",
-            "read and write one ESC key",
-            "bytes of definition",
-            (1_000, 10_000, 100_000, 1_000_000),
-            Definitions(world).prepare,
-            1.1,
-            "peer: pulumi env get, set, get",
-        ),
-        Growth(
-            "growth-find",
-            "find an image by its tag",
-            "tags",
-            (10, 1_000, 10_000),
-            tags.prepare_find,
-            0.2,
-            "peer: skopeo inspect --raw",
-        ),
-        Growth(
-            "growth-tags",
-            "list the tags of a repository",
-            "tags",
-            (10, 1_000, 10_000),
-            tags.prepare_list,
-            1.1,
-            "peer: skopeo list-tags; limit: one request",
-        ),
-        Growth(
-            "growth-targets",
-            "state, preview and update of one target's stack",
-            "Deployments in the stack",
-            (1, 10, 100),
-            stacks.prepare,
-            1.1,
-            "peer: pulumi stack export, preview, up; no pods",
-        ),
+async def ledger(_: World | None, rounds: int) -> list[Row]:
+    """Rows of the ledger; needs no sandbox."""
+    return await Growth(
+        "growth-ledger",
+        "what a release asks of the ledger",
+        "releases",
+        (1_000, 10_000, 100_000, 1_000_000),
+        LedgerRows().prepare,
+        0.2,
+        "open, save, history, unfinished; limit: sqlite3 reading the newest hundred",
+    ).measure(rounds)
+
+
+async def definitions(world: World, rounds: int) -> list[Row]:
+    """The size of an ESC definition."""
+    return await Growth(
+        "growth-esc",
+        "read and write one ESC key",
+        "bytes of definition",
+        (1_000, 10_000, 100_000, 1_000_000),
+        Definitions(world).prepare,
+        1.1,
+        "peer: pulumi env get, set, get",
+    ).measure(rounds)
+
+
+async def tags(world: World, rounds: int) -> list[Row]:
+    """The tags of a repository: to find one, and to list them all."""
+    made = Tags(world)
+    found = Growth(
+        "growth-find",
+        "find an image by its tag",
+        "tags",
+        (10, 1_000, 10_000),
+        made.prepare_find,
+        0.2,
+        "peer: skopeo inspect --raw",
     )
-    return [row for each in made for row in await each.measure(rounds)]
+    listed = Growth(
+        "growth-tags",
+        "list the tags of a repository",
+        "tags",
+        (10, 1_000, 10_000),
+        Tags(world).prepare_list,
+        1.1,
+        "peer: skopeo list-tags; limit: one request",
+    )
+    return [*await found.measure(rounds), *await listed.measure(rounds)]
+
+
+async def targets(world: World, rounds: int) -> list[Row]:
+    """The Deployments of a stack."""
+    return await Growth(
+        "growth-targets",
+        "state, preview and update of one target's stack",
+        "Deployments in the stack",
+        (1, 10, 100),
+        Stacks(world).prepare,
+        1.1,
+        "peer: pulumi stack export, preview, up; no pods",
+    ).measure(rounds)
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> Sample:
@@ -100,12 +110,10 @@ class LedgerRows:
 
     async def prepare(self, size: int) -> Mapping[str, Side]:
         """Fill the ledger with copies of one release up to this size."""
-        from benchmarks.stacks import target  # noqa: PLC0415 - only its shape is needed
-
         ledger = SqlLedger(LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{self._path}")))
         some, request = target(), Request(Kind.DEPLOY, TAG, "bench")
         first = await ledger.open(some, request)
-        await ledger.save(first.at(Phase.RESOLVED).to(_live()))
+        await ledger.save(first.at(Phase.RESOLVED).to(State.LIVE))
         _multiply(self._path, size, some.name)
 
         async def work() -> None:
@@ -113,7 +121,7 @@ class LedgerRows:
             await ledger.save(release.at(Phase.RESOLVED))
             await ledger.history(some.name)
             await ledger.unfinished(str(some.stack))
-            await ledger.save(release.at(Phase.RESOLVED).to(_live()))
+            await ledger.save(release.at(Phase.RESOLVED).to(State.LIVE))
 
         async def ours(_: int) -> Sample:
             return await timed(work)
@@ -124,12 +132,6 @@ class LedgerRows:
             return Sample(time.perf_counter() - began)
 
         return {"ours": ours, "limit": limit}
-
-
-def _live() -> Any:
-    from slipway.domain.release import State  # noqa: PLC0415 - beside its one use
-
-    return State.LIVE
 
 
 def _multiply(path: Path, size: int, target: str) -> None:

@@ -46,7 +46,9 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours beside the peer; where there is none, beside the limit."""
+        """Ours beside the peer; where there is none, beside the limit. Exponents have none."""
+        if self.points:
+            return None
         other = self.peer or self.limit
         return ratio(self.ours, other) if other else None
 
