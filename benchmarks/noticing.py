@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,7 +67,7 @@ async def measure(world: World, rounds: int) -> list[Row]:
 
 
 @dataclass
-class Bad:
+class Bad(ABC):
     """One kind of bad image, released by us and by hand."""
 
     world: World
@@ -103,17 +104,17 @@ class Bad:
         self.alone.append(seen[1])
         return seen[0]
 
+    @abstractmethod
     async def released(self) -> tuple[str, Ports]:
         """A commit to release, and the ports to release it by."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pinned_by_hand(self) -> str:
         """The image that a person pins."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shows(self, container: dict[str, Any]) -> bool:
         """Whether a container's status is the report from which on it can be noticed."""
-        raise NotImplementedError
 
 
 class Pull(Bad):
