@@ -62,8 +62,8 @@ class Worker:
 
     def start(self, box: Box) -> None:
         """Register the example's targets, then start the worker."""
+        register(box)
         environment = {**settings(box), **example.variables(box)}
-        _register(environment)
         Processes(box).start(
             "prefect-worker",
             [*_prefect(), "worker", "start", f"--pool={POOL}", "--name=sandbox", "--type=process"],
@@ -108,7 +108,9 @@ def settings(box: Box) -> dict[str, str]:
     }
 
 
-def _register(environment: Mapping[str, str]) -> None:
+def register(box: Box) -> None:
+    """`slipway register`, which may be done again; `PartFailed` with what it said."""
+    environment = {**settings(box), **example.variables(box)}
     program = "from slipway.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "register"],

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -33,14 +33,18 @@ class Watch:
 
     def updates(self) -> list[int]:
         """The process ids of every `pulumi up` of this sandbox, now."""
-        return [pid for pid, line in command_lines() if line.startswith(self._update)]
+        return self._updates(dict(command_lines()))
+
+    def _updates(self, seen: Mapping[int, bytes]) -> list[int]:
+        found = {pid for pid, line in seen.items() if line.startswith(self._update)}
+        # What `pulumi up` starts has its command line too, until it is executed.
+        return [pid for pid in found if _parent(pid) not in found]
 
     def _watch(self) -> None:
         while not self._over.wait(SAMPLE_EVERY):
-            seen = [line for _, line in command_lines()]
-            self.command_lines.update(seen)
-            updates = sum(line.startswith(self._update) for line in seen)
-            self.most_updates = max(self.most_updates, updates)
+            seen = dict(command_lines())
+            self.command_lines.update(seen.values())
+            self.most_updates = max(self.most_updates, len(self._updates(seen)))
 
 
 def command_lines() -> Iterator[tuple[int, bytes]]:
@@ -48,6 +52,14 @@ def command_lines() -> Iterator[tuple[int, bytes]]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(*_GONE):
             yield int(path.parent.name), path.read_bytes()
+
+
+def _parent(pid: int) -> int:
+    """The process that started this one; 0 when it has ended."""
+    with contextlib.suppress(*_GONE):
+        _, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        return int(after.split()[1])
+    return 0
 
 
 def kill_flow(run: str) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.sandbox.prefect.ui import Ui
 from tests.sandbox.releases.real_world import ADAPTER
 from tests.wheel import ROOT, unpack_wheel
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 ASIDE = {"id", "created", "updated", "version", "version_id", "last_polled", "status", "created_by"}
 """What two deployments of one meaning may differ in."""
@@ -31,8 +32,16 @@ def meaning(deployment: dict[str, Any]) -> dict[str, Any]:
     return {key: value or None for key, value in ours.items()} | {"parameter_openapi_schema": form}
 
 
-def test_prefect_deploy_makes_what_register_has_made_and_a_worker_runs_it(ui: Ui, box: Box) -> None:
-    registered = ui.deployments()
+@pytest.fixture
+def registered(ui: Ui, box: Box) -> Iterator[dict[str, Any]]:
+    """What `slipway register` has made, and makes again for the tests that follow."""
+    yield ui.deployments()
+    prefect_server.register(box)
+
+
+def test_prefect_deploy_makes_what_register_has_made_and_a_worker_runs_it(
+    ui: Ui, box: Box, registered: dict[str, Any]
+) -> None:
 
     subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],

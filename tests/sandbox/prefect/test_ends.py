@@ -9,14 +9,14 @@ from tests.sandbox.prefect.stand import World
 from tests.sandbox.prefect.ui import Run, Ui
 from tests.sandbox.releases.real_world import ADAPTER
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 IN_ORDER = [
     "resolve the commit",
     "look for the image",
     "build the image",
     "push the image",
-    "wait for the stack's lease",
+    "wait in line for the stack's lease",
     "pin the image in ESC",
     "apply with pulumi up",
     "verify what runs",

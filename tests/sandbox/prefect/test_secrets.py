@@ -16,7 +16,7 @@ from tests.sandbox.prefect.processes import Watch
 from tests.sandbox.prefect.ui import Run, Ui
 from tests.sandbox.releases.real_world import ADAPTER
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 
 def canary() -> str:

@@ -16,7 +16,7 @@ from tests.sandbox.releases.others import api_server_frozen
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 from tests.sandbox.releases.sampling import one_update_at_a_time
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 class Reader(threading.Thread):

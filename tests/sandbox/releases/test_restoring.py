@@ -14,7 +14,7 @@ from tests.sandbox.releases.ends import Told, is_restored, sound
 from tests.sandbox.releases.others import delete_everywhere, kill_provider, pull_account_revoked
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 POLICY = "no-new-adapters"
 

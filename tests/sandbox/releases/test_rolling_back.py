@@ -6,7 +6,7 @@ from slipway.domain.release import Kind, Release, State
 from tests.sandbox.releases.ends import facts, is_live, nothing_is_held, sound
 from tests.sandbox.releases.real_world import RealWorld
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
 async def deployed(world: RealWorld) -> Release:

@@ -19,7 +19,7 @@ from tests.sandbox.releases.ends import (
 )
 from tests.sandbox.releases.real_world import SINK, RealWorld
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 PROGRAM = "cluster/Pulumi.yaml"
 URN = "urn:pulumi:prod::oceanid-cluster::kubernetes:apps/v1:Deployment::"
