@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox import cache
+
 ROOT = Path(__file__).parent
 KUBERNETES = "v1.34.4"
 PULUMI = "v3.259.0"
@@ -74,8 +76,7 @@ TOOLS = (
 
 def folder(tool: Tool) -> Path:
     """Where a tool lies once built: one folder a content, shared by every clone."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "slipway" / "toolchain" / f"{tool.name}-{_fingerprint(tool)}"
+    return cache.folder() / "toolchain" / f"{tool.name}-{_fingerprint(tool)}"
 
 
 def is_built(tool: Tool) -> bool:
