@@ -1,8 +1,9 @@
 """Who waits for a stack's lease, and who of them goes first, or not at all."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
 from slipway.domain.release import Kind
 
@@ -28,21 +29,24 @@ def in_order(waiting: Sequence[Waiter]) -> list[Waiter]:
 
 
 def superseding(
-    mine: Waiter, waiting: Sequence[Waiter], descendants: Collection[Commit]
+    mine: Waiter, waiting: Sequence[Waiter], behind: Mapping[Commit, int]
 ) -> Waiter | None:
-    """The waiting deploy that makes mine pointless: one of a newer commit for the same target.
+    """The waiting deploy that makes mine pointless: that of the one commit that runs at its target.
 
-    `descendants` are the commits among those of `waiting` that descend from mine. Where several
-    do, the newest of them: the last that was asked for.
+    `behind` is as `which_runs` takes it. A second request of that commit waits its turn, and then
+    finds it live: it may allow what the first does not.
     """
     if mine.kind is not Kind.DEPLOY:
         return None
-    newer = [
-        each
-        for each in waiting
-        if each.target == mine.target and each.kind is Kind.DEPLOY and each.commit in descendants
+    rivals = [
+        (each, each.commit)
+        for each in sorted(waiting, key=lambda each: each.place)
+        if each.target == mine.target and each.kind is Kind.DEPLOY and each.commit is not None
     ]
-    return max(newer, key=lambda each: each.place, default=None)
+    if not rivals:
+        return None
+    runs, commit = rivals[which_runs([commit for _, commit in rivals], behind)]
+    return None if commit == mine.commit else runs
 
 
 def to_be_ended(mine: Waiter, holder: Waiter | None) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from slipway.domain.commit import Commit
 from slipway.domain.waiting import Waiter, in_order, superseding, to_be_ended
 from slipway.errors import Superseded, TransientError
 from slipway.ports import Lease, Ports
@@ -71,21 +70,16 @@ async def _require_a_point(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]
     """`Superseded` when going on would only be undone."""
     if mine.asked_to_end:
         raise Superseded(mine.asked_to_end)
-    newer = superseding(mine, waiting, await _descendants(ports, mine, waiting))
-    if newer is not None:
+    commits = {each.commit for each in waiting if each.target == mine.target and each.commit}
+    if not commits - {mine.commit}:
+        return
+    behind = await ports.source.behind(list(commits), ports.target.branch)
+    runs = superseding(mine, waiting, behind)
+    if runs is not None:
         raise Superseded(
-            f"by {newer.commit}, which waits for {mine.target} too (release {newer.release}): "
+            f"by {runs.commit}, which waits for {mine.target} too (release {runs.release}): "
             "nothing is to be done"
         )
-
-
-async def _descendants(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> set[Commit]:
-    if mine.commit is None:
-        return set()
-    others = {each.commit for each in waiting if each.target == mine.target and each.commit}
-    return {
-        each for each in others - {mine.commit} if await ports.source.is_ancestor(mine.commit, each)
-    }
 
 
 async def _ask_to_end(ports: Ports, record: Record, holder: Waiter) -> None:

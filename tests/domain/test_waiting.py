@@ -3,11 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
 from slipway.domain.release import Kind
 from slipway.domain.waiting import Waiter, in_order, superseding, to_be_ended
 
 COMMITS = [Commit(f"{number:040x}") for number in range(4)]
+BEHIND = {commit: 3 - place for place, commit in enumerate(COMMITS)}
+"""All on one main line, the last of them its head."""
 
 
 def waiter(
@@ -41,28 +44,50 @@ def test_rollbacks_go_first_and_else_who_was_first(line: list[Waiter]) -> None:
 
 
 @given(LINES)
-def test_of_a_targets_deploys_at_least_one_is_never_superseded(line: list[Waiter]) -> None:
-    """Commits of one line, each descending from those with a lower number."""
+def test_of_a_targets_deploys_those_of_the_newest_commit_go_on_and_no_other(
+    line: list[Waiter],
+) -> None:
     deploys = [each for each in line if each.kind is Kind.DEPLOY and each.target == "shop"]
 
-    left = [each for each in deploys if superseding(each, line, _descendants(each)) is None]
+    left = [each for each in deploys if superseding(each, line, BEHIND) is None]
 
-    assert bool(left) == bool(deploys)
     newest = max((each.commit.sha for each in deploys if each.commit), default="")
-    assert {each.commit.sha for each in left if each.commit} <= {newest}
+    assert left == [each for each in deploys if each.commit and each.commit.sha == newest]
 
 
-def test_the_deploy_that_was_asked_for_last_supersedes() -> None:
+@given(LINES)
+def test_the_line_and_the_webhook_choose_the_same_commit(line: list[Waiter]) -> None:
+    """One function decides here and there, so that neither starts what the other ends."""
+    deploys = sorted(
+        (each for each in line if each.kind is Kind.DEPLOY and each.target == "shop"),
+        key=lambda each: each.place,
+    )
+    commits = [each.commit for each in deploys if each.commit]
+
+    for each in deploys:
+        superseded_by = superseding(each, line, BEHIND)
+        chosen = commits[which_runs(commits, BEHIND)]
+        assert (superseded_by or each).commit == chosen
+
+
+def test_who_is_superseded_is_told_by_whom() -> None:
     line = [waiter(1, commit=0), waiter(2, commit=1), waiter(3, commit=2)]
 
-    assert superseding(line[0], line, set(COMMITS[1:])) == line[2]
+    assert superseding(line[0], line, BEHIND) == line[2]
+
+
+def test_a_commit_that_has_left_the_main_line_supersedes_nobody() -> None:
+    line = [waiter(1, commit=0), waiter(2, commit=1)]
+
+    assert superseding(line[0], line, {COMMITS[0]: 0}) is None
+    assert superseding(line[1], line, {COMMITS[0]: 0}) == line[0]
 
 
 def test_neither_rollbacks_nor_other_targets_have_a_part_in_it() -> None:
     line = [waiter(1), waiter(2, Kind.ROLLBACK, commit=1), waiter(3, target="sink", commit=1)]
 
-    assert superseding(line[0], line, {COMMITS[1]}) is None
-    assert superseding(line[1], [waiter(4, commit=2)], {COMMITS[2]}) is None
+    assert superseding(line[0], line, BEHIND) is None
+    assert superseding(line[1], [waiter(4, commit=2)], BEHIND) is None
 
 
 def test_a_rollback_asks_once_and_only_a_deploy_of_its_own_target() -> None:
@@ -74,7 +99,3 @@ def test_a_rollback_asks_once_and_only_a_deploy_of_its_own_target() -> None:
     assert not to_be_ended(back, waiter(1, Kind.ROLLBACK))
     assert not to_be_ended(back, None)
     assert not to_be_ended(waiter(9), waiter(1))
-
-
-def _descendants(mine: Waiter) -> set[Commit]:
-    return {each for each in COMMITS if mine.commit and each.sha > mine.commit.sha}
