@@ -28,6 +28,7 @@ async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
     """
     lease = await wait_for_lease(ports, holder)
     async with _held(ports, lease):
+        await require_own_stack(ports)
         yield lease
 
 
@@ -35,16 +36,14 @@ async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
 async def held_for(ports: Ports, record: Record) -> AsyncIterator[None]:
     """Hold the stack's lease for a release, in its turn; from now on it carries the lease's fence.
 
-    `Superseded` when another release makes this one pointless while it waits.
+    `Superseded` when another release makes this one pointless while it waits. Leaves the line
+    before it gives the lease back: whoever takes it next must not find this one waiting there.
     """
-    try:
-        lease = await wait_in_line(ports, record)
-        async with _held(ports, lease), _side_by_side(_listen(ports.ledger, record)):
-            await record.note(fence=lease.fence)
-            yield
-    finally:
-        with contextlib.suppress(SlipwayError):  # its place runs out by itself
-            await ports.ledger.leave_line(record.release.id)
+    lease = await _in_turn(ports, record)
+    async with _held(ports, lease), _in_line(ports, record):
+        await require_own_stack(ports)
+        await record.note(fence=lease.fence)
+        yield
 
 
 @once("wait for the stack's lease")
@@ -62,11 +61,32 @@ async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     return lease
 
 
+async def _in_turn(ports: Ports, record: Record) -> Lease:
+    try:
+        return await wait_in_line(ports, record)
+    except BaseException:
+        await _leave_line(ports, record)
+        raise
+
+
+@contextlib.asynccontextmanager
+async def _in_line(ports: Ports, record: Record) -> AsyncIterator[None]:
+    try:
+        async with _side_by_side(_listen(ports.ledger, record)):
+            yield
+    finally:
+        await _leave_line(ports, record)
+
+
+async def _leave_line(ports: Ports, record: Record) -> None:
+    with contextlib.suppress(SlipwayError):  # its place runs out by itself
+        await ports.ledger.leave_line(record.release.id)
+
+
 @contextlib.asynccontextmanager
 async def _held(ports: Ports, lease: Lease) -> AsyncIterator[None]:
     try:
         async with _side_by_side(_keep(ports.ledger, lease)):
-            await require_own_stack(ports)
             yield
     finally:
         await ports.ledger.give_back(lease)

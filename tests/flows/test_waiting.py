@@ -7,13 +7,22 @@ import pytest
 from flows import deploy, rollback
 from slipway.domain.release import Outcome, Phase, State
 from slipway.errors import Unreachable
-from slipway.tasks.waiting import LINE_SECONDS
-from tests.fakes.faults import raising
+from slipway.tasks.waiting import ASK_EVERY, LINE_SECONDS
+from tests.fakes.faults import Fault, raising
+from tests.fakes.ledger import MemoryLedger
 from tests.fakes.processes import gated
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
 from tests.flows.dying import dead
 
 SINK = "annotations-sink-prod"
+
+
+class SlowToLeave(MemoryLedger):
+    """A ledger in which somebody else gets in between any two changes."""
+
+    async def leave_line(self, release: str) -> None:
+        await asyncio.sleep(3 * ASK_EVERY)
+        await super().leave_line(release)
 
 
 async def deploying(world: World, name: str, target: str = "") -> Outcome:
@@ -37,6 +46,11 @@ async def until_in_line(world: World, count: int) -> None:
     """Wait until so many releases stand in the stack's line."""
     while len(world.ledger.lines) < count:  # noqa: ASYNC110 - a fake has no event for it
         await asyncio.sleep(0.1)
+
+
+def until(world: World, *, waiting: int) -> Fault:
+    """A fault that lasts until so many releases stand in the stack's line."""
+    return lambda: until_in_line(world, waiting)
 
 
 def order(world: World) -> list[str]:
@@ -68,6 +82,20 @@ async def test_of_several_waiting_deploys_of_a_target_only_the_newest_runs() -> 
     assert f"by {world.commits['third']}" in older.release.reason
     assert world.value == reference_of(world, "third")
     assert not any(f" {world.commits['second'].short} at ls-" in each for each in order(world))
+
+
+async def test_a_deploy_that_has_ended_supersedes_nobody_any_more() -> None:
+    """Whoever takes the lease next must not find the one that had it in the line still."""
+    world = World.seeded()
+    world.ledger = SlowToLeave()
+    world.faults.before("stack.preview", until(world, waiting=2))
+    newer = asyncio.ensure_future(deploying(world, "crashing"))
+    await until_in_line(world, 1)
+
+    older = await deploying(world, "second")
+
+    assert summary(await newer) == "restored: disproven"
+    assert older.state is State.LIVE, older.release.reason
 
 
 async def test_a_waiting_deploy_of_another_target_is_not_superseded() -> None:
