@@ -89,7 +89,8 @@ def ready_reference(seen: Workloads, container: str, digest: Digest) -> str:
 def _is_moving(seen: Workloads, container: str) -> bool:
     """A rollout that has failed for good does not move; one that may still succeed does."""
     expected = Expectation(seen.image, frozenset(ready_digests(seen, container)), container)
-    _, judgement = judge(expected, Watch(), seen, 0.0)
+    # A single look: whoever has exited again and again does so still, for all that can be known.
+    _, judgement = judge(expected, Watch(restarts={}), seen, 0.0)
     if judgement.verdict is not Verdict.WAITING:
         return False
     troubled = judgement.pod != ""

@@ -6,7 +6,7 @@ pkg/kubelet/kuberuntime); what is fatal at once and what gets a grace is said be
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from slipway.domain.image import Digest
@@ -23,6 +23,7 @@ PULL_GRACE = 30.0
 """Seconds that a pull may fail for reasons of the network before the image is disproven."""
 UNSCHEDULABLE_GRACE = 60.0
 """Seconds that a pod may stay unscheduled: an autoscaler may need them."""
+BACKING_OFF = "CrashLoopBackOff"
 EXITS_UNTIL_DISPROVEN = 2
 """One exit may be bad luck (a dependency that was late); the second is the image's own."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
@@ -147,9 +148,21 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What earlier observations of one rollout have left: when each trouble was first seen."""
+    """What earlier observations of one rollout have left."""
 
     first_seen: Mapping[str, float] = field(default_factory=dict)
+    """When each trouble was first seen."""
+    restarts: Mapping[str, int] | None = None
+    """The restarts that the first observation found; they are not this rollout's. None before it.
+
+    Empty from the start, every restart counts: for a single look.
+    """
+
+    def begun(self, seen: Workloads) -> "Watch":
+        """The same, knowing how often each container had restarted when the rollout began."""
+        if self.restarts is not None:
+            return self
+        return replace(self, restarts={key: each.restarts for key, each in _containers(seen.pods)})
 
 
 def running_digest(image_id: str) -> Digest | None:
@@ -179,8 +192,10 @@ def judge(
 
     Only pods of the ReplicaSet that carries the expected image speak, and only once the controller
     has observed the newest generation: before that, an old ReplicaSet's trouble would be blamed on
-    the new image.
+    the new image. Restarts count from the first observation on: a pod that was there before may
+    have many, which say nothing of the rollout.
     """
+    watch = watch.begun(seen)
     if seen.image != expected.image:
         return watch, Judgement(
             Verdict.WAITING, f"{seen} still asks for {seen.image}, not {expected.image}"
@@ -191,17 +206,19 @@ def judge(
     if current is None:
         return watch, Judgement(Verdict.WAITING, f"{seen}: no ReplicaSet for {expected.image} yet")
     pods = [pod for pod in seen.pods if pod.replica_set == current.name and not pod.terminating]
-    troubles = {each.key: each for each in _troubles(current, pods)}
+    before = watch.restarts or {}
+    troubles = {each.key: each for each in _troubles(current, pods, before)}
     times = {key: watch.first_seen.get(key, at) for key in troubles}
     for key, trouble in troubles.items():
         if at - times[key] >= trouble.grace:
-            return Watch(times), Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod)
+            disproven = Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod)
+            return replace(watch, first_seen=times), disproven
     judgement = _progress(expected, seen, current, pods, troubles.values())
     if judgement.verdict is Verdict.WAITING and seen.deadline_exceeded:
         # Asked last: after an undo the condition stays for a while beside pods that are ready.
         why = f"{seen}: its progress deadline is exceeded; {judgement.why}"
         judgement = Judgement(Verdict.DISPROVEN, why, pods[0].name if pods else "")
-    return Watch(times), judgement
+    return replace(watch, first_seen=times), judgement
 
 
 def pod_to_show(seen: Workloads, judgement: Judgement) -> str:
@@ -233,7 +250,15 @@ def _current(seen: Workloads) -> ReplicaSet | None:
     return newest if newest is not None and newest.revision >= seen.revision else None
 
 
-def _troubles(current: ReplicaSet, pods: list[Pod]) -> Iterator[_Trouble]:
+def _containers(pods: Iterable[Pod]) -> Iterator[tuple[str, Container]]:
+    for pod in pods:
+        for container in pod.containers:
+            yield f"{pod.name}/{container.name}", container
+
+
+def _troubles(
+    current: ReplicaSet, pods: list[Pod], before: Mapping[str, int]
+) -> Iterator[_Trouble]:
     if current.failure:
         why = f"ReplicaSet {current.name}: {redacted(current.failure)}"
         yield _Trouble("", "failure", why, PULL_GRACE)
@@ -241,11 +266,12 @@ def _troubles(current: ReplicaSet, pods: list[Pod]) -> Iterator[_Trouble]:
         if pod.unschedulable:
             why = f"pod {pod.name} can't be scheduled: {redacted(pod.unschedulable)}"
             yield _Trouble(pod.name, "unschedulable", why, UNSCHEDULABLE_GRACE)
-        for container in pod.containers:
-            yield from _container_troubles(pod, container)
+        for key, container in _containers([pod]):
+            yield from _waiting_troubles(pod, container)
+            yield from _exit_troubles(pod, container, container.restarts - before.get(key, 0))
 
 
-def _container_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
+def _waiting_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
     where = f"container {container.name} of pod {pod.name}"
     message = f": {redacted(container.waiting_message)}" if container.waiting_message else ""
     why = f"{where} is {container.waiting}{message}"
@@ -259,11 +285,21 @@ def _container_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
         yield _Trouble(pod.name, "create", why, PULL_GRACE)
     elif container.terminated in {"ContainerCannotRun", "StartError"}:
         yield _Trouble(pod.name, "start", f"{where} can't start: {container.terminated}{message}")
-    exits = container.restarts + (container.waiting == "CrashLoopBackOff")
-    if exits >= EXITS_UNTIL_DISPROVEN and not container.ready:
+
+
+def _exit_troubles(pod: Pod, container: Container, restarts: int) -> Iterator[_Trouble]:
+    if container.ready:
+        return
+    where = f"container {container.name} of pod {pod.name}"
+    # The kubelet backs off from the second exit within ten minutes on (client-go, util/flowcontrol:
+    # an entry expires after twice the longest back-off): whoever is in it has exited twice lately.
+    backing_off = container.waiting == BACKING_OFF and container.restarts > 0
+    exits = restarts + (container.waiting == BACKING_OFF)
+    if backing_off or exits >= EXITS_UNTIL_DISPROVEN:
         ended = f"{container.terminated or 'ended'}, exit code {container.exit_code}"
-        yield _Trouble(pod.name, "exits", f"{where} has ended {exits} times: {ended}")
-    if container.terminated == "OOMKilled" and container.restarts >= 1 and not container.ready:
+        times = max(exits, EXITS_UNTIL_DISPROVEN)
+        yield _Trouble(pod.name, "exits", f"{where} has ended {times} times: {ended}")
+    if container.terminated == "OOMKilled" and (backing_off or restarts > 0):
         yield _Trouble(pod.name, "memory", f"{where} was OOMKilled: it needs more than its limit")
 
 

@@ -65,9 +65,22 @@ def workloads(*pods: Pod, **changes: object) -> Workloads:
 
 
 def after(seconds: float, seen: Workloads) -> Judgement:
-    """Judge the same observation now and again after some seconds."""
-    watch, _ = judge(EXPECTED, Watch(), seen, 100.0)
+    """Judge an observation of pods that this rollout has made, and again after some seconds."""
+    watch, _ = judge(EXPECTED, Watch(), replace(seen, pods=()), 99.0)
+    watch, _ = judge(EXPECTED, watch, seen, 100.0)
     return judge(EXPECTED, watch, seen, 100.0 + seconds)[1]
+
+
+def in_turn(*states: Container) -> list[Verdict]:
+    """What the judge says of a pod that was there before the rollout, at one look after the other.
+
+    It is briefly not ready, and its first state is what the rollout found.
+    """
+    watch, verdicts = Watch(), []
+    for at, state in enumerate(states):
+        watch, judgement = judge(EXPECTED, watch, workloads(pod(state=state)), float(at))
+        verdicts.append(judgement.verdict)
+    return verdicts
 
 
 def test_ready_pods_on_an_accepted_digest_prove_the_image() -> None:
@@ -191,6 +204,33 @@ def test_a_container_killed_for_memory_is_disproven_at_its_first_restart() -> No
     killed = container(ready=False, restarts=1, terminated="OOMKilled", exit_code=137)
 
     assert "OOMKilled" in after(0, workloads(pod(state=killed))).why
+
+
+@pytest.mark.parametrize("why", ["Error", "OOMKilled"])
+def test_restarts_from_before_the_rollout_are_not_counted(why: str) -> None:
+    """What a restore brings back may have run for months, and restarted now and then."""
+    old = container(ready=False, restarts=5, terminated=why, exit_code=1)
+
+    assert in_turn(old, old, replace(old, ready=True)) == [
+        Verdict.WAITING,
+        Verdict.WAITING,
+        Verdict.PROVEN,
+    ]
+
+
+def test_restarts_since_the_rollout_began_are_counted_whatever_was_before() -> None:
+    old = container(ready=False, restarts=5, terminated="Error", exit_code=1)
+
+    verdicts = in_turn(old, replace(old, restarts=6), replace(old, restarts=7))
+
+    assert verdicts == [Verdict.WAITING, Verdict.WAITING, Verdict.DISPROVEN]
+
+
+def test_a_container_in_back_off_has_ended_twice_lately_whoever_looks_first() -> None:
+    """Recovery looks late: it must not wait for two more exits, minutes apart."""
+    looping = container(ready=False, restarts=5, waiting="CrashLoopBackOff", terminated="Error")
+
+    assert in_turn(looping) == [Verdict.DISPROVEN]
 
 
 def test_a_pod_that_can_not_be_scheduled_gets_a_longer_grace() -> None:

@@ -37,6 +37,9 @@ class FakePod:
     refused: str
     created: float
     deleted: float | None = None
+    restarts: int = 0
+    """How often it had restarted before anything that its behaviour tells of."""
+    unready_until: float = 0.0
 
 
 @dataclass
@@ -240,7 +243,10 @@ def _state(pod: FakePod, now: float, name: str = "app") -> Container:
         return Container(name, waiting="ErrImagePull", waiting_message=pod.refused)
     passed = bisect.bisect_right(CHANGES_AT, now - pod.created)
     age = CHANGES_AT[passed - 1] if passed else 0.0
-    return _container(name, str(pod.image.digest), pod.image.behaviour, age)
+    state = _container(name, str(pod.image.digest), pod.image.behaviour, age)
+    if pod.restarts:
+        state = replace(state, restarts=state.restarts + pod.restarts, terminated="Error")
+    return replace(state, ready=False) if now < pod.unready_until else state
 
 
 @functools.cache

@@ -76,6 +76,21 @@ async def test_a_bad_image_costs_seconds_not_pulumis_ten_minutes() -> None:
     assert asyncio.get_running_loop().time() - began < AWAIT / 10
 
 
+async def test_a_restore_does_not_blame_what_ran_before_for_restarts_of_long_ago() -> None:
+    """It is the way back that is proven here: once condemned, nothing would be left to try."""
+    world = World.seeded()
+    [before] = world.deployment.pods
+    before.restarts = 5
+
+    def be_busy() -> None:
+        before.unready_until = asyncio.get_running_loop().time() + 10
+
+    world.faults.before("stack.read-back", be_busy)
+    await restored(world, "crashing")
+
+    assert before in world.deployment.pods
+
+
 async def test_an_update_past_the_targets_patience_is_ended_and_restored() -> None:
     world = World.seeded()
     world.stack.apply_within = 5.0
