@@ -63,7 +63,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
         if not _may_have_pinned(record, error):
             raise
         with undisturbed():
-            await restore(ports, record, _cause(error))
+            await restore(ports, record, _why(error, "after"))
         if not isinstance(error, SlipwayError):
             raise
     else:
@@ -171,12 +171,13 @@ def crashed(cause: Exception) -> str:
     return f"crashed: {type(cause).__name__}: {redacted(str(cause))}; report it with the run's log"
 
 
-def _cause(cause: BaseException) -> str:
+def _why(cause: BaseException, when: str) -> str:
+    """Whatever ended a release early, as its reason; `when` is how far it had come."""
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
         return crashed(cause)
-    return reason(Interrupted(f"the run was cancelled after the pin; {NEW_RUN}"))
+    return reason(Interrupted(f"the run was cancelled {when} the pin; {NEW_RUN}"))
 
 
 def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
@@ -241,15 +242,7 @@ async def refuse(record: Record, cause: BaseException) -> None:
     if isinstance(cause, LeaseLost):
         await record.look_again()
     elif record.release.state is State.RELEASING and not _may_have_pinned(record, cause):
-        await record.to(State.REFUSED, _why_refused(cause))
-
-
-def _why_refused(cause: BaseException) -> str:
-    if isinstance(cause, SlipwayError):
-        return reason(cause)
-    if isinstance(cause, Exception):
-        return crashed(cause)
-    return reason(Interrupted(f"the run was cancelled before the pin; {NEW_RUN}"))
+        await record.to(State.REFUSED, _why(cause, "before"))
 
 
 @contextlib.contextmanager
