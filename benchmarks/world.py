@@ -23,7 +23,7 @@ from blocks.settings import TargetSettings
 from sandbox import example, image_registry, kubernetes, pulumi, repository
 from sandbox.box import Box
 from sandbox.part import is_up, start_all, stop_all
-from sandbox.parts import PARTS
+from sandbox.parts import WITHOUT_GITHUB as PARTS
 from sandbox.prepare import prepare
 from sandbox.token_issuer.accounts import PUBLISHER
 from slipway.clients.pulumi_api import PulumiApi

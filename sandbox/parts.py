@@ -46,3 +46,6 @@ PARTS: Sequence[Part] = (
     GitHub(),
     Webhook(),
 )
+
+WITHOUT_GITHUB: Sequence[Part] = [each for each in PARTS if each.name not in {"github", "webhook"}]
+"""Where what is pushed shall not be deployed by itself."""

@@ -8,7 +8,7 @@ import pytest
 from sandbox import prefect_server, repository
 from sandbox.box import Box
 from sandbox.part import Part
-from sandbox.parts import PARTS, Example
+from sandbox.parts import WITHOUT_GITHUB, Example
 from sandbox.pulumi import command
 from tests.sandbox.conftest import running
 from tests.sandbox.git_server import serving
@@ -48,9 +48,7 @@ _QUICK = "soak = 1\nready_within = 40"
 def box() -> Iterator[Box]:
     """Every part of the sandbox, the worker too; what is pushed here is deployed by hand only."""
     parts: list[Part] = [
-        BehindATokenAndQuick() if each.name == "example" else each
-        for each in PARTS
-        if each.name not in {"github", "webhook"}
+        BehindATokenAndQuick() if each.name == "example" else each for each in WITHOUT_GITHUB
     ]
     yield from running(parts)
 
