@@ -207,7 +207,7 @@ async def _deploy(world: World, commit: str, ports: Ports) -> None:
 
 
 async def _release(world: World, commit: str, ports: Ports) -> Any:
-    outcome = await deploy.release(ports, Request(Kind.DEPLOY, commit, "bench"))
+    outcome = await deploy.release(ports, Request(Kind.DEPLOY, commit, "bench", why="bench"))
     await world.close()
     return outcome.release
 

@@ -160,7 +160,7 @@ def main() -> int:
     target, commit = sys.argv[1:]
     clock = Clock()
     ports = timed_ports(_soaked(session.ports(target)), clock.intervals.append)
-    request = Request(Kind.DEPLOY, commit, "bench")
+    request = Request(Kind.DEPLOY, commit, "bench", why="bench")
     release = session.run(release_here(product.release, ports, request))
     clock.leave(os.environ[TIMES])
     print(f"{release.state}: {release.reason}")

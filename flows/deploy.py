@@ -39,7 +39,7 @@ async def deploy(
         commit: The commit's hash, 7 to 40 characters 0-9 a-f, as git prints it.
         target: Filled in already: the target's name, as in slipway.toml.
         requested_by: Who asks; shown in the history.
-        why: The reason, for those who read the history.
+        why: The reason, for those who read the history; where automation is held, it is required.
         options: Leave these off unless a refusal has told you to allow something.
     """
     if (refusal := was_retried()) is not None:
@@ -74,6 +74,8 @@ async def _deploy(ports: Ports, record: Record) -> None:
     await record.note(Phase.RESOLVED, commit=commit)
     await require_releasable(ports, commit)
     await check_vetoes(ports, record.release)
+    if not request.automatic:  # a program's image is published before it is told of a hold
+        await check_holds(ports, record.release)
     await preflight(ports, request, commit)
     await check_order(ports, record.release)
     image = await publish(ports, record, commit, adopt=request.options.adopt_image)

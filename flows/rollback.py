@@ -16,6 +16,7 @@ from flows.parameters import (
 from flows.recover import finish_others
 from flows.rolling_out import confirm_running, ending_in_order, refuse, roll_out
 from flows.states import as_prefect_state, refusing, was_retried
+from slipway.domain.gates import require_reason
 from slipway.domain.release import PREVIOUS, Kind, Outcome, Phase, Request
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
@@ -70,6 +71,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
 
 async def _roll_back(ports: Ports, record: Record) -> None:
     request = record.release.request
+    require_reason(ports.target.name, request)
     await preflight(ports, request)
     async with held_for(ports, record), ending_in_order(record):
         await finish_others(ports, record.release)

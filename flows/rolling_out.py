@@ -88,6 +88,8 @@ async def confirm_running(ports: Ports, record: Record, image: PublishedImage) -
     expected = Expectation(seen.image, image.accepted, ports.target.workload.container)
     record.proof = await verify(ports, expected)
     await record.note(image=seen.image)
+    tried = await ports.ledger.find(record.interrupted)
+    record.rolled_away_from = tried.commit if tried else None
     why = f"release {record.interrupted}, which was asked to end, has brought it back"
     await end_live(ports, record, f"proven: {record.proof}; {why}")
     return True

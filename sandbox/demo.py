@@ -27,7 +27,12 @@ def main() -> int:
     environment = {**os.environ, **_environment(box)}
     good, better, crashing = _commits(box)
     story = (
-        ("Deploy a good commit.", "live", ["deploy", ADAPTER, good]),
+        (
+            "Deploy a good commit.",
+            "live",
+            # What the demo has rolled back the last time is held.
+            ["deploy", ADAPTER, good, "--reason", "the demo begins"],
+        ),
         ("Deploy the next one.", "live", ["deploy", ADAPTER, better]),
         ("Deploy one that crashes at its start.", "restored", ["deploy", ADAPTER, crashing]),
         (

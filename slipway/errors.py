@@ -16,6 +16,7 @@ SlipwayError
     ├── BackwardsDeploy         the commit is an ancestor of what is live
     ├── Superseded              another release at the target makes this one pointless
     ├── Held                    automation is paused at the target
+    ├── ReasonMissing           a person must say why, and has not
     ├── Vetoed                  the commit must not be deployed to the target
     ├── BuildFailed             the image's build ended with an error
     ├── PushFailed              the registry does not hold what was pushed
@@ -138,6 +139,12 @@ class Held(PermanentError):
     """Automation is paused at the target."""
 
     code = "held"
+
+
+class ReasonMissing(PermanentError):
+    """A person may do it, but only with a reason for those who read the history."""
+
+    code = "reason-missing"
 
 
 class Vetoed(PermanentError):

@@ -52,7 +52,7 @@ def _common(command: Command) -> Command:
 @click.command
 @click.argument("target")
 @click.argument("commit")
-@click.option("--reason", default="", help="Why, for those who read the history.")
+@click.option("--reason", default="", help="Why, for the history; a held target needs it.")
 @click.option("--first", is_flag=True, help="Make the ESC key or the Deployment if it is absent.")
 @click.option("--adopt-image", is_flag=True, help="Deploy an image that Slipway did not build.")
 @click.option("--even-if-vetoed", metavar="REASON", default="", help="Why a veto does not count.")

@@ -7,18 +7,34 @@ from slipway.domain.commit import Commit
 from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, Release, Request, State, code_of
-from slipway.errors import Held, InvalidInput, Vetoed
+from slipway.errors import Held, InvalidInput, ReasonMissing, Vetoed
 
 DISPROVEN = "disproven"
 AUTOMATION = "slipway"
 
 
-def require_unheld(target: str, holds: Sequence[Hold]) -> None:
-    """Refuse automation while somebody wants it to pause at the target."""
-    if holds:
-        raise Held(
-            f"automation is paused at {target}: {shown_hold(holds[-1])}; the image is published. "
-            f"A person may deploy it; slipway release-hold {target} --reason … ends the pause"
+def require_unheld(target: str, holds: Sequence[Hold], request: Request) -> None:
+    """Refuse automation while somebody wants it to pause at the target; a person must say why."""
+    if not holds or (request.why.strip() and not request.automatic):
+        return
+    if not request.automatic:
+        raise ReasonMissing(
+            f"automation is paused at {target}: {shown_hold(holds[-1])}; a person may deploy all "
+            "the same, and says why: with --reason TEXT, or in Prefect's form as `why`"
+        )
+    raise Held(
+        f"automation is paused at {target}: {shown_hold(holds[-1])}; the image is published. "
+        f"A person may deploy it, with a reason; slipway release-hold {target} --reason … ends the "
+        "pause"
+    )
+
+
+def require_reason(target: str, request: Request) -> None:
+    """Refuse a rollback without a reason: it would leave a hold that tells nobody anything."""
+    if request.kind is Kind.ROLLBACK and not request.why.strip():
+        raise ReasonMissing(
+            f"a rollback of {target} pauses automation there: say why, with --reason TEXT, or in "
+            "Prefect's form as `why`"
         )
 
 
@@ -33,15 +49,18 @@ def require_unvetoed(target: str, commit: Commit, vetoes: Sequence[Veto], reques
     )
 
 
-def left_by(release: Release) -> NewHold | NewVeto | None:
+def left_by(release: Release, away_from: Commit | None = None) -> NewHold | NewVeto | None:
     """What a release leaves behind in the state that it has just reached.
 
+    `away_from` is the commit that a rollback keeps away where its own baseline does not tell.
     A rollback that is live stays: automation pauses. An image that was measured bad is not tried
     again by automation; a cancel, a conflict, credentials or an engine's error say nothing of it.
     """
     if release.kind is Kind.ROLLBACK and release.state is State.LIVE:
         request = release.request
-        return NewHold(request.why, request.requested_by, about=rolled_away_from(release))
+        return NewHold(
+            request.why, request.requested_by, about=away_from or rolled_away_from(release)
+        )
     bad = release.state is State.RESTORING and code_of(release.reason) == DISPROVEN
     if bad and release.commit is not None:
         return NewVeto(release.commit, release.reason, AUTOMATION)

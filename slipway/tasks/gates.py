@@ -38,9 +38,10 @@ async def check_vetoes(ports: Ports, release: Release, digest: Digest | None = N
 
 @repeatable("check holds")
 async def check_holds(ports: Ports, release: Release) -> None:
-    """Refuse automation at a held target."""
-    if release.kind is Kind.DEPLOY and release.request.automatic:
-        require_unheld(ports.target.name, await ports.ledger.holds(ports.target.name))
+    """Refuse automation at a held target, and a person who does not say why it may be passed."""
+    if release.kind is Kind.DEPLOY:
+        holds = await ports.ledger.holds(ports.target.name)
+        require_unheld(ports.target.name, holds, release.request)
 
 
 @repeatable("check the order")

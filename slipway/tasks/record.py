@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from slipway.domain.commit import Commit
 from slipway.domain.gates import left_by, shown_left
 from slipway.domain.journal import Note, observed
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
@@ -35,6 +36,8 @@ class Record:
         """What has proven the image that runs at its end, once something has."""
         self.interrupted = ""
         """The release that this one has asked to end, if any."""
+        self.rolled_away_from: Commit | None = None
+        """What a rollback keeps away where its baseline does not tell: it has none of its own."""
         self._asked_to_end = ""
         self._working: asyncio.Task[Any] | None = None
         self._times = [(release.phase.value, asyncio.get_running_loop().time())]
@@ -57,7 +60,7 @@ class Record:
     async def to(self, state: State, reason: str = "") -> None:
         """Commit another state, and what it leaves behind; an end is logged with its reason."""
         reached = self.release.to(state, reason)
-        left = left_by(reached)
+        left = left_by(reached, self.rolled_away_from)
         if left is None:
             self.release = await self._ledger.save(reached)
         else:

@@ -65,7 +65,7 @@ class Terminal:
     def deploy(self, name: str, code: int = 0) -> Any:
         """Deploy a commit of the world by its name."""
         commit = self.world.commits[name].sha
-        return self.json("deploy", ADAPTER, commit, "--local", code=code)
+        return self.json("deploy", ADAPTER, commit, "--reason", "a test", "--local", code=code)
 
 
 async def _seeded() -> World:

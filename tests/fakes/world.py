@@ -200,7 +200,7 @@ class World:
 
 def deploy_request(wanted: str, options: Options | None = None) -> Request:
     """A person's wish to deploy."""
-    return Request(Kind.DEPLOY, wanted, "ada", options=options or Options())
+    return Request(Kind.DEPLOY, wanted, "ada", why="it is better", options=options or Options())
 
 
 def rollback_request(to: str = "previous", options: Options | None = None) -> Request:

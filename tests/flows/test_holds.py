@@ -19,10 +19,12 @@ from tests.flows.dying import dead
 TARGET = "ls-triton-adapter-prod"
 
 
-async def by_hand(world: World, name: str, even_if_vetoed: str = "") -> Outcome:
+async def by_hand(
+    world: World, name: str, even_if_vetoed: str = "", why: str = "it is mended"
+) -> Outcome:
     options = Options(even_if_vetoed=even_if_vetoed)
     request = deploy_request(world.commits[name].sha, options)
-    return await deploy.release(world.ports(), request)
+    return await deploy.release(world.ports(), replace(request, why=why))
 
 
 async def by_automation(world: World, name: str, target: str = TARGET, why: str = "") -> Outcome:
@@ -126,6 +128,70 @@ async def test_a_persons_newer_commit_lifts_the_hold_once_it_is_live() -> None:
     fixed = world.git.commit("fix", {"adapter/app.py": "good 4"})
     world.commits["fix"] = fixed
     assert (await by_automation(world, "fix")).state is State.LIVE
+
+
+@pytest.mark.parametrize("why", ["", "  "])
+async def test_a_person_passes_a_hold_by_saying_why_and_only_so(why: str) -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    refused = await by_hand(world, "third", why=why)
+    published = world.digest_of("third")
+    passed = await by_hand(world, "third", why="the leak is mended")
+
+    assert summary(refused) == "refused: reason-missing"
+    assert "by ada: it is slow" in refused.release.reason
+    assert "--reason" in refused.release.reason
+    assert "`why`" in refused.release.reason
+    assert published is None
+    assert passed.state is State.LIVE
+
+
+async def test_a_hold_placed_while_a_person_waits_asks_for_a_reason_too() -> None:
+    """Who has asked before somebody rolled back does not know of it."""
+    world = World.seeded()
+    await by_hand(world, "second")
+
+    going_back, third = await asyncio.gather(
+        rollback.release(world.ports(), rollback_request()), _soon(by_hand(world, "third", why=""))
+    )
+
+    assert going_back.state is State.LIVE
+    assert summary(third) == "refused: reason-missing"
+    assert world.runs() == {world.digest_of("first")}
+
+
+@pytest.mark.parametrize("why", ["", " "])
+async def test_a_rollback_without_a_reason_is_refused(why: str) -> None:
+    """It would leave a hold that tells nobody anything."""
+    world = World.seeded()
+    await by_hand(world, "second")
+
+    outcome = await rollback.release(world.ports(), replace(rollback_request(), why=why))
+
+    assert summary(outcome) == "refused: reason-missing"
+    assert world.runs() == {world.digest_of("second")}
+
+
+async def test_a_rollback_that_a_restore_has_done_holds_what_that_release_had_tried() -> None:
+    world = World.seeded()
+    await by_hand(world, "second")
+    reached = asyncio.Event()
+    world.faults.before("stack.server-side-apply", reached.set)
+    trying = asyncio.ensure_future(by_hand(world, "stuck"))
+    await reached.wait()
+
+    back = await rollback.release(world.ports(), rollback_request(world.commits["second"].sha))
+    restored = await trying
+
+    assert f"release {restored.release.id}" in back.release.reason
+    [hold] = await world.ledger.holds(TARGET)
+    assert hold.about == world.commits["stuck"]
+    assert (await by_hand(world, "third")).state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 1
+    world.commits["mended"] = world.git.commit("mended", {"adapter/app.py": "good 5"})
+    assert (await by_hand(world, "mended")).state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 0
 
 
 async def test_a_persons_deploy_of_what_was_rolled_away_from_leaves_the_hold() -> None:

@@ -98,7 +98,7 @@ def refused(ui: Ui, world: World) -> Run:
 
 def deploy(ui: Ui, world: World, behaviour: str) -> Run:
     """Push a commit that behaves so, fill only its hash in, press "Run", and wait for the end."""
-    return ui.start(f"deploy/{ADAPTER}", commit=world.commit(behaviour).sha).ended()
+    return ui.start(f"deploy/{ADAPTER}", commit=world.commit(behaviour).sha, why="a test").ended()
 
 
 def _serve_over_http(box: Box) -> None:

@@ -82,7 +82,7 @@ def test_deploying_what_runs_completes_as_unchanged(ui: Ui, world: World, live: 
     commit = world.release_of(live.id)["commit"]
     before = world.stand()
 
-    again = ui.start(f"deploy/{ADAPTER}", commit=commit).ended()
+    again = ui.start(f"deploy/{ADAPTER}", commit=commit, why="a test").ended()
 
     assert again.state == ("COMPLETED", "Unchanged"), again.message
     assert world.stand() == before

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 def in_pulumi_up(ui: Ui, world: World, watch: Watch) -> Run:
     """A run in the middle of an update that takes its time."""
-    run = ui.start(f"deploy/{ADAPTER}", commit=world.commit("never-ready").sha)
+    run = ui.start(f"deploy/{ADAPTER}", commit=world.commit("never-ready").sha, why="a test")
     run.wait(lambda _: watch.updates(), "pulumi up is under way", within=600)
     return run
 

@@ -92,7 +92,9 @@ class RealWorld:
         self, wanted: Commit | str, ports: Ports | None = None, **options: Any
     ) -> Outcome:
         """Deploy at the adapter, or where the ports say, as `--local` does."""
-        request = Request(Kind.DEPLOY, str(wanted), "ada", options=Options(**options))
+        request = Request(
+            Kind.DEPLOY, str(wanted), "ada", why="a test says so", options=Options(**options)
+        )
         return await deploy.release(ports or await self.ports(), request)
 
     async def publish(self, commit: Commit) -> str:

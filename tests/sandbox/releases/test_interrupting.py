@@ -40,7 +40,9 @@ class Reader(threading.Thread):
 
 def start_deploy(world: RealWorld, behaviour: str) -> tuple[subprocess.Popen[str], Reader]:
     """`slipway deploy --local` as a person starts it, until Pulumi changes the Deployment."""
-    process = world.slipway("deploy", ADAPTER, world.commit(behaviour).sha, "--local")
+    process = world.slipway(
+        "deploy", ADAPTER, world.commit(behaviour).sha, "--reason", "a test", "--local"
+    )
     reader = Reader(process)
     until(
         lambda: reader.has("ls-triton-adapter updating") or process.poll() is not None,

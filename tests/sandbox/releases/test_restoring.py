@@ -34,7 +34,9 @@ async def test_an_image_that_crashes_at_start_is_restored_and_a_person_sees_its_
     before = await sound(world)
     commit = world.commit("crashes")
 
-    code, printed, shown = await world.type("deploy", ADAPTER, commit.sha, "--local")
+    code, printed, shown = await world.type(
+        "deploy", ADAPTER, commit.sha, "--reason", "a test", "--local"
+    )
 
     assert code == 3, shown
     await is_restored(world, await world.newest(), before)
