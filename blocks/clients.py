@@ -11,6 +11,7 @@ from slipway.clients.docker import DockerBuilder
 from slipway.clients.esc import EscConfigStore
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
+from slipway.clients.github import GitHubApi, GitHubRepository
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.processes import LocalProcesses
 from slipway.clients.pulumi import PulumiStack
@@ -18,6 +19,7 @@ from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import PulumiCli
 from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_session import RegistrySession
+from slipway.errors import InvalidInput
 from slipway.ledger.settings import state_folder
 from slipway.ports import Ports, PullCredentials
 
@@ -51,6 +53,7 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
         LocalProcesses(),
         neighbour,
         close,
+        _github(settings.repository),
     )
 
 
@@ -58,6 +61,19 @@ def _remote(repository: RepositorySettings) -> Remote:
     if repository.token is None:
         return Remote(repository.url)
     return Remote(repository.url, GitCredentials(repository.username, repository.token))
+
+
+def _github(repository: RepositorySettings) -> GitHubApi | None:
+    if repository.github_token is None:
+        return None
+    if not repository.github_name:
+        raise InvalidInput(
+            f"the repository {repository.url} has a github_token, but nothing tells its name at "
+            'GitHub: add github = "OWNER/NAME"'
+        )
+    return GitHubApi(
+        GitHubRepository(repository.github_name, repository.github_token, repository.github_api)
+    )
 
 
 def _registry_credentials(settings: TargetSettings) -> PullCredentials | None:

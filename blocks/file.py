@@ -30,7 +30,7 @@ PLACES: dict[str, tuple[str, type[Settings]]] = {
     "docker": ("docker", DockerSettings),
 }
 """A target's key → the table of named places that it chooses from, and what one of them holds."""
-SECRETS = frozenset({"token", "password", "kubeconfig_text"})
+SECRETS = frozenset({"token", "password", "kubeconfig_text", "github_token"})
 PATHS = frozenset({"url", "cli", "home", "kubeconfig"})
 HIDDEN = 80
 S = TypeVar("S", bound=Settings)

@@ -64,6 +64,15 @@ class RepositorySettings(Settings):
         description="Its name at GitHub, OWNER/NAME; empty where the address tells it.",
     )
 
+    github_token: SecretStr | None = Field(
+        default=None,
+        description="Token that may write commit statuses and deployments at GitHub; none tells "
+        "GitHub nothing.",
+    )
+    github_api: Address = Field(
+        default="https://api.github.com", description="Address of GitHub's REST API."
+    )
+
     @property
     def github_name(self) -> str:
         """The name that GitHub's deliveries call it by; empty when nothing tells it."""

@@ -22,6 +22,7 @@ from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.publishing import note_alias, publish
 from slipway.tasks.record import Record, open_record
 from slipway.tasks.report import report_release
+from slipway.tasks.telling import last_words
 
 
 @flow(name="deploy", flow_run_name=name_deploy, persist_result=False)
@@ -65,6 +66,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
             raise
     finally:
         await report_release(record.release, record.durations, record.proof)
+        await last_words()
     return record.outcome
 
 

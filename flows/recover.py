@@ -26,6 +26,7 @@ from slipway.tasks.lease import stack_lease
 from slipway.tasks.record import Record
 from slipway.tasks.report import end_dead_run, report_release
 from slipway.tasks.restoring import align
+from slipway.tasks.telling import last_words
 from slipway.tasks.verifying import verify
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,13 @@ async def finish_all(ports: Ports) -> list[Outcome]:
     if not await ports.ledger.unfinished(str(ports.target.stack)):
         return []
     async with stack_lease(ports, f"recover-{ports.target.name}") as lease:
-        return [
+        finished = [
             await finish(ports, release, lease.fence)
             for release in await ports.ledger.unfinished(str(ports.target.stack))
             if _is_left(ports, release)
         ]
+    await last_words()
+    return finished
 
 
 async def finish_others(ports: Ports, mine: Release) -> None:
@@ -97,7 +100,7 @@ async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
 
 
 async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
-    record = Record(ports.ledger, release)
+    record = Record(ports.ledger, release, ports.write_back)
     log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
     await record.note(fence=fence)
     if not release.phase.reached(Phase.PINNING):

@@ -26,6 +26,7 @@ from slipway.tasks.preflight import preflight
 from slipway.tasks.program import choose_program, open_program
 from slipway.tasks.record import Record, open_record
 from slipway.tasks.report import report_release
+from slipway.tasks.telling import last_words
 from slipway.tasks.ways_back import choose_image
 
 
@@ -66,6 +67,7 @@ async def release(ports: Ports, request: Request) -> Outcome:
             raise
     finally:
         await report_release(record.release, record.durations, record.proof)
+        await last_words()
     return record.outcome
 
 

@@ -39,6 +39,7 @@ from slipway.domain.rollout import Workloads
 from slipway.domain.takeover import Takeover
 from slipway.domain.target import CommitInfo, ConfigKey, Service, Target, Workload
 from slipway.domain.waiting import Waiter
+from slipway.domain.write_back import CommitStatus, DeploymentStatus
 
 
 class SourceRepository(Protocol):
@@ -508,6 +509,37 @@ class Processes(Protocol):
         """Whether it is proven to have ended; not where it can't be seen, as on another machine."""
 
 
+class CommitStatuses(Protocol):
+    """What the code host shows beside a commit."""
+
+    async def set_status(self, commit: Commit, status: CommitStatus) -> None:
+        """Show what the commit is at a target, instead of what was shown before."""
+
+
+class Deployments(Protocol):
+    """The code host's timeline of what was deployed where; an environment is a target."""
+
+    async def open_deployment(self, release: Release) -> int:
+        """The deployment of a release whose commit is known; made where there is none yet."""
+
+    async def set_progress(self, deployment: int, status: DeploymentStatus) -> None:
+        """Say how far a deployment is."""
+
+    async def retire_others(self, target: str, live: int, status: DeploymentStatus) -> None:
+        """Say of Slipway's deployment that was live at the target before that it is not any more.
+
+        Deployments of others are left alone.
+        """
+
+
+class WriteBack(CommitStatuses, Deployments, Protocol):
+    """Where the commits come from, told of what became of them.
+
+    `AccessDenied` where the token may not, `InvalidInput` where the code host does not know what it
+    is told of, `Unreachable` where it does not answer in time.
+    """
+
+
 async def _nothing() -> None:
     """Close nothing: in memory there are no connections."""
 
@@ -532,3 +564,5 @@ class Ports:
     processes: Processes
     neighbour: Callable[[str], Awaitable["Ports"]]
     close: Callable[[], Awaitable[None]] = _nothing
+    write_back: WriteBack | None = None
+    """None tells nobody: no release depends on it."""

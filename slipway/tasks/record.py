@@ -14,9 +14,10 @@ from slipway.domain.journal import Note, observed
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
 from slipway.domain.rollout import Proof
 from slipway.errors import SlipwayError, Superseded
-from slipway.ports import Ledger, Ports
+from slipway.ports import Ledger, Ports, WriteBack
 from slipway.tasks.policies import repeatable
 from slipway.tasks.report import show_progress
+from slipway.tasks.telling import Teller
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,12 @@ class Record:
     before each effect can't have an effect that is no longer theirs.
     """
 
-    def __init__(self, ledger: Ledger, release: Release) -> None:
+    def __init__(
+        self, ledger: Ledger, release: Release, write_back: WriteBack | None = None
+    ) -> None:
         """Go on with a release that the ledger already has."""
         self._ledger = ledger
+        self._teller = Teller(write_back)
         self.release = release
         self.proof: Proof | None = None
         """What has proven the image that runs at its end, once something has."""
@@ -52,6 +56,7 @@ class Record:
         if phase is not None:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
             show_progress(self.release)
+            self._teller.tell(self.release)
 
     async def journal(self, *entries: Note) -> None:
         """Commit what the journal is to tell, and nothing else."""
@@ -69,6 +74,7 @@ class Record:
         self._times.append((state.value, asyncio.get_running_loop().time()))
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)
+        self._teller.tell(self.release)
 
     @contextlib.asynccontextmanager
     async def observing(self, step: str) -> AsyncIterator[None]:
@@ -139,7 +145,7 @@ async def open_record(ports: Ports, request: Request) -> Record:
         ports.target.name,
         request.requested_by,
     )
-    record = Record(ports.ledger, release)
+    record = Record(ports.ledger, release, ports.write_back)
     if (worker := ports.processes.own()) is not None:
         await record.note(worker=worker)
     return record

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from blocks.clients import build_ports
 from blocks.file import SlipwayFile
 from blocks.settings import TargetSettings
+from slipway.errors import InvalidInput
 from slipway.ports import Ports
 from tests.blocks.test_file import ADAPTER, ENVIRONMENT, EXAMPLE, SINK
 
@@ -54,3 +55,25 @@ def test_a_kubeconfig_given_as_text_is_one_file_that_only_we_can_read(
 
 async def _nobody(name: str) -> TargetSettings:
     raise AssertionError(name)
+
+
+def with_token(**changes: object) -> TargetSettings:
+    settings = SlipwayFile(EXAMPLE, ENVIRONMENT).target(ADAPTER)
+    token = {"github_token": SecretStr("canary-github")}
+    settings.repository = settings.repository.model_copy(update={**token, **changes})
+    return settings
+
+
+def test_github_is_told_only_where_there_is_a_token_for_it(ports: Ports) -> None:
+    told = build_ports(with_token(), find=_nobody)
+
+    assert ports.write_back is None
+    assert told.write_back is not None
+    assert "canary" not in repr(told)
+
+
+def test_a_token_for_a_repository_without_a_name_at_github_is_refused() -> None:
+    elsewhere = with_token(url="https://git.example/shop.git", github="")
+
+    with pytest.raises(InvalidInput, match=r"git.example.*OWNER/NAME"):
+        build_ports(elsewhere, find=_nobody)

@@ -75,6 +75,7 @@ def test_every_secret_is_one_for_prefect_too() -> None:
 
     assert set(fields) == {
         "repository.token",
+        "repository.github_token",
         "registry.password",
         "pulumi.token",
         "cluster.kubeconfig_text",

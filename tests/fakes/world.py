@@ -9,6 +9,7 @@ from slipway.domain.rollout import running_digest
 from slipway.domain.target import ConfigKey, Service, StackName, Target, Workload
 from slipway.errors import InvalidInput
 from slipway.ports import Ports, StackUpdate
+from tests.fakes.code_host import FakeCodeHost
 from tests.fakes.esc import FakeConfigStore, Revision
 from tests.fakes.faults import Faults
 from tests.fakes.git import FakeGit
@@ -46,6 +47,8 @@ class World:
     commits: dict[str, Commit] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     """Kept, so that what dead ones were doing is never cleared away while the story runs."""
+    write_back: FakeCodeHost | None = None
+    """Who is told what becomes of commits."""
 
     def __post_init__(self) -> None:
         self.git = FakeGit(self.faults)
@@ -114,6 +117,7 @@ class World:
             self.ledger,
             FakeProcesses(self.processes),
             self._neighbour,
+            write_back=self.write_back,
         )
 
     async def _neighbour(self, target: str) -> Ports:

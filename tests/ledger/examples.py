@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.release import Baseline, Kind, Options, Request
+from slipway.domain.release import Baseline, Kind, Options, Release, Request
 from slipway.domain.target import Allowance, ConfigKey, Service, StackName, Target, Workload
 from slipway.ledger.settings import LedgerSettings
 from slipway.ports import Lease
@@ -42,6 +43,12 @@ def a_request(kind: Kind = Kind.DEPLOY) -> Request:
         automatic=True,
         prefect_run="0b8e",
     )
+
+
+def a_release(id_: str = "release", target: str = "adapter-prod") -> Release:
+    """A release whose commit is known."""
+    moment = datetime(2026, 11, 26, tzinfo=UTC)
+    return Release(id_, target, STACK, a_request(), moment, commit=COMMIT)
 
 
 BASELINE = Baseline(
