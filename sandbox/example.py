@@ -12,6 +12,7 @@ import httpx
 from sandbox import docker_engine, image_registry, kubernetes, pulumi, repository
 from sandbox.box import Box
 from sandbox.example_images import REPOSITORIES, publish_by_hand
+from sandbox.github import places as github
 from sandbox.github.push import FULL_NAME
 from sandbox.token_issuer.accounts import PUBLISHER, PULLER, Account
 
@@ -34,6 +35,11 @@ values:
   teams: {{ reviewers: [ada, bob],  pager:  "on" }}
 """
 
+TOLD = """\
+github_token = {{ environment = "SANDBOX_GITHUB_TOKEN" }}
+github_api = "{api}"
+"""
+
 
 def seed(box: Box) -> None:
     """Leave the example as if deployed by hand, unless it stands there already."""
@@ -54,9 +60,13 @@ def seed(box: Box) -> None:
     done.write_text(json.dumps(images, indent=1))
 
 
-def write_configuration(box: Box) -> Path:
-    """The slipway.toml of the sandbox; its secrets come from the environment."""
+def write_configuration(box: Box, *, tells_github: bool = False) -> Path:
+    """The slipway.toml of the sandbox; its secrets come from the environment.
+
+    Where GitHub's API is not up, nobody must be told anything there.
+    """
     host = image_registry.host(box)
+    told = TOLD.format(api=github.api(box)) if tells_github else ""
     path = box.folder() / "slipway.toml"
     path.write_text(
         f"""\
@@ -64,7 +74,7 @@ def write_configuration(box: Box) -> Path:
 [repositories.example]
 url = "{repository.path(box)}"
 github = "{FULL_NAME}"
-
+{told}
 [registries.sandbox]
 host = "{host}"
 username = "{PUBLISHER}"
@@ -114,6 +124,7 @@ def variables(box: Box) -> Mapping[str, str]:
         **places(box),
         "SANDBOX_REGISTRY_PASSWORD": image_registry.accounts(box)[PUBLISHER].password,
         "SANDBOX_PULUMI_TOKEN": pulumi.token(box, "slipway"),
+        "SANDBOX_GITHUB_TOKEN": github.token(box),
     }
 
 

@@ -1,6 +1,7 @@
 """The parts of the sandbox, and the example that it leaves."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sandbox import example
 from sandbox.box import Box
@@ -14,8 +15,12 @@ from sandbox.pulumi import PulumiCloud
 from sandbox.repository import Repository
 
 
+@dataclass(frozen=True)
 class Example:
     """The services of the example, as deployed by hand; what Slipway needs to find them."""
+
+    tells_github: bool = False
+    """Whether releases tell GitHub of themselves, whose part is then up too."""
 
     name = "example"
     needs: Sequence[str] = ("docker", "registry", "git", "pulumi", "kubernetes")
@@ -24,7 +29,7 @@ class Example:
     def start(self, box: Box) -> None:
         """Publish, pin and apply, unless it stands there already; write slipway.toml."""
         example.seed(box)
-        example.write_configuration(box)
+        example.write_configuration(box, tells_github=self.tells_github)
 
     def clean(self, box: Box) -> None:
         """Nothing stays behind."""
@@ -41,7 +46,7 @@ PARTS: Sequence[Part] = (
     PulumiCloud(),
     Kubernetes(),
     Prefect(),
-    Example(),
+    Example(tells_github=True),
     Worker(),
     GitHub(),
     Webhook(),

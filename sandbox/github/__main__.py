@@ -1,52 +1,53 @@
-"""Run by the repository after a push (post-receive): tell the webhook of every ref that moved."""
+"""GitHub's two halves here: what it does after a push (post-receive), and its REST API."""
 
 import argparse
-import hashlib
-import hmac
-import json
+import functools
 import sys
-import uuid
 from pathlib import Path
 
-import httpx
+import uvicorn
 
 from sandbox.box import Box
-from sandbox.github import part
-from sandbox.github.push import payload
-
-GIVES_UP_AFTER = 10.0
+from sandbox.github import places
+from sandbox.github.api import Api
+from sandbox.github.push import FULL_NAME, knows, payload
+from sandbox.github.shown import Shown
 
 
 def main() -> None:
-    """Read `BEFORE AFTER REF` lines, as git gives them to the hook."""
+    """`pushed` is run by the repository after a push; `serve` answers the API until it is ended."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.github", description=__doc__)
+    parser.add_argument("what", choices=("pushed", "serve"))
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--repository", type=Path, required=True)
     chosen = parser.parse_args()
+    box = Box(chosen.state)
+    if chosen.what == "pushed":
+        pushed(box, chosen.repository)
+    else:
+        serve(box, chosen.repository)
+
+
+def pushed(box: Box, repository: Path) -> None:
+    """Read `BEFORE AFTER REF` lines, as git gives them to the hook, and tell the webhook."""
+    hook = places.hook(box)
     for line in sys.stdin:
         before, after, ref = line.split()
-        body = json.dumps(payload(chosen.repository, before, after, ref)).encode()
-        print(f"github: {ref}: {deliver(Box(chosen.state), body)}")
+        print(f"github: {ref}: {hook.deliver('push', payload(repository, before, after, ref))}")
 
 
-def deliver(box: Box, body: bytes) -> str:
-    """Send a signed delivery; the webhook's answer in a line."""
-    secret = part.secret(box).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "GitHub-Hookshot/sandbox",
-        "X-GitHub-Event": "push",
-        "X-GitHub-Delivery": str(uuid.uuid4()),
-        "X-GitHub-Hook-ID": "1",
-        "X-Hub-Signature-256": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
-    }
-    try:
-        answer = httpx.post(
-            part.webhook_address(box), content=body, headers=headers, timeout=GIVES_UP_AFTER
-        )
-    except httpx.TransportError as error:
-        return f"the webhook did not answer ({type(error).__name__})"
-    return f"the webhook answered {answer.status_code} {answer.text}"
+def serve(box: Box, repository: Path) -> None:
+    """Answer the API on loopback."""
+    shown = Shown(f"{places.api(box)}/repos/{FULL_NAME}", functools.partial(knows, repository))
+    app = Api(FULL_NAME, places.token(box), shown, places.hook(box)).app()
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=box.port("github"),
+        log_level="info",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
 
 
 if __name__ == "__main__":

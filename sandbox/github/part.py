@@ -1,4 +1,4 @@
-"""The parts of the sandbox between a push and a run: GitHub's telling, and `slipway webhook`."""
+"""GitHub in the sandbox (its API, what it tells after a push), and `slipway webhook`."""
 
 import shlex
 import sys
@@ -9,6 +9,7 @@ import httpx
 
 from sandbox import example, prefect_server, repository
 from sandbox.box import Box
+from sandbox.github.places import api, secret, token, webhook_address
 from sandbox.processes import Processes
 
 ROOT = Path(__file__).parents[2]
@@ -16,22 +17,17 @@ READY_WITHIN = 60.0
 
 
 class GitHub:
-    """Tells the webhook of every push to the example's repository."""
+    """Tells the webhook of every push to the example's repository, and answers its REST API."""
 
     name = "github"
     needs: Sequence[str] = ("git",)
-    processes: Sequence[str] = ()
+    processes: Sequence[str] = ("github",)
 
     def start(self, box: Box) -> None:
-        """Put the hook into the repository."""
+        """Put the hook into the repository, and start the API."""
         bare = repository.path(box)
-        words = [
-            sys.executable,
-            "-m",
-            "sandbox.github",
-            f"--state={box.root}",
-            f"--repository={bare}",
-        ]
+        where = [f"--state={box.root}", f"--repository={bare}"]
+        words = [sys.executable, "-m", "sandbox.github", "pushed", *where]
         hook = bare / "hooks" / "post-receive"
         hook.parent.mkdir(exist_ok=True)
         # Git's own variables would follow into every git command that the hook runs.
@@ -40,14 +36,17 @@ class GitHub:
             f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(words)}\n"
         )
         hook.chmod(0o755)
+        processes = Processes(box)
+        words = [sys.executable, "-m", "sandbox.github", "serve", *where]
+        processes.start("github", words, environment={"PYTHONPATH": str(ROOT)})
+        processes.wait("github", "its API answers", lambda: _answers(box), READY_WITHIN)
 
     def clean(self, box: Box) -> None:
-        """Leave nothing: there is no process."""
+        """Leave nothing: statuses and deployments end with the process."""
 
     def environment(self, box: Box) -> Mapping[str, str]:
-        """Nothing beside the repository's own."""
-        del box
-        return {}
+        """Where a person could look at what is shown of a commit."""
+        return {"SANDBOX_GITHUB": api(box), "SANDBOX_GITHUB_TOKEN": token(box)}
 
 
 class Webhook:
@@ -66,6 +65,7 @@ class Webhook:
             [sys.executable, "-c", program, "webhook"],
             environment={
                 **example.places(box),
+                "SANDBOX_GITHUB_TOKEN": token(box),
                 "PREFECT_API_URL": prefect_server.api(box),
                 "SLIPWAY_WEBHOOK_SECRETS": secret(box),
                 "SLIPWAY_WEBHOOK_PORT": str(box.port("webhook")),
@@ -82,14 +82,11 @@ class Webhook:
         return {"SANDBOX_WEBHOOK": webhook_address(box)}
 
 
-def webhook_address(box: Box) -> str:
-    """Where GitHub delivers."""
-    return f"http://127.0.0.1:{box.port('webhook')}/github"
-
-
-def secret(box: Box) -> str:
-    """What GitHub signs with."""
-    return box.secret("webhook")
+def _answers(box: Box) -> bool:
+    try:
+        return httpx.get(f"{api(box)}/healthz", timeout=2.0).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def _healthy(box: Box) -> bool:

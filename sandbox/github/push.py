@@ -38,6 +38,12 @@ def payload(repository: Path, before: str, after: str, ref: str) -> dict[str, An
     }
 
 
+def knows(repository: Path, commit: str) -> bool:
+    """Whether the repository has the commit."""
+    words = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(words, cwd=repository, check=False, capture_output=True).returncode == 0
+
+
 def _commits(repository: Path, before: str, after: str) -> list[dict[str, Any]]:
     """The commits that the push brought, oldest first."""
     span = [after] if before == NOWHERE else [f"{before}..{after}"]

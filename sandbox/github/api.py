@@ -1,0 +1,124 @@
+"""The routes of GitHub's REST API that Slipway uses (contract.md)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.github.deliveries import HOOK, Hook
+from sandbox.github.shown import Invalid, Shown
+
+Answering = Callable[[Request], Awaitable[Response]]
+OK, CREATED, ACCEPTED = 200, 201, 202
+UNAUTHORIZED, NOT_FOUND, UNPROCESSABLE = 401, 404, 422
+
+
+@dataclass(frozen=True)
+class Api:
+    """One repository behind the API, for whoever shows its token."""
+
+    repository: str
+    """`owner/name`."""
+    token: str
+    shown: Shown
+    hook: Hook
+
+    def app(self) -> Starlette:
+        """The application."""
+        routes = (
+            ("POST", "statuses/{sha}", self._add_status),
+            ("GET", "commits/{sha}/statuses", self._statuses),
+            ("POST", "deployments", self._add_deployment),
+            ("GET", "deployments", self._deployments),
+            ("POST", "deployments/{deployment:int}/statuses", self._add_progress),
+            ("GET", "deployments/{deployment:int}/statuses", self._progress),
+            ("GET", f"hooks/{HOOK}/deliveries", self._deliveries),
+            ("POST", f"hooks/{HOOK}/deliveries/{{delivery:int}}/attempts", self._redeliver),
+        )
+        return Starlette(
+            routes=[
+                Route("/healthz", _health),
+                *(
+                    Route(f"/repos/{self.repository}/{path}", self._known(answer), methods=[method])
+                    for method, path, answer in routes
+                ),
+            ],
+            exception_handlers={NOT_FOUND: _not_found},
+        )
+
+    def _known(self, answer: Answering) -> Answering:
+        async def answered(request: Request) -> Response:
+            if request.headers.get("authorization") != f"Bearer {self.token}":
+                return _problem(UNAUTHORIZED, "Bad credentials")
+            try:
+                return await answer(request)
+            except Invalid as error:
+                return _problem(UNPROCESSABLE, f"Validation Failed: {error}")
+
+        return answered
+
+    async def _add_status(self, request: Request) -> Response:
+        made = self.shown.add_status(request.path_params["sha"], await _asked(request))
+        return JSONResponse(made, CREATED)
+
+    async def _statuses(self, request: Request) -> Response:
+        return JSONResponse(self.shown.statuses.get(request.path_params["sha"], []))
+
+    async def _add_deployment(self, request: Request) -> Response:
+        return JSONResponse(self.shown.add_deployment(await _asked(request)), CREATED)
+
+    async def _deployments(self, request: Request) -> Response:
+        found = self.shown.deployments_of(request.query_params.get("environment"))
+        return JSONResponse(found[: _per_page(request)])
+
+    async def _add_progress(self, request: Request) -> Response:
+        deployment = request.path_params["deployment"]
+        if deployment not in self.shown.progress:
+            return _problem(NOT_FOUND, "Not Found")
+        return JSONResponse(self.shown.add_progress(deployment, await _asked(request)), CREATED)
+
+    async def _progress(self, request: Request) -> Response:
+        found = self.shown.progress.get(request.path_params["deployment"])
+        if found is None:
+            return _problem(NOT_FOUND, "Not Found")
+        return JSONResponse(found[: _per_page(request)])
+
+    async def _deliveries(self, request: Request) -> Response:
+        return JSONResponse(self.hook.listed()[: _per_page(request)])
+
+    async def _redeliver(self, request: Request) -> Response:
+        delivery = request.path_params["delivery"]
+        if not await anyio.to_thread.run_sync(self.hook.redeliver, delivery):
+            return _problem(NOT_FOUND, "Not Found")
+        return JSONResponse({}, ACCEPTED)
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _not_found(_: Request, __: Exception) -> Response:
+    return _problem(NOT_FOUND, "Not Found")
+
+
+async def _asked(request: Request) -> Mapping[str, Any]:
+    asked = await request.json()
+    if not isinstance(asked, dict):
+        raise Invalid("the body is not an object")
+    return asked
+
+
+def _per_page(request: Request) -> int:
+    return min(100, int(request.query_params.get("per_page", "30")))
+
+
+def _problem(status: int, message: str) -> Response:
+    address = "https://docs.github.com/rest"
+    return JSONResponse(
+        {"message": message, "documentation_url": address, "status": str(status)}, status
+    )

@@ -1,0 +1,136 @@
+"""The stand-in for GitHub's API, and what is asked of it, are as GitHub describes them."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from pydantic import SecretStr
+
+from sandbox.github.api import Api
+from sandbox.github.deliveries import Hook
+from sandbox.github.shown import COMMIT_STATES, DEPLOYMENT_STATES, Shown
+from slipway.clients.github import GitHubApi, GitHubRepository
+from slipway.domain.write_back import (
+    CommitState,
+    CommitStatus,
+    DeploymentState,
+    DeploymentStatus,
+)
+from tests.ledger.examples import COMMIT, a_release
+from tests.sandbox_parts.github_description import KEPT, trimmed
+
+PACKAGE = Path(__file__).parent / "octokit"
+ADDRESS = "http://127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(KEPT.read_text())
+    return kept
+
+
+class Held(httpx.AsyncBaseTransport):
+    """Holds every request, and its answer, to the description."""
+
+    def __init__(self, app: Any, described: Mapping[str, Any]) -> None:
+        self._inner = httpx.ASGITransport(app)
+        self._described = described
+        self.seen: set[str] = set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        route = self._route(request)
+        told = self._described[route]
+        self.seen.add(route)
+        if request.content:
+            jsonschema_rs.validate(told["asked"], json.loads(request.content))
+            assert set(json.loads(request.content)) <= set(told["asked"]["properties"])
+        assert set(request.url.params) <= set(told["query"])
+        response = await self._inner.handle_async_request(request)
+        body = await response.aread()
+        jsonschema_rs.validate(told["answered"][str(response.status_code)], json.loads(body))
+        return httpx.Response(response.status_code, content=body, request=request)
+
+    def _route(self, request: httpx.Request) -> str:
+        path = request.url.path.removeprefix("/repos/acme/shop")
+        for route in self._described:
+            method, _, pattern = route.partition(" ")
+            if method == request.method and re.fullmatch(
+                re.sub(r"\{[a-z_]+\}", "[^/]+", pattern), path
+            ):
+                return str(route)
+        pytest.fail(f"{request.method} {path} is no route of the description's")
+
+
+@pytest.fixture
+def held(described: dict[str, Any], tmp_path: Path) -> Held:
+    hook = Hook("http://127.0.0.1:1/github", "secret", tmp_path / "deliveries.jsonl")
+    hook.deliver("push", {"ref": "refs/heads/main"})  # nobody listens
+    shown = Shown(f"{ADDRESS}/repos/acme/shop", lambda _: True)
+    return Held(Api("acme/shop", "token", shown, hook).app(), described)
+
+
+async def test_what_the_client_asks_and_the_stand_in_answers_is_as_described(held: Held) -> None:
+    github = GitHubApi(GitHubRepository("acme/shop", SecretStr("token"), ADDRESS), held)
+    for state in CommitState:
+        status = CommitStatus("web-prod", state, "so it is", "https://prefect.example/1")
+        await github.set_status(COMMIT, status)
+    number = await github.open_deployment(a_release("one"))
+    for progress in DeploymentState:
+        await github.set_progress(number, DeploymentStatus(progress, "so it is"))
+    await github.set_progress(
+        number, DeploymentStatus(DeploymentState.SUCCESS, "live", "https://p")
+    )
+    another = await github.open_deployment(a_release("two"))
+    await github.retire_others(
+        "adapter-prod", another, DeploymentStatus(DeploymentState.INACTIVE, "another is live")
+    )
+
+    assert len(held.seen) >= 5
+
+
+async def test_what_only_people_ask_is_answered_as_described(held: Held) -> None:
+    headers = {"Authorization": "Bearer token"}
+    async with httpx.AsyncClient(
+        transport=held, base_url=f"{ADDRESS}/repos/acme/shop", headers=headers
+    ) as client:
+        await client.post(f"/statuses/{COMMIT}", json={"state": "success"})
+        await client.get(f"/commits/{COMMIT}/statuses")
+        [delivery] = (await client.get("/hooks/1/deliveries", params={"per_page": 100})).json()
+        again = await client.post(f"/hooks/1/deliveries/{delivery['id']}/attempts")
+        attempts = (await client.get("/hooks/1/deliveries")).json()
+
+    assert again.status_code == 202
+    assert [each["redelivery"] for each in attempts] == [True, False]
+    assert {each["guid"] for each in attempts} == {delivery["guid"]}
+
+
+def test_every_state_of_githubs_is_known_to_the_stand_in(described: dict[str, Any]) -> None:
+    status = described["POST /statuses/{sha}"]["asked"]["properties"]["state"]["enum"]
+    progress = described["POST /deployments/{deployment_id}/statuses"]["asked"]["properties"]
+
+    assert set(status) == COMMIT_STATES
+    assert set(progress["state"]["enum"]) == DEPLOYMENT_STATES
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm brings GitHub's description")
+@pytest.mark.timeout(600)  # 385 MB are unpacked, where others are busy
+def test_what_is_kept_of_githubs_description_is_what_it_says(
+    described: dict[str, Any], tmp_path: Path
+) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PACKAGE / name, tmp_path)
+    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"npm can't bring the description: {done.stderr[-300:]}")
+    package = tmp_path / "node_modules/@octokit/openapi/generated"
+
+    assert described == trimmed(json.loads((package / "api.github.com.json").read_text()))
+    shutil.rmtree(tmp_path / "node_modules")
