@@ -49,5 +49,12 @@ def _pushed(file: SlipwayFile) -> Iterator[PushedTarget]:
         if not (github := repository.github_name):
             log.warning("%s is not deployed by pushes: its repository names no github", name)
             continue
-        token = repository.token
-        yield PushedTarget(settings.target(), github, repository.url, repository.username, token)
+        yield PushedTarget(
+            settings.target(),
+            github,
+            repository.url,
+            repository.username,
+            repository.token,
+            repository.github_token,
+            repository.github_api,
+        )

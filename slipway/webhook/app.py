@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
+from slipway.clients.github import PUBLIC, GitHubApi, GitHubRepository
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
 from slipway.domain.target import Target
 from slipway.ledger.inbox import SqlInbox
@@ -45,6 +46,15 @@ class PushedTarget:
     url: str
     username: str = ""
     token: SecretStr | None = None
+    github_token: SecretStr | None = None
+    github_api: str = PUBLIC
+
+    @property
+    def host(self) -> GitHubApi | None:
+        """Who is told what becomes of pushes, if somebody is."""
+        if self.github_token is None:
+            return None
+        return GitHubApi(GitHubRepository(self.github, self.github_token, self.github_api))
 
     @property
     def remote(self) -> Remote:
@@ -132,4 +142,6 @@ def _watched(pushed: Sequence[PushedTarget]) -> list[WatchedTarget]:
         if each.url not in sources:
             mirror = GitMirror(each.remote, state_folder() / "git")
             sources[each.url] = SharedSource(mirror)
-    return [WatchedTarget(each.target, sources[each.url], each.github) for each in pushed]
+    return [
+        WatchedTarget(each.target, sources[each.url], each.github, each.host) for each in pushed
+    ]

@@ -16,9 +16,11 @@ from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Ending, Outcome, WaitingDelivery
 from slipway.domain.pushed import judge_push
+from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
 from slipway.webhook.facts import about_source, about_target, asked_before
+from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Lane:
     inbox: Inbox
     ledger: Ledger
     runs: FlowRuns
+    telling: Telling
     woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _failures: int = field(default=0, init=False)
     _wakeable: bool = field(default=True, init=False)
@@ -136,9 +139,24 @@ class Lane:
     ) -> None:
         newest = waiting[which_runs([each.push.after for each in waiting], behind)]
         # First the others: should this process die now, none of them may be taken for the newest.
-        await self._supersede([each for each in waiting if each is not newest], newest)
+        others = [each for each in waiting if each is not newest]
+        superseded = await self._supersede(others, newest)
         ending = await self._decide(newest, on_line=newest.push.after in behind)
         await self._end([newest], ending)
+        # In this order: another delivery of the newest commit ends as that commit did.
+        ends = {each.push.after: superseded for each in others} | {newest.push.after: ending}
+        await self._tell(ends)
+
+    async def _tell(self, ends: Mapping[Commit, Ending]) -> None:
+        """Say of each commit how it ended, where no run does: that knows better."""
+        host = self.watched.host
+        if host is None:
+            return
+        started = {each.commit for each in await self.inbox.started(self.name)}
+        for commit, ending in ends.items():
+            status = delivery_status(self.name, ending)
+            if status is not None and commit not in started:
+                self.telling.tell(host, commit, status)
 
     async def _run_under_way(self) -> str | None:
         """The run that a delivery started here last, while it has not ended."""
@@ -159,10 +177,14 @@ class Lane:
             return True
         return await self.runs.has_ended(run)
 
-    async def _supersede(self, others: Sequence[WaitingDelivery], newest: WaitingDelivery) -> None:
+    async def _supersede(
+        self, others: Sequence[WaitingDelivery], newest: WaitingDelivery
+    ) -> Ending:
+        why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"
+        ending = Ending(Outcome.SUPERSEDED, why)
         if others:
-            why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"
-            await self._end(others, Ending(Outcome.SUPERSEDED, why))
+            await self._end(others, ending)
+        return ending
 
     async def _decide(self, newest: WaitingDelivery, *, on_line: bool) -> Ending:
         target, push = self.watched.target, newest.push
@@ -205,7 +227,10 @@ class Dispatcher:
     def __init__(
         self, watched: Iterable[WatchedTarget], inbox: Inbox, ledger: Ledger, runs: FlowRuns
     ) -> None:
-        self.lanes = {each.target.name: Lane(each, inbox, ledger, runs) for each in watched}
+        self._telling = Telling()
+        self.lanes = {
+            each.target.name: Lane(each, inbox, ledger, runs, self._telling) for each in watched
+        }
 
     def wake(self, targets: Iterable[str]) -> None:
         """Say that something was kept for these targets."""
@@ -216,5 +241,6 @@ class Dispatcher:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._telling.run())
             for lane in self.lanes.values():
                 group.create_task(lane.run())

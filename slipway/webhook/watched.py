@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from slipway.domain.commit import Commit
 from slipway.domain.target import Target
-from slipway.ports import SourceRepository
+from slipway.ports import CommitStatuses, SourceRepository
 
 
 @dataclass(slots=True)
@@ -44,3 +44,5 @@ class WatchedTarget:
     source: SharedSource
     github: str = ""
     """The repository's name in deliveries."""
+    host: CommitStatuses | None = None
+    """Where the repository's commits show what became of them; None tells nobody."""

@@ -11,6 +11,7 @@ from slipway.domain.release import Kind, Request, State
 from slipway.domain.target import Target
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.watched import SharedSource, WatchedTarget
+from tests.fakes.code_host import FakeCodeHost
 from tests.fakes.faults import Faults
 from tests.fakes.flow_runs import FakeFlowRuns
 from tests.fakes.git import FakeGit
@@ -30,6 +31,7 @@ class Post:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     runs: FakeFlowRuns = field(default_factory=FakeFlowRuns)
     targets: Sequence[str] = (ADAPTER,)
+    host: FakeCodeHost = field(default_factory=FakeCodeHost)
 
     def __post_init__(self) -> None:
         self.first = self.commit("first", "adapter/main", "sink/main", "adapter/README.md")
@@ -38,7 +40,7 @@ class Post:
     def new_dispatcher(self) -> Dispatcher:
         """Another process on the same inbox."""
         source = SharedSource(self.git)
-        watched = [WatchedTarget(_target(name), source) for name in self.targets]
+        watched = [WatchedTarget(_target(name), source, host=self.host) for name in self.targets]
         return Dispatcher(watched, self.inbox, self.ledger, self.runs)
 
     def commit(self, subject: str, *paths: str, branch: str = "main") -> Commit:
