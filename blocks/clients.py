@@ -11,7 +11,8 @@ from slipway.clients.docker import DockerBuilder
 from slipway.clients.esc import EscConfigStore
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
-from slipway.clients.github import GitHubApi, GitHubRepository
+from slipway.clients.github import GitHubApi
+from slipway.clients.github_session import GitHubRepository, GitHubSession
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.processes import LocalProcesses
 from slipway.clients.pulumi import PulumiStack
@@ -71,9 +72,8 @@ def _github(repository: RepositorySettings) -> GitHubApi | None:
             f"the repository {repository.url} has a github_token, but nothing tells its name at "
             'GitHub: add github = "OWNER/NAME"'
         )
-    return GitHubApi(
-        GitHubRepository(repository.github_name, repository.github_token, repository.github_api)
-    )
+    place = GitHubRepository(repository.github_name, repository.github_token, repository.github_api)
+    return GitHubApi(GitHubSession(place))
 
 
 def _registry_credentials(settings: TargetSettings) -> PullCredentials | None:

@@ -73,6 +73,13 @@ class RepositorySettings(Settings):
         default="https://api.github.com", description="Address of GitHub's REST API."
     )
 
+    github_hook: int = Field(
+        default=0,
+        ge=0,
+        description="Number of the webhook at GitHub, the last part of its page's address: failed "
+        "deliveries are sent again, for which github_token must read and write webhooks. 0: not.",
+    )
+
     @property
     def github_name(self) -> str:
         """The name that GitHub's deliveries call it by; empty when nothing tells it."""

@@ -13,6 +13,7 @@ from sandbox import docker_engine, image_registry, kubernetes, pulumi, repositor
 from sandbox.box import Box
 from sandbox.example_images import REPOSITORIES, publish_by_hand
 from sandbox.github import places as github
+from sandbox.github.deliveries import HOOK
 from sandbox.github.push import FULL_NAME
 from sandbox.token_issuer.accounts import PUBLISHER, PULLER, Account
 
@@ -38,6 +39,7 @@ values:
 TOLD = """\
 github_token = {{ environment = "SANDBOX_GITHUB_TOKEN" }}
 github_api = "{api}"
+github_hook = {hook}
 """
 
 
@@ -66,7 +68,7 @@ def write_configuration(box: Box, *, tells_github: bool = False) -> Path:
     Where GitHub's API is not up, nobody must be told anything there.
     """
     host = image_registry.host(box)
-    told = TOLD.format(api=github.api(box)) if tells_github else ""
+    told = TOLD.format(api=github.api(box), hook=HOOK) if tells_github else ""
     path = box.folder() / "slipway.toml"
     path.write_text(
         f"""\

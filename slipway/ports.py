@@ -38,6 +38,7 @@ from slipway.domain.release import Release, Request
 from slipway.domain.rollout import Workloads
 from slipway.domain.takeover import Takeover
 from slipway.domain.target import CommitInfo, ConfigKey, Service, Target, Workload
+from slipway.domain.undelivered import Attempt
 from slipway.domain.waiting import Waiter
 from slipway.domain.write_back import CommitStatus, DeploymentStatus
 
@@ -492,11 +493,24 @@ class Inbox(Protocol):
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """The pushes to a branch that were received last, newest first; names in any case."""
 
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of GitHub's ids under which a delivery is kept."""
+
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """The deliveries received last, newest first."""
 
     async def count_waiting(self) -> int:
         """How many have no outcome; also shows that the inbox can be read."""
+
+
+class HookDeliveries(Protocol):
+    """What GitHub has sent to one of its webhooks, and what became of it there."""
+
+    async def attempts(self) -> Sequence[Attempt]:
+        """The attempts of the last days, newest first."""
+
+    async def redeliver(self, attempt: Attempt) -> None:
+        """Have the same sent once more, under the same id."""
 
 
 class Processes(Protocol):

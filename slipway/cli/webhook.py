@@ -57,4 +57,5 @@ def _pushed(file: SlipwayFile) -> Iterator[PushedTarget]:
             repository.token,
             repository.github_token,
             repository.github_api,
+            repository.github_hook,
         )

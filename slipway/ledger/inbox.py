@@ -117,6 +117,15 @@ class SqlInbox:
             rows = (await connection.execute(statement)).mappings().all()
         return [push for row in rows if (push := _push_from(row)) is not None]
 
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """See `slipway.ports.Inbox`."""
+        found: set[str] = set()
+        async with self._database.transaction() as connection:
+            for start in range(0, len(ids), AT_ONCE):
+                these = deliveries.c.id.in_(ids[start : start + AT_ONCE])
+                found.update(await connection.scalars(select(deliveries.c.id).where(these)))
+        return frozenset(found)
+
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """See `slipway.ports.Inbox`."""
         newest = select(deliveries).order_by(deliveries.c.number.desc()).limit(limit)

@@ -12,7 +12,9 @@ from pydantic import SecretStr
 
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
-from slipway.clients.github import PUBLIC, GitHubApi, GitHubRepository
+from slipway.clients.github import GitHubApi
+from slipway.clients.github_hook import GitHubHook
+from slipway.clients.github_session import PUBLIC, GitHubRepository, GitHubSession
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
 from slipway.domain.target import Target
 from slipway.ledger.inbox import SqlInbox
@@ -28,6 +30,7 @@ from slipway.webhook.protocol import protocol
 from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
 from slipway.webhook.settings import WebhookSettings
+from slipway.webhook.undelivered import UndeliveredDeliveries
 from slipway.webhook.watched import SharedSource, WatchedTarget
 
 KEEP_ALIVE = 5
@@ -48,13 +51,26 @@ class PushedTarget:
     token: SecretStr | None = None
     github_token: SecretStr | None = None
     github_api: str = PUBLIC
+    github_hook: int = 0
 
     @property
     def host(self) -> GitHubApi | None:
         """Who is told what becomes of pushes, if somebody is."""
+        return GitHubApi(self._session) if self._session else None
+
+    @property
+    def hook(self) -> GitHubHook | None:
+        """Where failed deliveries are asked for, if they are."""
+        if self._session is None or not self.github_hook:
+            return None
+        return GitHubHook(self._session, self.github_hook)
+
+    @property
+    def _session(self) -> GitHubSession | None:
         if self.github_token is None:
             return None
-        return GitHubApi(GitHubRepository(self.github, self.github_token, self.github_api))
+        place = GitHubRepository(self.github, self.github_token, self.github_api)
+        return GitHubSession(place)
 
     @property
     def remote(self) -> Remote:
@@ -78,7 +94,9 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
     )
     receiver = build_receiver(settings, subscriptions, inbox, dispatcher.wake)
     http = build_server(settings, receiver)
-    dispatching = asyncio.create_task(_all(dispatcher.run(), missed.run()))
+    hooks = {each.github: each.hook for each in pushed if each.hook is not None}
+    failed = UndeliveredDeliveries(hooks, inbox)
+    dispatching = asyncio.create_task(_all(dispatcher.run(), missed.run(), failed.run()))
     # Nothing is acknowledged that nobody would deal with.
     dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
     try:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from slipway.clients import github
-from slipway.clients.github import GitHubApi, GitHubRepository
+from slipway.clients import github, github_hook, github_session
+from slipway.clients.github import GitHubApi
+from slipway.clients.github_hook import GitHubHook
+from slipway.clients.github_session import GitHubRepository, GitHubSession
 from slipway.domain.write_back import CommitState, CommitStatus
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 from tests.ledger.examples import COMMIT, a_release
@@ -20,7 +22,11 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def api(handler: Handler) -> GitHubApi:
-    return GitHubApi(GitHubRepository("acme/shop", TOKEN), httpx.MockTransport(handler))
+    return GitHubApi(session(handler))
+
+
+def session(handler: Handler) -> GitHubSession:
+    return GitHubSession(GitHubRepository("acme/shop", TOKEN), httpx.MockTransport(handler))
 
 
 def answering(*answers: httpx.Response) -> Handler:
@@ -41,7 +47,7 @@ async def test_a_status_is_sent_where_and_as_github_takes_it() -> None:
     [request] = seen
     assert str(request.url) == f"https://api.github.com/repos/acme/shop/statuses/{COMMIT}"
     assert request.headers["authorization"] == "Bearer canary-token"
-    assert request.headers["x-github-api-version"] == github.VERSION
+    assert request.headers["x-github-api-version"] == github_session.VERSION
     assert json.loads(request.content) == {
         "state": "success",
         "context": "slipway/web-prod",
@@ -168,3 +174,38 @@ def test_the_token_goes_over_https_only(address: str) -> None:
 
 def test_the_token_does_not_show() -> None:
     assert "canary" not in repr(api(answering(httpx.Response(200))))
+
+
+def attempt(number: int, **changes: object) -> dict[str, object]:
+    return {
+        "id": number,
+        "guid": f"guid-{number}",
+        "event": "push",
+        "delivered_at": "2026-11-26T16:00:00Z",
+        "status_code": 502,
+        **changes,
+    }
+
+
+async def test_every_page_of_attempts_is_read_and_what_is_none_left_out() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.query.decode())
+        if "cursor" in asked[-1]:
+            return httpx.Response(200, json=[attempt(1), attempt(0, guid=None)])
+        link = f'<{request.url}&cursor=v1_2>; rel="next"'
+        return httpx.Response(200, json=[attempt(3), attempt(2)], headers={"link": link})
+
+    found = await GitHubHook(session(handler), 7).attempts()
+
+    assert [each.number for each in found] == [3, 2, 1]
+    assert asked == ["per_page=100", "per_page=100&cursor=v1_2"]
+
+
+async def test_pages_without_end_are_not_read_for_ever() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        link = f'<{request.url}>; rel="next"'
+        return httpx.Response(200, json=[attempt(1)], headers={"link": link})
+
+    assert len(await GitHubHook(session(handler), 7).attempts()) == github_hook.PAGES

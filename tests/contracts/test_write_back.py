@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sandbox.github.api import Api
 from sandbox.github.deliveries import Hook
 from sandbox.github.shown import Shown
-from slipway.clients.github import GitHubApi, GitHubRepository
+from slipway.clients.github import GitHubApi
+from slipway.clients.github_session import GitHubRepository, GitHubSession
 from slipway.domain.commit import Commit
 from slipway.domain.release import Release
 from slipway.domain.write_back import (
@@ -69,7 +70,7 @@ class AtGitHub:
         hook = Hook("http://127.0.0.1:1/github", "secret", folder / "deliveries.jsonl")
         app = Api("acme/shop", "canary-token", self.shown, hook).app()
         repository = GitHubRepository("acme/shop", SecretStr("canary-token"), "http://127.0.0.1:1")
-        self.write_back: WriteBack = GitHubApi(repository, httpx.ASGITransport(app))
+        self.write_back: WriteBack = GitHubApi(GitHubSession(repository, httpx.ASGITransport(app)))
 
     def statuses(self, commit: Commit) -> Mapping[str, str]:
         newest_last = reversed(self.shown.statuses.get(commit.sha, []))

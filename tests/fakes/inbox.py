@@ -71,6 +71,9 @@ class MemoryInbox:
         ]
         return found[:limit]
 
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(ids) & {each.delivery.id for each in self.kept}
+
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         numbered = list(enumerate(self.kept))[::-1][:limit]
         return [

@@ -97,6 +97,13 @@ class InboxContract(ABC):
         assert {receipt.delivery for [receipt] in receipts} == {"id-one"}
         assert await inbox.count_waiting() == 1
 
+    async def test_it_knows_the_ids_under_which_something_is_kept(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one"), PING])
+        others = [f"id-{number}" for number in range(2500)]
+
+        assert await inbox.known(["id-one", *others, "id-ping"]) == {"id-one", "id-ping"}
+        assert await inbox.known([]) == frozenset()
+
     async def test_an_outcome_ends_the_waiting_at_its_target_only(self, inbox: Inbox) -> None:
         await inbox.receive([a_delivery("one", "a", "b")])
         [at_a, at_b] = await inbox.waiting()

@@ -14,9 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 from sandbox.github.api import Api
-from sandbox.github.deliveries import Hook
+from sandbox.github.deliveries import HOOK, Hook
 from sandbox.github.shown import COMMIT_STATES, DEPLOYMENT_STATES, Shown
-from slipway.clients.github import GitHubApi, GitHubRepository
+from slipway.clients.github import GitHubApi
+from slipway.clients.github_hook import GitHubHook
+from slipway.clients.github_session import GitHubRepository, GitHubSession
 from slipway.domain.write_back import (
     CommitState,
     CommitStatus,
@@ -68,6 +70,10 @@ class Held(httpx.AsyncBaseTransport):
         pytest.fail(f"{request.method} {path} is no route of the description's")
 
 
+def session(held: Held) -> GitHubSession:
+    return GitHubSession(GitHubRepository("acme/shop", SecretStr("token"), ADDRESS), held)
+
+
 @pytest.fixture
 def held(described: dict[str, Any], tmp_path: Path) -> Held:
     hook = Hook("http://127.0.0.1:1/github", "secret", tmp_path / "deliveries.jsonl")
@@ -77,7 +83,7 @@ def held(described: dict[str, Any], tmp_path: Path) -> Held:
 
 
 async def test_what_the_client_asks_and_the_stand_in_answers_is_as_described(held: Held) -> None:
-    github = GitHubApi(GitHubRepository("acme/shop", SecretStr("token"), ADDRESS), held)
+    github = GitHubApi(session(held))
     for state in CommitState:
         status = CommitStatus("web-prod", state, "so it is", "https://prefect.example/1")
         await github.set_status(COMMIT, status)
@@ -95,20 +101,22 @@ async def test_what_the_client_asks_and_the_stand_in_answers_is_as_described(hel
     assert len(held.seen) >= 5
 
 
-async def test_what_only_people_ask_is_answered_as_described(held: Held) -> None:
-    headers = {"Authorization": "Bearer token"}
-    async with httpx.AsyncClient(
-        transport=held, base_url=f"{ADDRESS}/repos/acme/shop", headers=headers
-    ) as client:
-        await client.post(f"/statuses/{COMMIT}", json={"state": "success"})
-        await client.get(f"/commits/{COMMIT}/statuses")
-        [delivery] = (await client.get("/hooks/1/deliveries", params={"per_page": 100})).json()
-        again = await client.post(f"/hooks/1/deliveries/{delivery['id']}/attempts")
-        attempts = (await client.get("/hooks/1/deliveries")).json()
+async def test_failed_deliveries_are_listed_and_sent_again_as_described(held: Held) -> None:
+    hook = GitHubHook(session(held), HOOK)
+    [failed] = await hook.attempts()
 
-    assert again.status_code == 202
-    assert [each["redelivery"] for each in attempts] == [True, False]
-    assert {each["guid"] for each in attempts} == {delivery["guid"]}
+    await hook.redeliver(failed)
+
+    assert (failed.event, failed.arrived) == ("push", False)
+    assert [each.delivery for each in await hook.attempts()] == [failed.delivery] * 2
+
+
+async def test_what_only_people_ask_is_answered_as_described(held: Held) -> None:
+    await GitHubApi(session(held)).set_status(COMMIT, CommitStatus("a", CommitState.SUCCESS, "b"))
+
+    answer = await session(held).send("GET", f"commits/{COMMIT}/statuses")
+
+    assert [each["context"] for each in answer.json()] == ["slipway/a"]
 
 
 def test_every_state_of_githubs_is_known_to_the_stand_in(described: dict[str, Any]) -> None:

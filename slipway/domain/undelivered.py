@@ -1,0 +1,44 @@
+"""Deliveries that GitHub could not make: it tries once by itself, and lists what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_ATTEMPTS = 4
+"""Of one delivery, GitHub's own among them: what is refused that often is refused for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to deliver, as GitHub lists it."""
+
+    number: int
+    """What GitHub calls the attempt by."""
+    delivery: str
+    """The delivery's own id, which every attempt of it has."""
+    event: str
+    at: str
+    """When, in GitHub's own words."""
+    status: int
+    """The HTTP status of the answer; 0 or nonsense when there was none."""
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the webhook has acknowledged it."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own success class
+
+
+def undelivered(attempts: Sequence[Attempt], events: frozenset[str]) -> Sequence[Attempt]:
+    """Of each delivery of these events that never arrived, its newest attempt; oldest first.
+
+    `attempts` are listed newest first. What was tried too often is left alone.
+    """
+    by_delivery: dict[str, list[Attempt]] = {}
+    for each in attempts:
+        if each.event in events:
+            by_delivery.setdefault(each.delivery, []).append(each)
+    missing = [
+        tries[0]
+        for tries in by_delivery.values()
+        if len(tries) < MOST_ATTEMPTS and not any(each.arrived for each in tries)
+    ]
+    return missing[::-1]

@@ -1,0 +1,59 @@
+"""Finds deliveries that GitHub could not make, and has them sent again: it does not by itself.
+
+What this finds is healed exactly, by GitHub's own signed request; `missed` finds the rest, which
+GitHub never tried, by what the branch itself shows.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from slipway.domain.undelivered import undelivered
+from slipway.errors import SlipwayError
+from slipway.ports import HookDeliveries, Inbox
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 300.0
+"""Seconds between looks."""
+EVENTS = frozenset({"push"})
+"""What may start a deploy; of anything else nothing is lost."""
+
+
+class UndeliveredDeliveries:
+    """Looks at the webhooks of repositories, by the repositories' names."""
+
+    def __init__(self, hooks: Mapping[str, HookDeliveries], inbox: Inbox) -> None:
+        self._hooks = hooks
+        self._inbox = inbox
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            for repository in self._hooks:
+                await self.look(repository)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self, repository: str) -> None:
+        """Look at one webhook; what can't be done now is tried the next time."""
+        try:
+            await self._heal(repository, self._hooks[repository])
+        except SlipwayError as error:
+            log.warning("%s is not asked for failed deliveries: %s", repository, error)
+
+    async def _heal(self, repository: str, hook: HookDeliveries) -> None:
+        missing = undelivered(await hook.attempts(), EVENTS)
+        known = await self._inbox.known([each.delivery for each in missing])
+        for each in missing:
+            # Kept, but GitHub did not hear of it any more.
+            if each.delivery in known:
+                continue
+            await hook.redeliver(each)
+            log.warning(
+                "delivery %s (%s of %s, at %s) failed with %d: GitHub is asked to send it again",
+                each.delivery,
+                each.event,
+                repository,
+                each.at,
+                each.status,
+            )
