@@ -13,6 +13,7 @@ from prefect.flows import Flow
 
 from blocks.file import SlipwayFile
 from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of
+from slipway.domain.auditing.rules import RULES
 from slipway.errors import SlipwayError
 from tests.blocks.test_file import ENVIRONMENT
 
@@ -140,6 +141,12 @@ def test_the_runbook_explains_every_code_that_an_error_can_end_with() -> None:
 
     missing = {code for code in codes if f"| `{code}` |" not in runbook}
     assert not missing
+
+
+def test_the_runbook_explains_every_finding() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+
+    assert not {rule for rule, _ in RULES if f"| `{rule}` |" not in runbook}
 
 
 def _all(kind: type[SlipwayError]) -> list[type[SlipwayError]]:

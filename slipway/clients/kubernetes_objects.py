@@ -51,6 +51,7 @@ def read_workloads(
             for owner in names
             if _is_owned_by(pod, names[owner])
         ),
+        pull_policy=_of_container(deployment, container, "imagePullPolicy"),
     )
 
 
@@ -128,8 +129,12 @@ def _describe_container(container: Container) -> str:
 
 def template_image(raw: Object, container: str) -> str:
     """The image that a pod template asks for in this container; empty when it has none."""
+    return _of_container(raw, container, "image")
+
+
+def _of_container(raw: Object, container: str, name: str) -> str:
     containers = _template(raw).get("containers") or ()
-    return next((each.get("image", "") for each in containers if each["name"] == container), "")
+    return next((str(each.get(name, "")) for each in containers if each["name"] == container), "")
 
 
 def field_managers(raw: Object, path: Sequence[str]) -> tuple[str, ...]:

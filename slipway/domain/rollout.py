@@ -94,6 +94,8 @@ class Workloads:
     replicas_managers: tuple[str, ...] = ()
     replica_sets: tuple[ReplicaSet, ...] = ()
     pods: tuple[Pod, ...] = ()
+    pull_policy: str = ""
+    """When a node pulls the image: `IfNotPresent`, `Always`, `Never`."""
 
     def __str__(self) -> str:
         return f"Deployment {self.namespace}/{self.name}"

@@ -62,6 +62,14 @@ def test_a_deployment_is_read_with_its_own_replica_sets_and_pods_only() -> None:
     assert [(each.name, each.replica_set) for each in seen.pods] == [("app-1-a", "app-1")]
 
 
+def test_when_a_node_pulls_is_read_of_the_targets_container_only() -> None:
+    raw = deployment()
+    side, app = raw["spec"]["template"]["spec"]["containers"]
+    side["imagePullPolicy"], app["imagePullPolicy"] = "Never", "Always"
+
+    assert read_workloads(raw, [], [], "app").pull_policy == "Always"
+
+
 @pytest.mark.parametrize(
     ("template", "account"),
     [({}, "default"), ({"serviceAccountName": "puller"}, "puller"), ({"serviceAccount": "x"}, "x")],

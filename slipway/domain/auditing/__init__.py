@@ -1,0 +1,1 @@
+"""The audit's decisions: a picture of one target from every side, and the rules that judge it."""

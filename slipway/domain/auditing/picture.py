@@ -1,0 +1,162 @@
+"""The joined picture of one target: what each place says, or why that is unknown.
+
+A place that does not answer is `Unknown`, which is something else than a place where nothing is. A
+place that a release is changing right now is `Moving`: what it says is of no one moment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.commit import Commit
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.hold import Hold
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.release import Release
+from slipway.domain.rollout import Workloads
+from slipway.domain.target import CommitInfo, Target
+from slipway.errors import InvalidInput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Moving(Unknown):
+    """A place that was looked at while a release was changing it: no trouble, and no evidence."""
+
+
+class NotKnown(Exception):
+    """A rule needs a part of the picture that is unknown: it says nothing then."""
+
+
+def known(part: T | Unknown) -> T:
+    """The part, or `NotKnown`."""
+    if isinstance(part, Unknown):
+        raise NotKnown(part.why)
+    return part
+
+
+def reference_of(text: str | None) -> ImageReference | None:
+    """The image that a text names; None where it names none, as an edited ESC value may."""
+    try:
+        return ImageReference.parse(text) if text else None
+    except InvalidInput:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What came of pulling the pod template's image as a node would, with one pull secret."""
+
+    secret: str
+    """Its name; empty for nobody's credentials, where the template names no secret."""
+    problem: str = ""
+    """Why it can't pull; empty when it can."""
+    missing: str = ""
+    """What of the image is not there, although the credentials are good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What Pulumi believes of the target's Deployment."""
+
+    image: str | None
+    version: int = 0
+    pending_operations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What the registry holds of the target's repository.
+
+    `images` answers for every reference that was looked up, None where there is none; `tags` for
+    every tag that was looked up; `all_tags` are the names of all there are.
+    """
+
+    images: Mapping[str, PublishedImage | None] = field(default_factory=dict)
+    tags: Mapping[str, PublishedImage | None] = field(default_factory=dict)
+    all_tags: frozenset[str] = frozenset()
+
+    def image(self, reference: str) -> PublishedImage | None:
+        """What is held under a reference; `NotKnown` for one that was not looked up."""
+        if reference not in self.images:
+            raise NotKnown(f"{reference} was not looked up")
+        return self.images[reference]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What git knows of the commit that the pod template names."""
+
+    head: CommitInfo
+    deployed: CommitInfo | None = None
+    """None where the template names no commit, or git does not know it."""
+    pending: Sequence[CommitInfo] = ()
+    """Newer commits of the main line that change what a build can see, newest first."""
+    last_change: CommitInfo | None = None
+    """The last commit, up to the deployed one, that changed what its build could see."""
+    same_inputs: frozenset[tuple[Commit, Commit]] = frozenset()
+    """Pairs of tag's and label's commit that have the same build inputs."""
+    main_is_newer: bool = False
+    """Whether the label of `:main` names a commit that descends from the newest live deploy's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the Pulumi program of the branch's head makes of the ESC key."""
+
+    stack_file: str
+    shadow: str | None = None
+    """The value that the stack file sets for the key, over ESC."""
+    mentions_key: bool = True
+    """Whether any file of the program names the key."""
+    problem: str = ""
+    """Why stack or program can't read the environment at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the ledger remembers of the target and its stack."""
+
+    history: Sequence[Release] = ()
+    interrupted: Sequence[Release] = ()
+    """Releases at this target that stand open although nobody works on them."""
+    holds: Sequence[Hold] = ()
+    published: Mapping[str, Digest] = field(default_factory=dict)
+    """Tag → digest, as it was when it was published."""
+    ways_back: Sequence[ImageReference] = ()
+    """The images a rollback to `previous` would take, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One target, from every side, at one moment."""
+
+    target: Target
+    at: datetime
+    git: Lineage | Unknown
+    registry: Holdings | Unknown
+    config: ConfigSnapshot | Unknown
+    program: Program | Unknown
+    stack: Applied | Unknown
+    cluster: Workloads | Unknown | None
+    nodes: frozenset[str] | Unknown
+    pulls: Sequence[Pull] | Unknown
+    ledger: Memory | Unknown
+
+    @property
+    def parts(self) -> Mapping[str, object]:
+        """Every part by the name people know it by."""
+        return {
+            "git": self.git,
+            "the registry": self.registry,
+            "ESC": self.config,
+            "the Pulumi program": self.program,
+            "the Pulumi stack": self.stack,
+            "the Deployment": self.cluster,
+            "the nodes": self.nodes,
+            "the pull secrets": self.pulls,
+            "the ledger": self.ledger,
+        }

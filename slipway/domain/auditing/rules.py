@@ -1,0 +1,52 @@
+"""All rules, and what they say of a picture."""
+
+from collections.abc import Callable, Iterator
+
+from slipway.domain.auditing import image_rules, running_rules, system_rules
+from slipway.domain.auditing.picture import NotKnown, Picture
+from slipway.domain.finding import Finding, Judged
+
+Rule = Callable[[Picture], Iterator[Finding]]
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("IMG001", image_rules.missing),
+    ("IMG002", image_rules.unreachable),
+    ("IMG003", image_rules.unpullable),
+    ("IMG004", image_rules.overwritten),
+    ("IMG005", image_rules.main_astray),
+    ("IMG006", running_rules.not_applied),
+    ("IMG006", running_rules.changed_behind_pulumi),
+    ("IMG007", running_rules.runs_another),
+    ("IMG008", image_rules.mutable),
+    ("IMG009", image_rules.mislabelled),
+    ("IMG009", image_rules.from_elsewhere),
+    ("IMG010", image_rules.wrong_platform),
+    ("IMG010", image_rules.broken_index),
+    ("IMG011", running_rules.behind),
+    ("IMG012", image_rules.no_way_back),
+    ("IMG013", running_rules.in_trouble),
+    ("IMG015", image_rules.foreign_registry),
+    ("SYS001", system_rules.unseen),
+    ("SYS002", system_rules.not_read),
+    ("SYS003", running_rules.owned_by_others),
+    ("SYS004", running_rules.owned_by_others),
+    ("SYS005", system_rules.not_plain),
+    ("SYS006", system_rules.old_hold),
+    ("SYS007", system_rules.interrupted),
+    ("SYS008", running_rules.absent),
+)
+"""Each rule under the id of the findings that it may have; the runbook explains every id."""
+
+
+def judge(picture: Picture) -> Judged:
+    """Everything that the rules find; a rule that misses a part of the picture finds nothing."""
+    findings: list[Finding] = []
+    unjudged: set[str] = set()
+    for identity, rule in RULES:
+        try:
+            found = [each for each in rule(picture) if each.rule == identity]
+        except NotKnown:
+            unjudged.add(identity)
+        else:
+            findings += found
+    return Judged(tuple(findings), frozenset(unjudged))

@@ -1,0 +1,111 @@
+"""Rules about the system around the image: the ESC key, holds, releases left open."""
+
+from collections.abc import Iterator
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Moving, Picture, known
+from slipway.domain.config import KeyForm
+from slipway.domain.finding import Finding, Remedy, Severity
+
+HOLD_DAYS = 7
+"""Days after which a hold without an end is asked about."""
+Findings = Iterator[Finding]
+
+
+def unseen(picture: Picture) -> Findings:
+    """SYS001: a place could not be looked at; the registry's own rule is IMG002."""
+    for name, part in picture.parts.items():
+        if name == "the registry" or not isinstance(part, Unknown) or isinstance(part, Moving):
+            continue
+        yield Finding(
+            "SYS001",
+            Severity.ERROR,
+            picture.target.name,
+            name,
+            "it can be looked at",
+            part.why,
+            Remedy("see what is wrong with it", f"slipway doctor {picture.target.name}"),
+        )
+
+
+def not_read(picture: Picture) -> Findings:
+    """SYS002: nothing reads the ESC key, so that pinning an image there changes nothing."""
+    program, key = known(picture.program), picture.target.config_key
+    if program.problem:
+        seen = program.problem
+    elif program.shadow is not None:
+        seen = f"{program.stack_file} sets {program.shadow}, which wins over ESC"
+    elif not program.mentions_key:
+        seen = f"no file of the program in {picture.target.program}/ names {key.key}"
+    else:
+        return
+    yield Finding(
+        "SYS002",
+        Severity.ERROR,
+        picture.target.name,
+        str(key),
+        "the Pulumi program takes its image from this key",
+        seen,
+        Remedy(
+            f"remove the key from {program.stack_file} and commit that"
+            if program.shadow is not None
+            else "let the program read the key, or correct `key` of the target"
+        ),
+    )
+
+
+def not_plain(picture: Picture) -> Findings:
+    """SYS005: the ESC key is in a form that no release can replace."""
+    config = known(picture.config)
+    if config.form is KeyForm.PLAIN:
+        return
+    seen = known(picture.cluster)
+    running = seen.image if seen is not None else ""
+    environment = picture.target.config_key.environment_name
+    yield Finding(
+        "SYS005",
+        Severity.ERROR,
+        picture.target.name,
+        str(config.key),
+        "a plain string",
+        f"it is {config.form} at revision {config.revision}",
+        Remedy(
+            "set it to the image that runs, as plain text",
+            f"pulumi env set {environment} 'pulumiConfig[\"{config.key.key}\"]' "
+            f"{running or 'IMAGE'} --plaintext",
+        ),
+    )
+
+
+def old_hold(picture: Picture) -> Findings:
+    """SYS006: automation has been paused for long, and nobody said until when."""
+    for hold in known(picture.ledger).holds:
+        days = (picture.at - hold.since).days
+        if hold.until is None and days > HOLD_DAYS:
+            yield Finding(
+                "SYS006",
+                Severity.WARNING,
+                picture.target.name,
+                f"hold {hold.number}",
+                f"a hold ends within {HOLD_DAYS} days, or says when",
+                f"held for {days} days by {hold.by}: {hold.reason}",
+                Remedy(
+                    "let automation go on, or hold again with --until",
+                    f"slipway release-hold {picture.target.name} --reason 'it is over'",
+                ),
+            )
+
+
+def interrupted(picture: Picture) -> Findings:
+    """SYS007: a release stands open, and nobody works on it."""
+    for release in known(picture.ledger).interrupted:
+        yield Finding(
+            "SYS007",
+            Severity.ERROR,
+            picture.target.name,
+            f"release {release.id}",
+            "every release comes to an end",
+            f"{release.kind} {release.request.wanted} is {release.state} ({release.phase}), and "
+            "nobody works on it",
+            Remedy("finish it", f"slipway recover {picture.target.name}"),
+        )
