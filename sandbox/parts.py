@@ -39,18 +39,19 @@ class Example:
         return example.variables(box)
 
 
-PARTS: Sequence[Part] = (
-    Docker(),
-    Registry(),
-    Repository(),
-    PulumiCloud(),
-    Kubernetes(),
-    Prefect(),
-    Example(tells_github=True),
-    Worker(),
-    GitHub(),
-    Webhook(),
-)
+def _parts(services: Example) -> tuple[Part, ...]:
+    return (
+        Docker(),
+        Registry(),
+        Repository(),
+        PulumiCloud(),
+        Kubernetes(),
+        Prefect(),
+        services,
+        Worker(),
+    )
 
-WITHOUT_GITHUB: Sequence[Part] = [each for each in PARTS if each.name not in {"github", "webhook"}]
-"""Where what is pushed shall not be deployed by itself."""
+
+WITHOUT_GITHUB: Sequence[Part] = _parts(Example())
+"""Where what is pushed shall not be deployed by itself, and nobody is told of it."""
+PARTS: Sequence[Part] = (*_parts(Example(tells_github=True)), GitHub(), Webhook())

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 3.0)
 """Seconds between attempts while the code host does not answer."""
-LAST_WORD_WITHIN = 10.0
+LAST_WORD_WITHIN = 5.0
 """Seconds that the end of a release may take to be told, once everything else is done."""
 Say = Callable[[Release], Awaitable[None]]
 _telling: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
