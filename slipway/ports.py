@@ -357,6 +357,9 @@ class Releases(Protocol):
     async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
         """Record the release as it now is; sets `ended` and `live_since` by the ledger's clock.
 
+        `live_since` only grows at a target, also where that clock is set back: it orders the ways
+        back.
+
         What changed is journaled, and `entries` after it, all in one transaction; a hold or a veto
         among them stands from then on. `LeaseLost` when a holder with a higher fence has taken over
         the row, or the stack's lease.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.hold import NewHold, NewVeto
@@ -25,6 +25,9 @@ from slipway.ledger.tables import release as releases
 FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
 """Ends that nobody undoes: a stale copy of a release may not overwrite one."""
 ENDS = tuple(state for state in State if state.is_end)
+TICK = 2e-6
+"""Seconds between two times that a `datetime` tells apart, also after rounding (a float's step is
+a quarter of a microsecond in this century)."""
 _BY_THE_DATABASE = datetime.fromtimestamp(0, UTC)
 """Stands where a row's time will come from the database's clock."""
 
@@ -76,7 +79,8 @@ class SqlReleases(LedgerPart):
                 select(leases.c.fence).where(leases.c.stack == release.stack)
             )
             require_savable(release, State(row["state"]), row["fence"], newest or 0)
-            columns = progress_columns(release) | {"ended": _ended(release, row)}
+            ended = await _ended(connection, release, row)
+            columns = progress_columns(release) | {"ended": ended}
             return await _write(connection, release, row, columns, entries)
 
     async def find(self, release: str) -> Release | None:
@@ -113,7 +117,7 @@ class SqlReleases(LedgerPart):
         statement = insert(releases).values(
             **columns,
             started=database_now(),
-            ended=database_now() if release.state.is_end else None,
+            ended=_after_all_live(release) if release.state.is_end else None,
         )
         shown = statement.returning(*releases.c, database_now().label("now"))
         async with self._database.transaction() as connection:
@@ -210,13 +214,26 @@ def _columns_of(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
-def _ended(release: Release, row: RowMapping) -> float | None:
+async def _ended(connection: AsyncConnection, release: Release, row: RowMapping) -> float | None:
     """When it ended: now, or when this same end was saved first."""
     if not release.state.is_end:
         return None
     if row["state"] == release.state.value and row["ended"] is not None:
         return float(row["ended"])
-    return float(row["now"])
+    if release.state is not State.LIVE:
+        return float(row["now"])
+    return await connection.scalar(select(_after_all_live(release)))
+
+
+def _after_all_live(release: Release) -> ColumnElement[float]:
+    """Now, or right after the target's last live release where the clock was set back since."""
+    others = select(func.max(releases.c.ended)).where(
+        releases.c.target == release.target,
+        releases.c.state == State.LIVE,
+        releases.c.id != release.id,
+    )
+    next_free = others.scalar_subquery() + TICK
+    return case((next_free > database_now(), next_free), else_=database_now())
 
 
 def open_at(stack: str) -> Select[Any]:

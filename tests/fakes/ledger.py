@@ -85,7 +85,7 @@ class MemoryLedger(MemoryRestrictions):
         self, target: Target, image: ImageReference, accepted: frozenset[Digest]
     ) -> Release:
         """See `slipway.ports.Ledger`."""
-        now = self.now()
+        now = self._after_all_live(target.name)
         request = Request(Kind.ADOPTED, str(image), "slipway", automatic=True)
         return self._insert(
             Release(
@@ -112,7 +112,8 @@ class MemoryLedger(MemoryRestrictions):
         require_savable(release, row.state, row.fence, lease.fence if lease else 0)
         ended = (row.ended or self.now()) if release.state.is_end else None
         if row.state is not release.state and release.state.is_end:
-            ended = self.now()
+            live = release.state is State.LIVE
+            ended = self._after_all_live(release.target) if live else self.now()
         live_since = row.live_since or (ended if release.state is State.LIVE else None)
         return self._insert(replace(release, ended=ended, live_since=live_since), *entries)
 
@@ -195,6 +196,11 @@ class MemoryLedger(MemoryRestrictions):
         recorded = self.tags.setdefault(_tag_of(reference), digest)
         if recorded != digest:
             raise TagConflict(f"{reference} is recorded as {recorded}, not {digest}")
+
+    def _after_all_live(self, target: str) -> datetime:
+        times = (each.live_since for each in self.releases.values() if each.target == target)
+        ordered = (each + timedelta(microseconds=2) for each in times if each is not None)
+        return max([self.now(), *ordered])
 
     def _next_id(self) -> str:
         return f"{len(self.releases) + 1:012x}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
 from slipway.domain.process import ProcessIdentity
@@ -34,6 +35,10 @@ class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
     @pytest.fixture
     @abstractmethod
     def ledger(self) -> Ledger: ...
+
+    @abstractmethod
+    async def set_clock_back(self, ledger: Ledger) -> None:
+        """Set the database's clock an hour back."""
 
     async def saved(self, ledger: Ledger, *steps: State, reason: str = "") -> Release:
         release = await ledger.open(a_target(), a_request())
@@ -123,6 +128,35 @@ class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
 
         assert (again.ended, again.live_since) == (live.ended, live.live_since)
         assert again.reason == "live: said again"
+
+    async def test_who_was_live_later_is_ordered_later_although_the_clock_was_set_back(
+        self, ledger: Ledger
+    ) -> None:
+        """By these times a rollback finds its way back."""
+        first = await self.saved(ledger, State.LIVE)
+        await self.set_clock_back(ledger)
+        second = await self.saved(ledger, State.LIVE)
+        adopted = await ledger.adopt(a_target(), IMAGE, frozenset({DIGEST}))
+        third = await self.saved(ledger, State.LIVE)
+
+        newest = await ledger.history("adapter-prod")
+        assert [each.id for each in proven_live(newest)] == [
+            each.id for each in (third, adopted, second, first)
+        ]
+        times = [each.live_since for each in newest]
+        assert len(set(times)) == 4
+
+    async def test_the_times_of_another_target_change_nothing(self, ledger: Ledger) -> None:
+        other = await ledger.open(replace(a_target(), name="sink-prod"), a_request())
+        other = await ledger.save(other.to(State.LIVE))
+        await self.set_clock_back(ledger)
+
+        live = await self.saved(ledger, State.LIVE)
+
+        [other] = await ledger.history("sink-prod")
+        assert live.live_since is not None
+        assert other.live_since is not None
+        assert live.live_since < other.live_since
 
     async def test_an_end_that_recovery_betters_gets_the_new_time(self, ledger: Ledger) -> None:
         unsure = await self.saved(ledger, State.NEEDS_ATTENTION, reason="unproven: cluster is gone")

@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Baseline, Kind, Options, Release, Request
 from slipway.domain.target import Allowance, ConfigKey, Service, StackName, Target, Workload
 from slipway.ledger.settings import LedgerSettings
-from slipway.ports import Lease
+from slipway.ledger.sql import SqlLedger
+from slipway.ledger.tables import release
+from slipway.ports import Lease, Ledger
 
 COMMIT = Commit("1" * 40)
 DIGEST = Digest("sha256:" + "a" * 64)
@@ -84,3 +87,10 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(TINY / 4)
+
+
+async def let_an_hour_have_passed(ledger: Ledger) -> None:
+    """What the database's clock being set back an hour looks like: every time is an hour later."""
+    assert isinstance(ledger, SqlLedger)
+    async with ledger._database.transaction() as connection:
+        await connection.execute(update(release).values(ended=release.c.ended + 3600))

@@ -15,6 +15,10 @@ class TestMemoryLedger(LedgerContract):
     def ledger(self) -> Ledger:
         return MemoryLedger()
 
+    async def set_clock_back(self, ledger: Ledger) -> None:
+        assert isinstance(ledger, MemoryLedger)
+        ledger.skew -= 3600
+
 
 async def test_virtual_time_runs_a_lease_out(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = MemoryLedger()

@@ -23,7 +23,7 @@ from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
 from tests.ledger.contract import LedgerContract
-from tests.ledger.examples import a_request, a_target, sqlite_at
+from tests.ledger.examples import a_request, a_target, let_an_hour_have_passed, sqlite_at
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
 
 
@@ -46,6 +46,9 @@ class TestSqlLedger(LedgerContract):
     @pytest.fixture
     def ledger(self, path: Path) -> Ledger:
         return SqlLedger(sqlite_at(path))
+
+    async def set_clock_back(self, ledger: Ledger) -> None:
+        await let_an_hour_have_passed(ledger)
 
 
 async def test_the_migrations_make_exactly_the_tables(path: Path) -> None:

@@ -23,7 +23,7 @@ from slipway.ports import Inbox, Ledger
 from slipway.webhook.group_commit import GroupCommit
 from tests.ledger.contender import take_turn
 from tests.ledger.contract import LedgerContract
-from tests.ledger.examples import a_request, a_target
+from tests.ledger.examples import a_request, a_target, let_an_hour_have_passed
 from tests.ledger.inbox_contract import InboxContract, a_delivery
 from tests.ledger.journal_contract import require_whole
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
@@ -86,6 +86,9 @@ class TestPostgresLedger(LedgerContract):
     @pytest.fixture
     def ledger(self, settings: LedgerSettings) -> Ledger:
         return SqlLedger(settings)
+
+    async def set_clock_back(self, ledger: Ledger) -> None:
+        await let_an_hour_have_passed(ledger)
 
 
 class TestPostgresInbox(InboxContract):
