@@ -1,0 +1,28 @@
+"""ESC: the environment that holds the image references."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.target import ConfigKey
+
+
+class ConfigStore(Protocol):
+    """The Pulumi ESC environment that holds the image references."""
+
+    async def read(self, key: ConfigKey) -> ConfigSnapshot:
+        """The key at the environment's latest revision, in whatever form it stands there."""
+
+    async def write(self, snapshot: ConfigSnapshot, value: str | None) -> ConfigSnapshot:
+        """Replace exactly this key's value (None removes a key that `snapshot` lacked before).
+
+        Compare-and-set against the snapshot's ETag: `ConfigConflict` when the environment changed
+        since, `ConfigRejected` when ESC refuses the definition, `ConfigKeyUnusable` or
+        `AccessDenied`: after these nothing was written. Any other error leaves open whether it was,
+        `ConfigMismatch` (it can't be read back, or differs) among them. Every other byte of the
+        definition stays as it was. A lost answer is looked up, never sent twice. An equal value
+        makes a revision too: a write that is still on its way finds its ETag stale.
+        """
+
+    async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
+        """The revisions after `revision`, newest first: who changed the environment, and when."""

@@ -1,0 +1,62 @@
+"""Images: who builds them, and the registry that has them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.target import Service
+
+
+class ImageBuilder(Protocol):
+    """Builds images and pushes them."""
+
+    async def check(self) -> None:
+        """`Unreachable` unless what builds answers us."""
+
+    async def build(self, tree: Path, service: Service, labels: Mapping[str, str]) -> str:
+        """Build the service's image from a checkout; the local image id, or `BuildFailed`.
+
+        Every line of the build's output is logged at INFO by `slipway.clients`.
+        """
+
+    async def push(self, image_id: str, reference: ImageReference) -> Digest:
+        """Push a local image under a tag; the digest that the registry confirms.
+
+        Raises `PushFailed` or `AccessDenied` for good, `Unreachable` when it may be tried again;
+        after any of them no tag points at an image that is not whole.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PullCredentials:
+    """User and password for one registry host, as a pull secret has them."""
+
+    host: str
+    username: str
+    password: SecretStr
+
+
+class ImageRegistry(Protocol):
+    """The OCI registry."""
+
+    async def find(self, reference: ImageReference) -> PublishedImage | None:
+        """What the registry holds under the reference's digest, or else its tag, or None."""
+
+    async def tags(self, repository: str) -> Sequence[str]:
+        """Every tag of a repository, in no order; none if the repository does not exist."""
+
+    async def require_push(self, repository: str) -> None:
+        """`AccessDenied`, naming account and repository, unless we may push there."""
+
+    async def tag(self, image: PublishedImage, tag: str) -> None:
+        """Point `tag` at exactly this image, without a byte of it changing."""
+
+    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+        """Prove that these credentials (None: nobody's) can pull the image, platform children too.
+
+        Raises `AccessDenied` (rejected or not enough), `ImageMissing`, or `Unreachable`.
+        """

@@ -1,0 +1,48 @@
+"""The webhook's inbox: deliveries, and what became of them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slipway.domain.delivery import (
+    Delivery,
+    Ending,
+    Push,
+    Receipt,
+    ReceivedDelivery,
+    StartedRun,
+    WaitingDelivery,
+)
+
+
+class Inbox(Protocol):
+    """The webhook's deliveries; every method commits before it returns."""
+
+    async def receive(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
+        """Keep deliveries, all by one commit; one receipt each, in the order given.
+
+        One whose id or body is kept already is not kept again: its receipt names the first.
+        """
+
+    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
+        """What has no outcome at the target, or at any, in the order received."""
+
+    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+        """Give each its outcome, unless it has one: the first stays."""
+
+    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+        """Say what each still waits for, for those who look."""
+
+    async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
+        """The runs that deliveries have started at the target, newest first."""
+
+    async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
+        """The pushes to a branch that were received last, newest first; names in any case."""
+
+    async def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of GitHub's ids under which a delivery is kept."""
+
+    async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
+        """The deliveries received last, newest first."""
+
+    async def count_waiting(self) -> int:
+        """How many have no outcome; also shows that the inbox can be read."""

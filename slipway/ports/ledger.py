@@ -1,0 +1,133 @@
+"""The ledger: releases, who may change a stack, and what automation must not do."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.journal import Chain, JournalEntry, Note
+from slipway.domain.release import Release, Request
+from slipway.domain.takeover import Takeover
+from slipway.domain.target import Target
+from slipway.domain.waiting import Waiter
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may change a stack now; `fence` only grows."""
+
+    stack: str
+    holder: str
+    fence: int
+
+
+class Releases(Protocol):
+    """Every release and its journal."""
+
+    async def open(self, target: Target, request: Request) -> Release:
+        """A new release, in state `releasing`, phase `opened`."""
+
+    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        """Record the release as it now is; sets `ended` and `live_since` by the ledger's clock.
+
+        `live_since` only grows at a target, also where that clock is set back: it orders the ways
+        back.
+
+        What changed is journaled, and `entries` after it, all in one transaction; a hold or a veto
+        among them stands from then on. `LeaseLost` when a holder with a higher fence has taken over
+        the row, or the stack's lease.
+        """
+
+    async def adopt(
+        self, target: Target, image: ImageReference, accepted: frozenset[Digest]
+    ) -> Release:
+        """Record what was found running at first contact, as an `adopted` release that is live."""
+
+    async def find(self, release: str) -> Release | None:
+        """The release of this id, or None."""
+
+    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
+        """The target's releases, newest first."""
+
+    async def unfinished(self, stack: str) -> Sequence[Release]:
+        """Releases of the stack without an end, and those that are `unproven`; oldest first."""
+
+    async def journal(self, release: str) -> Sequence[JournalEntry]:
+        """Every entry of a release's journal, oldest first."""
+
+
+class Leases(Protocol):
+    """Who may change a stack now, and who waits for it."""
+
+    async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
+        """Take the stack's lease if nobody holds it or it ran out; None otherwise."""
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        """Hold on to the lease; `LeaseLost` when it is somebody else's."""
+
+    async def give_back(self, lease: Lease) -> None:
+        """End the lease; nothing happens when it is not ours any more."""
+
+    async def holder(self, stack: str) -> tuple[str, datetime] | None:
+        """Who holds the stack's lease, and until when."""
+
+    async def stand_in_line(self, release: Release, seconds: float) -> Sequence[Waiter]:
+        """Be in the line of the release's stack for so long; everybody in it, in order of request.
+
+        Repeated, it stays where it was. Whoever does not repeat it in time is left out.
+        """
+
+    async def leave_line(self, release: str) -> None:
+        """Be in no line any more; nothing happens when the release is in none."""
+
+    async def ask_to_end(self, release: str, why: str) -> bool:
+        """Ask a release to end; False when it stands in no line. The first `why` stays."""
+
+
+class Restrictions(Protocol):
+    """Holds and vetoes: what automation must not do at a target."""
+
+    async def place_hold(self, target: str, hold: NewHold) -> Hold:
+        """Pause automation at a target."""
+
+    async def holds(self, target: str, *, ever: bool = False) -> Sequence[Hold]:
+        """Holds that stand now, neither lifted nor past their end, or that `ever` did; by age."""
+
+    async def lift_hold(self, number: int, by: str, why: str) -> None:
+        """End a hold; one that was lifted before stays as it was."""
+
+    async def place_veto(self, target: str, veto: NewVeto) -> Veto:
+        """Forbid automation a commit; a veto of it that stands already is kept as it is."""
+
+    async def vetoes(self, target: str, *, ever: bool = False) -> Sequence[Veto]:
+        """Vetoes that stand now, or that `ever` did; oldest first."""
+
+    async def lift_veto(self, number: int, by: str, why: str) -> None:
+        """End a veto; one that was lifted before stays as it was."""
+
+
+class Ledger(Releases, Leases, Restrictions, Protocol):
+    """The record of releases; every method commits before it returns."""
+
+    async def identity(self) -> str:
+        """The ledger's own name, made once with it."""
+
+    async def record_takeover(self, takeover: Takeover) -> None:
+        """Record that a stack of another ledger's is to be this one's."""
+
+    async def takeovers(self, stack: str) -> Sequence[Takeover]:
+        """Every takeover of the stack, oldest first."""
+
+    def chains(self) -> AsyncIterator[Chain]:
+        """Every release's journal beside what its row says, in order of request.
+
+        Entries of a release that is not there come last, in a chain without a row.
+        """
+
+    async def published(self, reference: ImageReference) -> Digest | None:
+        """The digest recorded for a tag, None if none was."""
+
+    async def record_published(self, reference: ImageReference, digest: Digest) -> None:
+        """Record a tag's digest, once; `TagConflict` when another one is recorded."""

@@ -1,0 +1,15 @@
+"""The operating system: the processes that work on releases."""
+
+from typing import Protocol
+
+from slipway.domain.process import ProcessIdentity
+
+
+class Processes(Protocol):
+    """The processes that work on releases, as far as they can be seen from here."""
+
+    def own(self) -> ProcessIdentity | None:
+        """This very process; None where that can't be told."""
+
+    def has_ended(self, process: ProcessIdentity) -> bool:
+        """Whether it is proven to have ended; not where it can't be seen, as on another machine."""
