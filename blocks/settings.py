@@ -168,6 +168,12 @@ class TargetSettings(Settings):
     branch: str = Field(
         default="main", min_length=1, description="The branch whose commits may be deployed."
     )
+    workflow: str = Field(
+        default="",
+        pattern=r"^(\.github/workflows/[^/\s]+\.ya?ml)?$",
+        description="The GitHub workflow that builds and pushes the image, as its path "
+        ".github/workflows/NAME.yml; empty: Slipway builds it.",
+    )
     moves_main: bool = Field(
         default=True, description="Whether a live deploy here moves the image's tag main."
     )
@@ -225,6 +231,7 @@ class TargetSettings(Settings):
             program=self.program,
             prepare=tuple(self.prepare),
             branch=self.branch,
+            workflow=self.workflow,
             moves_main=self.moves_main,
             ready_within=self.ready_within,
             soak=self.soak,

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from slipway.domain.commit import Commit
 
+WORKFLOW_RUN = "workflow_run"
+"""The event by which a workflow says that it has pushed an image."""
+
 
 class Outcome(StrEnum):
     """How a delivery ended; at each target exactly one."""
@@ -20,11 +23,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A branch that moved."""
+    """A branch that moved, or the commit of it that a workflow has built."""
 
     branch: str
     before: Commit | None
-    """Where the branch was; None when the push made it."""
+    """Where the branch was; None when the push made it, or where that is not told."""
     after: Commit
 
 
@@ -65,6 +68,7 @@ class WaitingDelivery:
     """Grows in the order in which deliveries were received."""
     delivery: str
     target: str
+    event: str
     repository: str
     sender: str
     push: Push
@@ -77,7 +81,10 @@ class Ending:
     outcome: Outcome
     reason: str
     run: str = ""
-    """The Prefect run that was started, or that does what was asked for."""
+    """The Prefect run that was started, or that does what was asked for.
+
+    At a held target it publishes the image, and ends held.
+    """
 
 
 @dataclass(frozen=True, slots=True)

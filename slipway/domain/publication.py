@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, PublishedImage
-from slipway.errors import PlatformMissing, TagConflict
+from slipway.domain.target import Target
+from slipway.errors import ImageMissing, PlatformMissing, TagConflict
 
 REVISION_LABEL = "org.opencontainers.image.revision"
 SOURCE_LABEL = "org.opencontainers.image.source"
@@ -46,6 +47,16 @@ def require_deployable(
         raise TagConflict(
             f"{image.repository}:{commit} holds {image.digest}, which was not built by Slipway (no "
             f"{REVISION_LABEL} label): deploy it with --adopt-image if you know what it is"
+        )
+
+
+def require_ours_to_build(target: Target, commit: Commit) -> None:
+    """Refuse to build what a workflow builds: two builders of a tag would race for it."""
+    if target.workflow:
+        raise ImageMissing(
+            f"{target.service.repository}:{commit} is not there, and the workflow "
+            f"{target.workflow} builds it, not Slipway: see at GitHub whether its run for this "
+            "commit has pushed the image, and start a new run then"
         )
 
 

@@ -43,8 +43,20 @@ class TargetFacts:
     vetoes: Sequence[Veto] = ()
 
 
+def run_started(commit: Commit, target: TargetFacts, run: str) -> Ending:
+    """How a delivery ends whose run was started: at a held target the run only publishes."""
+    if not target.holds:
+        return Ending(Outcome.STARTED, f"started: deploy of {commit}", run)
+    return Ending(
+        Outcome.HELD,
+        f"held: {shown_hold(target.holds[-1])}; run {run} publishes the image and ends there. "
+        f"{_person_may(commit, target)}",
+        run,
+    )
+
+
 def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending | None:
-    """Why nothing is deployed, or None: deploy it.
+    """Why nothing is started, or None: start a deploy, which at a held target only publishes.
 
     A push that rewrote history waits for a person, and so does one at a target whose live commit is
     not among its ancestors: what was rewritten may have been coalesced with it.
@@ -69,7 +81,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
     return (
         _by_what_is_live(after, source, target)
         or _by_what_was_asked(target)
-        or _by_restrictions(after, target)
+        or _by_vetoes(after, target)
     )
 
 
@@ -105,14 +117,16 @@ def _by_what_was_asked(target: TargetFacts) -> Ending | None:
     return Ending(Outcome.SUPERSEDED, f"superseded: run {run} was started before for {commit}", run)
 
 
-def _by_restrictions(after: Commit, target: TargetFacts) -> Ending | None:
-    deploy = f"a person may: slipway deploy {target.name} {after}"
+def _by_vetoes(after: Commit, target: TargetFacts) -> Ending | None:
     for veto in target.vetoes:
         if veto.commit == after:
-            return Ending(Outcome.REFUSED, f"vetoed: {shown_veto(veto)}; {deploy}")
-    if target.holds:
-        return Ending(Outcome.HELD, f"held: {shown_hold(target.holds[-1])}; {deploy}")
+            why = f"vetoed: {shown_veto(veto)}; {_person_may(after, target)}"
+            return Ending(Outcome.REFUSED, why)
     return None
+
+
+def _person_may(commit: Commit, target: TargetFacts) -> str:
+    return f"a person may: slipway deploy {target.name} {commit}"
 
 
 def _named(files: Sequence[str]) -> str:

@@ -141,6 +141,8 @@ class Target:
     prepare: tuple[str, ...] = ()
     """A command to run in the checkout before Pulumi, without any credentials."""
     branch: str = "main"
+    workflow: str = ""
+    """Path of the GitHub workflow that builds and pushes the image; empty means that we do."""
     moves_main: bool = True
     ready_within: float = 120.0
     """Seconds from when the pod template asks for the image until all pods must be ready."""

@@ -1,5 +1,7 @@
 """Published images: which digest a tag was pushed with, written once."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Select, select
 
 from slipway.domain.image import Digest, ImageReference
@@ -17,6 +19,18 @@ class SqlImages(LedgerPart):
         async with self._database.transaction() as connection:
             digest = await connection.scalar(_digest_of(reference))
         return None if digest is None else Digest(digest)
+
+    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
+        """See `slipway.ports.Ledger`."""
+        newest = (
+            select(images.c.tag, images.c.digest)
+            .where(images.c.repository == repository)
+            .order_by(images.c.recorded.desc(), images.c.tag)
+            .limit(limit)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(newest)).all()
+        return [ImageReference(repository, row.tag, Digest(row.digest)) for row in rows]
 
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """See `slipway.ports.Ledger`."""

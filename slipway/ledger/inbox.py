@@ -3,11 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import (
+    WORKFLOW_RUN,
     AtTarget,
     Delivery,
     Ending,
@@ -27,6 +39,10 @@ from slipway.ledger.tables import delivery_target as at_targets
 
 AT_ONCE = 1000
 """Rows that one statement names: databases limit its parameters."""
+
+
+WITH_A_RUN = (Outcome.STARTED.value, Outcome.HELD.value)
+"""Outcomes whose run was started for the delivery: at a held target it publishes the image."""
 
 
 class SqlInbox:
@@ -94,7 +110,11 @@ class SqlInbox:
         statement = (
             select(deliveries.c.after_sha, at_targets.c.run, at_targets.c.decided)
             .join(at_targets, at_targets.c.delivery == deliveries.c.number)
-            .where(at_targets.c.outcome == Outcome.STARTED.value, at_targets.c.target == target)
+            .where(
+                at_targets.c.outcome.in_(WITH_A_RUN),
+                at_targets.c.run != "",
+                at_targets.c.target == target,
+            )
             .order_by(at_targets.c.decided.desc(), deliveries.c.number.desc())
             .limit(limit)
         )
@@ -109,6 +129,7 @@ class SqlInbox:
             .where(
                 func.lower(deliveries.c.repository) == repository.lower(),
                 deliveries.c.branch == branch,
+                deliveries.c.event != WORKFLOW_RUN,
             )
             .order_by(deliveries.c.number.desc())
             .limit(limit)
@@ -143,6 +164,16 @@ class SqlInbox:
             for row in rows
         ]
 
+    async def forget(self, older_than: float, limit: int) -> int:
+        """See `slipway.ports.Inbox`."""
+        async with self._database.transaction() as connection:
+            numbers = list(await connection.scalars(_forgettable(older_than, limit)))
+        # What has ended stays so, and a newer push only makes more forgettable.
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(at_targets).where(at_targets.c.delivery.in_(numbers)))
+            await connection.execute(delete(deliveries).where(deliveries.c.number.in_(numbers)))
+        return len(numbers)
+
     async def count_waiting(self) -> int:
         """See `slipway.ports.Inbox`."""
         statement = select(func.count()).where(at_targets.c.outcome.is_(None))
@@ -156,6 +187,27 @@ class SqlInbox:
                 keys = [(each.number, each.target) for each in waiting[start : start + AT_ONCE]]
                 these = tuple_(at_targets.c.delivery, at_targets.c.target).in_(keys)
                 await connection.execute(statement.where(these))
+
+
+def _forgettable(older_than: float, limit: int) -> Select[tuple[int]]:
+    waits = exists().where(
+        at_targets.c.delivery == deliveries.c.number, at_targets.c.outcome.is_(None)
+    )
+    newest_pushes = (
+        select(func.max(deliveries.c.number))
+        .where(deliveries.c.branch.is_not(None), deliveries.c.event != WORKFLOW_RUN)
+        .group_by(func.lower(deliveries.c.repository), deliveries.c.branch)
+    )
+    return (
+        select(deliveries.c.number)
+        .where(
+            deliveries.c.received < database_now() - older_than,
+            ~waits,
+            deliveries.c.number.not_in(newest_pushes),
+        )
+        .order_by(deliveries.c.number)
+        .limit(limit)
+    )
 
 
 async def _insert(connection: AsyncConnection, received: Sequence[Delivery]) -> dict[str, int]:
@@ -219,7 +271,13 @@ def _waiting_from(row: RowMapping) -> WaitingDelivery:
     push = _push_from(row)
     assert push is not None  # noqa: S101 - only pushes are kept for a target
     return WaitingDelivery(
-        row["number"], row["id"], row["target"], row["repository"], row["sender"], push
+        row["number"],
+        row["id"],
+        row["target"],
+        row["event"],
+        row["repository"],
+        row["sender"],
+        push,
     )
 
 

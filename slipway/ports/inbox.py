@@ -36,13 +36,23 @@ class Inbox(Protocol):
         """The runs that deliveries have started at the target, newest first."""
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
-        """The pushes to a branch that were received last, newest first; names in any case."""
+        """The pushes to a branch that were received last, newest first; names in any case.
+
+        A workflow's run is none: it says nothing of where the branch was.
+        """
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Those of GitHub's ids under which a delivery is kept."""
 
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """The deliveries received last, newest first."""
+
+    async def forget(self, older_than: float, limit: int) -> int:
+        """Forget some deliveries that were received so many seconds ago; how many that were.
+
+        Never one that has no outcome at a target yet, nor a branch's newest push, by which what
+        was missed is told from what was there before the first.
+        """
 
     async def count_waiting(self) -> int:
         """How many have no outcome; also shows that the inbox can be read."""

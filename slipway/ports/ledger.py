@@ -129,5 +129,8 @@ class Ledger(Releases, Leases, Restrictions, Protocol):
     async def published(self, reference: ImageReference) -> Digest | None:
         """The digest recorded for a tag, None if none was."""
 
+    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
+        """The tags of a repository that were recorded last, newest first, with their digests."""
+
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """Record a tag's digest, once; `TagConflict` when another one is recorded."""

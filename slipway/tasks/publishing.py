@@ -13,6 +13,7 @@ from slipway.domain.publication import (
     origin,
     require_as_recorded,
     require_deployable,
+    require_ours_to_build,
 )
 from slipway.errors import PushFailed
 from slipway.ports import Ports
@@ -24,16 +25,22 @@ log = logging.getLogger(__name__)
 
 MAIN = "main"
 """The tag that follows what is live."""
+RECENT = 20
+"""Published images among which one of equal inputs is looked for: a revert is seldom an old one."""
 
 
 async def publish(
     ports: Ports, record: Record, commit: Commit, *, adopt: bool = False
 ) -> PublishedImage:
-    """The commit's image: there already, or made by equal inputs, or else built and pushed."""
+    """The commit's image: there already, or made by equal inputs, or else built and pushed.
+
+    Where a workflow of somebody else's builds, nothing is built here.
+    """
     image = await find_published(ports, commit, adopt=adopt)
     if image is None:
-        image = await share_main(ports, record, commit)
+        image = await share_equal(ports, record, commit)
     if image is None:
+        require_ours_to_build(ports.target, commit)
         await require_publishable(ports)
         inputs = await ports.source.build_inputs(commit, ports.target.service)
         image_id = await build(ports, commit, inputs)
@@ -64,11 +71,15 @@ async def find_origin(ports: Ports, image: PublishedImage, commit: Commit) -> Or
 
 async def _has_same_inputs(ports: Ports, image: PublishedImage, commit: Commit) -> bool:
     """Whether git gives the commit of the image's label the same build inputs."""
-    source, labelled = ports.source, image.labelled
-    if labelled is None or not await source.is_ancestor(labelled, labelled):
+    return image.labelled is not None and await _are_same_inputs(ports, image.labelled, commit)
+
+
+async def _are_same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
+    """Whether git knows both commits, and what a build can see is the same at both."""
+    source, service = ports.source, ports.target.service
+    if not await source.is_ancestor(one, one) or not await source.has_folder(one, service.folder):
         return False
-    theirs = await source.build_inputs(labelled, ports.target.service)
-    return theirs == await source.build_inputs(commit, ports.target.service)
+    return await source.build_inputs(one, service) == await source.build_inputs(other, service)
 
 
 def note_alias(image: PublishedImage, commit: Commit) -> tuple[str, ...]:
@@ -89,21 +100,39 @@ async def require_publishable(ports: Ports) -> None:
 
 
 @repeatable("look for an image of the same inputs")
-async def share_main(ports: Ports, record: Record, commit: Commit) -> PublishedImage | None:
-    """Give `:main` the commit's tag too if it was built from equal inputs; None if it was not."""
-    main = await ports.registry.find(ImageReference(ports.target.service.repository, MAIN))
-    if main is None or not await _has_same_inputs(ports, main, commit):
+async def share_equal(ports: Ports, record: Record, commit: Commit) -> PublishedImage | None:
+    """Give an image that was built from equal inputs the commit's tag too; None if none was."""
+    equal = await _find_equal(ports, commit)
+    if equal is None:
         return None
-    reference = ImageReference(main.repository, commit.sha)
+    reference = ImageReference(equal.repository, commit.sha)
     if (there := await ports.registry.find(reference)) is not None:
         require_deployable(there, commit, await find_origin(ports, there, commit), adopt=False)
         return there
-    await record.journal(intent("tag", reference=str(reference), digest=str(main.digest)))
+    await record.journal(intent("tag", reference=str(reference), digest=str(equal.digest)))
     async with record.observing("tag"):
-        await ports.registry.tag(main, commit.sha)
-    await record.journal(observed("tag", digest=str(main.digest)))
-    log.info("image %s is that of %s, built from equal inputs", reference, main.labelled)
-    return main
+        await ports.registry.tag(equal, commit.sha)
+    await record.journal(observed("tag", digest=str(equal.digest)))
+    log.info("image %s is that of %s, built from equal inputs", reference, equal.labelled)
+    return equal
+
+
+async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
+    """What `:main` names, or what was published lately, if it was built from equal inputs.
+
+    Git is asked first: it is here, and the registry is not.
+    """
+    repository = ports.target.service.repository
+    main = await ports.registry.find(ImageReference(repository, MAIN))
+    if main is not None and await _has_same_inputs(ports, main, commit):
+        return main
+    for each in await ports.ledger.newest_published(repository, RECENT):
+        if each.commit is None or not await _are_same_inputs(ports, each.commit, commit):
+            continue
+        image = await ports.registry.find(each)
+        if image is not None and await _has_same_inputs(ports, image, commit):
+            return image
+    return None
 
 
 @repeatable("build the image")

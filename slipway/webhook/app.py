@@ -27,6 +27,7 @@ from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.health import Health
 from slipway.webhook.missed import MissedPushes
 from slipway.webhook.protocol import protocol
+from slipway.webhook.pruning import Pruning
 from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
 from slipway.webhook.settings import WebhookSettings
@@ -90,13 +91,17 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
     dispatcher = Dispatcher(watched, inbox, ledger, runs)
     missed = MissedPushes(watched, inbox, dispatcher.wake)
     subscriptions = Subscriptions(
-        Subscription(each.target.name, each.github, each.target.branch) for each in pushed
+        Subscription(each.target.name, each.github, each.target.branch, each.target.workflow)
+        for each in pushed
     )
     receiver = build_receiver(settings, subscriptions, inbox, dispatcher.wake)
     http = build_server(settings, receiver)
     hooks = {each.github: each.hook for each in pushed if each.hook is not None}
     failed = UndeliveredDeliveries(hooks, inbox)
-    dispatching = asyncio.create_task(_all(dispatcher.run(), missed.run(), failed.run()))
+    pruning = Pruning(inbox, settings.keep_days)
+    dispatching = asyncio.create_task(
+        _all(dispatcher.run(), missed.run(), failed.run(), pruning.run())
+    )
     # Nothing is acknowledged that nobody would deal with.
     dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
     try:

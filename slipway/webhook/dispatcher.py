@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Ending, Outcome, WaitingDelivery
-from slipway.domain.pushed import judge_push
+from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, WaitingDelivery
+from slipway.domain.pushed import judge_push, run_started
 from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
@@ -107,6 +107,8 @@ class Lane:
             self._said = saying
 
     async def _serve(self, waiting: Sequence[WaitingDelivery]) -> float:
+        if not (waiting := await self._triggers(waiting)):
+            return LOOK_EVERY
         if (run := await self._run_under_way()) is not None:
             await self._put_off(waiting, f"run {run} is under way; the newest is next")
             self._wakeable = False
@@ -117,6 +119,18 @@ class Lane:
         late = len(there) < len(waiting) and self._is_patient(waiting, there)
         await self._deal_with(there if late else waiting, behind)
         return FOLLOW_EVERY if late else LOOK_EVERY
+
+    async def _triggers(self, waiting: Sequence[WaitingDelivery]) -> Sequence[WaitingDelivery]:
+        """What may start a run here: a push, or the end of the workflow that builds the image."""
+        workflow = self.watched.target.workflow
+        triggers = [each for each in waiting if (each.event == WORKFLOW_RUN) == bool(workflow)]
+        others = [each for each in waiting if (each.event == WORKFLOW_RUN) != bool(workflow)]
+        if others:
+            builder = f"workflow {workflow}" if workflow else "Slipway"
+            why = f"not-the-trigger: {builder} builds the image of {self.name}"
+            waits = f"{why}; its end is what deploys" if workflow else why
+            await self._end(others, Ending(Outcome.IGNORED, waits))
+        return triggers
 
     def _is_patient(
         self, waiting: Sequence[WaitingDelivery], there: Sequence[WaitingDelivery]
@@ -192,20 +206,21 @@ class Lane:
         asked = await asked_before(push, await self.inbox.started(self.name), source)
         here = await about_target(target, self.ledger, asked)
         there = await about_source(push, target, here.live, source, on_line=on_line)
-        return judge_push(push, there, here) or await self._start(newest)
+        ending = judge_push(push, there, here)
+        return ending or run_started(push.after, here, await self._start(newest))
 
-    async def _start(self, newest: WaitingDelivery) -> Ending:
+    async def _start(self, newest: WaitingDelivery) -> str:
         commit = newest.push.after
+        shown = "workflow run of" if newest.event == WORKFLOW_RUN else "push to"
         parameters = {
             "commit": commit.sha,
             "target": self.name,
             "requested_by": f"github:{newest.sender}" if newest.sender else "github",
-            "why": f"push to {newest.push.branch} (delivery {newest.delivery})",
+            "why": f"{shown} {newest.push.branch} (delivery {newest.delivery})",
             "options": {"automatic": True},
         }
         key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"
-        run = await self.runs.start(f"deploy/{self.name}", parameters, key)
-        return Ending(Outcome.STARTED, f"started: deploy of {commit}", run)
+        return await self.runs.start(f"deploy/{self.name}", parameters, key)
 
     async def _end(self, these: Sequence[WaitingDelivery], ending: Ending) -> None:
         await self.inbox.settle(these, ending)

@@ -1,10 +1,12 @@
 """Reads what is used of a payload, and nothing else."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from slipway.domain.commit import Commit
+from slipway.domain.delivery import WORKFLOW_RUN
 
 NOWHERE = "0" * 40
 """What stands for the commit before a branch was made, and after it was deleted."""
@@ -17,6 +19,11 @@ _Name = Annotated[
 _Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]-]+$", max_length=100)]
 # No control characters: PostgreSQL keeps no NUL in a text.
 _Ref = Annotated[str, StringConstraints(pattern=r"^refs/[^\x00-\x20\x7f]+$", max_length=500)]
+
+
+_Word = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=100)]
+_Branch = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=500)]
+_Path = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)]
 
 
 class _Read(BaseModel):
@@ -72,15 +79,46 @@ class PushPayload(Payload):
         return None if self.before == NOWHERE else Commit(self.before)
 
 
+class _WorkflowRun(_Read):
+    # Absent, or null, where GitHub has nothing to tell: no branch for a tag, no end yet.
+    event: _Word
+    head_sha: _Sha
+    conclusion: _Word | None = None
+    head_branch: _Branch | None = None
+    head_repository: _Repository | None = None
+    path: _Path | None = None
+
+
+class WorkflowRunPayload(Payload):
+    """What is used of a run of a GitHub workflow."""
+
+    repository: _Repository
+    action: _Word
+    workflow_run: _WorkflowRun
+
+    @property
+    def workflow(self) -> str:
+        """The workflow's path in the repository, without the ref that may stand behind it."""
+        return (self.workflow_run.path or "").partition("@")[0]
+
+    @property
+    def is_of_a_fork(self) -> bool:
+        """Whether the commit is another repository's, or nobody says whose."""
+        whose = self.workflow_run.head_repository
+        return whose is None or whose.full_name.lower() != self.repository.full_name.lower()
+
+
+KINDS: Mapping[str, type[Payload]] = {"push": PushPayload, WORKFLOW_RUN: WorkflowRunPayload}
+
+
 class Unreadable(ValueError):
     """The body is no payload of this event; the text says where it is not."""
 
 
 def read(event: str, body: bytes) -> Payload:
     """Read the payload of an event, or raise `Unreadable`."""
-    kind = PushPayload if event == "push" else Payload
     try:
-        return kind.model_validate_json(body)
+        return KINDS.get(event, Payload).model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(each) for each in first["loc"])

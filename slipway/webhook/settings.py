@@ -33,6 +33,8 @@ class WebhookSettings(BaseModel):
     """Bytes. GitHub sends up to 25 MB; a push that large carries thousands of commits."""
     deadline: float = Field(default=8.0, gt=0)
     """Seconds in which a request must arrive whole. GitHub itself gives up after 10."""
+    keep_days: float = Field(default=90.0, gt=0)
+    """How long deliveries that have ended are kept."""
     prefect_url: str = "http://127.0.0.1:4200/api"
     prefect_key: SecretStr | None = None
     prefect_auth_string: SecretStr | None = None

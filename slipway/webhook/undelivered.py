@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from slipway.domain.delivery import WORKFLOW_RUN
 from slipway.domain.undelivered import undelivered
 from slipway.errors import SlipwayError
 from slipway.ports import HookDeliveries, Inbox
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 300.0
 """Seconds between looks."""
-EVENTS = frozenset({"push"})
+EVENTS = frozenset({"push", WORKFLOW_RUN})
 """What may start a deploy; of anything else nothing is lost."""
 
 

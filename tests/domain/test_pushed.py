@@ -9,7 +9,7 @@ import pytest
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Outcome, Push, StartedRun
 from slipway.domain.hold import Hold, Veto
-from slipway.domain.pushed import SourceFacts, TargetFacts, judge_push
+from slipway.domain.pushed import SourceFacts, TargetFacts, judge_push, run_started
 
 BEFORE, LIVE, AFTER = (Commit(digit * 40) for digit in "123")
 PUSH = Push("main", BEFORE, AFTER)
@@ -104,13 +104,22 @@ def test_a_commit_that_a_delivery_was_started_for_is_not_started_again() -> None
     assert (ending.outcome, ending.run) == (Outcome.SUPERSEDED, "0b8e")
 
 
-def test_a_hold_keeps_automation_out_but_says_so_only_where_something_would_happen() -> None:
-    ended, reason = outcome(holds=[HOLD])
-
-    assert ended is Outcome.HELD
-    assert "by ada: the night shift sleeps" in reason
-    assert reason.endswith(f"slipway deploy adapter-prod {AFTER}")
+def test_at_a_held_target_the_image_is_published_all_the_same() -> None:
+    assert outcome(holds=[HOLD]) == (None, "")
     assert outcome(replace(GOOD, same_inputs=True), holds=[HOLD])[0] is Outcome.UNCHANGED
+
+
+def test_a_delivery_whose_run_only_publishes_is_held_and_says_by_whom() -> None:
+    ending = run_started(AFTER, replace(TARGET, holds=[HOLD]), "0b8e")
+
+    assert (ending.outcome, ending.run) == (Outcome.HELD, "0b8e")
+    assert ending.reason.startswith("held: ")
+    assert "by ada: the night shift sleeps" in ending.reason
+    assert ending.reason.endswith(f"slipway deploy adapter-prod {AFTER}")
+
+
+def test_a_delivery_whose_run_deploys_is_started() -> None:
+    assert run_started(AFTER, TARGET, "0b8e").outcome is Outcome.STARTED
 
 
 def test_a_veto_refuses_its_commit_only() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from slipway.domain.delivery import (
+    WORKFLOW_RUN,
     AtTarget,
     Delivery,
     Ending,
@@ -57,7 +58,8 @@ class MemoryInbox:
         found = []
         for (number, at), (ending, when) in reversed(self.endings.items()):
             push = self.kept[number].delivery.push
-            if at == target and ending.outcome is Outcome.STARTED and push is not None:
+            with_a_run = ending.outcome in {Outcome.STARTED, Outcome.HELD} and ending.run
+            if at == target and with_a_run and push is not None:
                 found.append(StartedRun(push.after, ending.run, when))
         return found[:limit]
 
@@ -68,14 +70,16 @@ class MemoryInbox:
             if (push := kept.delivery.push) is not None
             and kept.delivery.repository.lower() == repository.lower()
             and push.branch == branch
+            and kept.delivery.event != WORKFLOW_RUN
         ]
         return found[:limit]
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(ids) & {each.delivery.id for each in self.kept}
+        return frozenset(ids) & set(self.firsts)
 
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
-        numbered = list(enumerate(self.kept))[::-1][:limit]
+        known = [each for each in enumerate(self.kept) if each[1].delivery.id in self.firsts]
+        numbered = known[::-1][:limit]
         return [
             ReceivedDelivery(
                 kept.delivery,
@@ -84,6 +88,28 @@ class MemoryInbox:
             )
             for number, kept in numbered
         ]
+
+    async def forget(self, older_than: float, limit: int) -> int:
+        newest = {
+            (each.delivery.repository.lower(), each.delivery.push.branch): number
+            for number, each in enumerate(self.kept)
+            if each.delivery.push is not None and each.delivery.event != WORKFLOW_RUN
+        }
+        waiting = {number for number, _ in self.open}
+        before = self._now() - timedelta(seconds=older_than)
+        forgotten = [
+            number
+            for number, each in enumerate(self.kept)
+            if each.delivery.id in self.firsts
+            and each.received < before
+            and number not in waiting
+            and number not in newest.values()
+        ][:limit]
+        for number in forgotten:
+            gone = self.kept[number].delivery
+            for key in (gone.id, gone.digest):
+                self.firsts.pop(key, None)
+        return len(forgotten)
 
     async def count_waiting(self) -> int:
         return len(await self.waiting())
@@ -111,5 +137,11 @@ class MemoryInbox:
 def _waiting(number: int, delivery: Delivery, target: str) -> WaitingDelivery:
     assert delivery.push is not None
     return WaitingDelivery(
-        number, delivery.id, target, delivery.repository, delivery.sender, delivery.push
+        number,
+        delivery.id,
+        target,
+        delivery.event,
+        delivery.repository,
+        delivery.sender,
+        delivery.push,
     )

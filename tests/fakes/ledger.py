@@ -191,6 +191,14 @@ class MemoryLedger(MemoryRestrictions):
         """See `slipway.ports.Ledger`."""
         return self.tags.get(_tag_of(reference))
 
+    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
+        """See `slipway.ports.Ledger`."""
+        recorded = reversed(self.tags.items())
+        found = [
+            ImageReference(at, tag, digest) for (at, tag), digest in recorded if at == repository
+        ]
+        return found[:limit]
+
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """See `slipway.ports.Ledger`."""
         recorded = self.tags.setdefault(_tag_of(reference), digest)

@@ -279,6 +279,101 @@ async def test_the_image_of_a_commit_with_the_same_build_inputs_is_reused_and_no
     assert await world.ledger.published(ImageReference(repository, docs.sha)) == image.digest
 
 
+WORKFLOW = ".github/workflows/images.yml"
+
+
+async def test_what_a_workflow_built_is_released_without_a_build() -> None:
+    world = World.seeded()
+    world.change_target(workflow=WORKFLOW)
+    image = world.publish("second")
+
+    await deployed(world, "second")
+
+    assert world.runs() == {image.digest}
+    assert "builder.build" not in world.faults.effects
+
+
+async def test_what_a_workflow_has_not_built_yet_is_refused_and_never_built_here() -> None:
+    world = World.seeded()
+    world.change_target(workflow=WORKFLOW)
+    before = world.runs()
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == "refused: image-missing"
+    assert f"the workflow {WORKFLOW} builds it" in outcome.release.reason
+    assert world.runs() == before
+    assert "builder.build" not in world.faults.effects
+
+
+@pytest.mark.parametrize(
+    ("labels", "refused"),
+    [
+        ({"org.opencontainers.image.revision": "d" * 40}, "refused: tag-conflict"),
+        ({}, "refused: tag-conflict"),
+    ],
+)
+async def test_what_a_workflow_built_is_held_to_its_label(
+    labels: dict[str, str], refused: str
+) -> None:
+    world = World.seeded()
+    world.change_target(workflow=WORKFLOW)
+    world.publish("second", labels=labels)
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert summary(outcome) == refused
+
+
+async def test_a_revert_takes_the_image_that_was_built_before_without_a_build() -> None:
+    world = World.seeded()
+    for name in ("second", "third"):
+        await deployed(world, name)
+    world.faults.effects.clear()
+    back = world.git.commit("revert", {"adapter/app.py": "good 2"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(back.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {world.digest_of("second")}
+    assert "builder.build" not in world.faults.effects
+    assert back.sha in (world.value or "")
+    tag = ImageReference(world.target.service.repository, back.sha)
+    assert await world.ledger.published(tag) == world.digest_of("second")
+    assert any("whose build inputs are the same" in note for note in outcome.release.notes)
+
+
+async def test_an_image_of_equal_inputs_that_is_gone_is_built_again() -> None:
+    world = World.seeded()
+    for name in ("second", "third"):
+        await deployed(world, name)
+    gone = world.digest_of("second")
+    assert gone is not None
+    world.registry.delete(world.target.service.repository, gone)
+    world.faults.effects.clear()
+    back = world.git.commit("revert", {"adapter/app.py": "good 2"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(back.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert "builder.build" in world.faults.effects
+
+
+async def test_an_adopted_image_without_a_label_is_never_shared() -> None:
+    world = World.seeded()
+    world.publish("second", labels={})
+    adopting = Options(adopt_image=True)
+    request = deploy_request(world.commits["second"].sha, adopting)
+    assert (await deploy.release(world.ports(), request)).state is State.LIVE
+    world.faults.effects.clear()
+    same = world.git.commit("revert", {"adapter/app.py": "good 2"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(same.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert "builder.build" in world.faults.effects
+
+
 async def test_two_services_change_one_value_and_one_deployment_each() -> None:
     world = World.seeded()
     pods = [pod.name for pod in world.neighbour.pods]

@@ -335,6 +335,22 @@ class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
         assert await ledger.published(tag) == DIGEST
         assert await ledger.published(ImageReference(IMAGE.repository, "2" * 40)) is None
 
+    async def test_the_newest_tags_of_a_repository_come_first_with_their_digests(
+        self, ledger: Ledger
+    ) -> None:
+        named = [ImageReference(IMAGE.repository, str(digit) * 40) for digit in range(4)]
+        for each in named:
+            await ledger.record_published(each, DIGEST)
+        await ledger.record_published(ImageReference("ghcr.io/acme/shop/sink", "a" * 40), OTHER)
+        await ledger.record_published(named[0], DIGEST)
+
+        found = await ledger.newest_published(IMAGE.repository, 3)
+
+        assert found == [
+            ImageReference(IMAGE.repository, each.tag, DIGEST) for each in named[:0:-1]
+        ]
+        assert await ledger.newest_published("ghcr.io/acme/shop/none", 3) == []
+
     async def test_only_tags_are_recorded(self, ledger: Ledger) -> None:
         with pytest.raises(InvalidInput, match="tag"):
             await ledger.record_published(ImageReference(IMAGE.repository), DIGEST)

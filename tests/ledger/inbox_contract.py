@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 import pytest
 
@@ -154,6 +155,60 @@ class InboxContract(ABC):
         assert started[0].started >= started[1].started
         assert await inbox.started("a", limit=1) == started[:1]
         assert await inbox.started("b") == []
+
+    async def test_a_held_delivery_has_started_a_run_only_where_it_names_one(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a"), a_delivery("two", "a")])
+        published, waits_for_a_person = await inbox.waiting()
+        await inbox.settle([published], Ending(Outcome.HELD, "held: it is night", "run-1"))
+        await inbox.settle([waits_for_a_person], Ending(Outcome.HELD, "history-rewritten: …"))
+
+        assert [each.run for each in await inbox.started("a")] == ["run-1"]
+
+    async def test_the_end_of_a_workflow_waits_as_what_it_is_and_is_no_push(
+        self, inbox: Inbox
+    ) -> None:
+        run = replace(a_delivery("run"), event="workflow_run")
+        await inbox.receive([a_delivery("push"), run])
+
+        assert [each.event for each in await inbox.waiting()] == ["push", "workflow_run"]
+        assert await inbox.pushes("acme/shop", "main") == [PUSH]
+
+    async def test_what_ended_long_ago_is_forgotten_a_few_at_a_time(self, inbox: Inbox) -> None:
+        several = [a_delivery(str(number), "a", "b") for number in range(5)]
+        await inbox.receive([*several, PING, a_delivery("newest")])
+        await inbox.settle(await inbox.waiting(), Ending(Outcome.SUPERSEDED, "by a newer push"))
+        await asyncio.sleep(0.01)
+
+        assert await inbox.forget(3600, 100) == 0
+        assert [await inbox.forget(0.005, 4) for _ in range(3)] == [4, 2, 0]
+
+        assert [each.delivery.id for each in await inbox.recent()] == ["id-newest"]
+        [receipt] = await inbox.receive([PING])
+        assert receipt.is_new
+
+    async def test_what_waits_at_a_target_is_never_forgotten(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", "a", "b"), a_delivery("two", "a")])
+        [at_a, at_b, _] = await inbox.waiting()
+        await inbox.settle([at_a], Ending(Outcome.SUPERSEDED, "by a newer push"))
+        await asyncio.sleep(0.01)
+
+        assert await inbox.forget(0.005, 100) == 0
+
+        assert at_b in await inbox.waiting()
+
+    async def test_the_newest_push_of_each_branch_is_never_forgotten(self, inbox: Inbox) -> None:
+        elsewhere = Push("next", None, AFTER)
+        await inbox.receive([a_delivery("one"), a_delivery("next", push=elsewhere)])
+        await inbox.receive([a_delivery("two")])
+        await inbox.settle(await inbox.waiting(), Ending(Outcome.UNCHANGED, "README.md"))
+        await asyncio.sleep(0.01)
+
+        assert await inbox.forget(0.005, 100) == 1
+
+        assert {each.delivery.id for each in await inbox.recent()} == {"id-next", "id-two"}
+        assert await inbox.pushes("acme/shop", "next") == [elsewhere]
 
     async def test_pushes_are_those_of_the_branch_newest_first(self, inbox: Inbox) -> None:
         later, elsewhere = Push("main", AFTER, Commit("3" * 40)), Push("next", None, AFTER)

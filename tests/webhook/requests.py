@@ -16,11 +16,13 @@ from tests.fakes.inbox import MemoryInbox
 
 SECRET, OLD_SECRET = "the secret of these tests", "the secret before it"
 BEFORE, AFTER = "1" * 40, "2" * 40
+WORKFLOW = ".github/workflows/images.yml"
 SUBSCRIPTIONS = Subscriptions(
     [
         Subscription("adapter-prod", "Acme/shop", "main"),
         Subscription("sink-prod", "acme/shop", "main"),
         Subscription("adapter-next", "acme/shop", "next"),
+        Subscription("web-built", "acme/shop", "built", WORKFLOW),
     ]
 )
 
@@ -46,6 +48,23 @@ def push(**changed: Any) -> dict[str, Any]:
         "repository": {"full_name": "acme/shop", "fork": False},
         "sender": {"login": "ada"},
         **changed,
+    }
+
+
+def workflow_run(action: str = "completed", **changed: Any) -> dict[str, Any]:
+    return {
+        "action": action,
+        "repository": {"full_name": "acme/shop", "fork": False},
+        "sender": {"login": "ada"},
+        "workflow_run": {
+            "event": "push",
+            "conclusion": "success",
+            "head_branch": "built",
+            "head_sha": AFTER,
+            "head_repository": {"full_name": "Acme/shop"},
+            "path": WORKFLOW,
+            **changed,
+        },
     }
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from slipway.webhook.payload import PushPayload, read
+from slipway.webhook.payload import PushPayload, WorkflowRunPayload, read
+from slipway.webhook.routing import Arrived, Subscription, Subscriptions, route
 from tests.fakes.inbox import MemoryInbox
 from tests.webhook.requests import deliver, receiver
 
@@ -42,6 +43,10 @@ def examples(octokit: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(event["name"], example) for event in index for example in event["examples"]]
 
 
+def runs(examples: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [example for event, example in examples if event == "workflow_run"]
+
+
 def pushes(examples: list[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     return (example for event, example in examples if event == "push")
 
@@ -54,6 +59,11 @@ def test_github_promises_every_field_that_is_read(octokit: Path) -> None:
     )
     assert "full_name" in schema["repository"]["required"]
     assert "login" in schema["user"]["required"]
+    run = schema["workflow-run"]["required"]
+    assert {"event", "head_sha", "conclusion", "head_branch", "head_repository", "path"} <= set(run)
+    assert {"action", "workflow_run", "repository"} <= set(
+        schema["workflow_run$completed"]["required"]
+    )
 
 
 def test_what_is_read_of_a_push_is_what_it_says(
@@ -73,6 +83,44 @@ def test_what_is_read_of_a_push_is_what_it_says(
         assert (payload.commit_before is None) == each["created"]
         assert payload.repository_name == each["repository"]["full_name"]
         assert payload.sender_name == each["sender"]["login"]
+
+
+def test_what_is_read_of_a_workflow_run_is_what_it_says(
+    examples: list[tuple[str, dict[str, Any]]],
+) -> None:
+    assert runs(examples)
+    for each in runs(examples):
+        payload = read("workflow_run", json.dumps(each).encode())
+
+        assert isinstance(payload, WorkflowRunPayload)
+        told = each["workflow_run"]
+        assert payload.action == each["action"]
+        assert payload.workflow == told.get("path", "")
+        assert (payload.workflow_run.conclusion, payload.workflow_run.head_sha) == (
+            told["conclusion"],
+            told["head_sha"],
+        )
+        theirs = told["head_repository"]["full_name"]
+        assert payload.is_of_a_fork == (theirs != each["repository"]["full_name"])
+
+
+def test_a_real_run_that_followed_a_push_is_for_the_targets_that_wait_for_its_workflow(
+    examples: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """None of the examples followed a push: this one is told as if it had."""
+    real = next(each for each in runs(examples) if each["workflow_run"].get("path"))
+    real["workflow_run"]["event"] = "push"
+    payload = read("workflow_run", json.dumps(real).encode())
+    waits = Subscription("web-prod", "octo-org/octo-repo", "master", ".github/workflows/test.yml")
+    builds = Subscription("web-next", "octo-org/octo-repo", "master")
+
+    delivery = route(
+        Arrived("delivery-1", "d" * 64, "workflow_run", payload), Subscriptions([waits, builds])
+    )
+
+    assert (delivery.targets, delivery.ignored) == (("web-prod",), "")
+    assert delivery.push is not None
+    assert delivery.push.after.sha == real["workflow_run"]["head_sha"]
 
 
 async def test_every_event_of_githubs_is_answered_and_kept(

@@ -294,20 +294,58 @@ async def test_a_deleted_folder_is_an_alert_and_starts_nothing(
     ]
 
 
-async def test_a_hold_or_a_veto_at_the_target_keeps_automation_out() -> None:
+async def test_a_vetoed_commit_starts_nothing() -> None:
+    post = Post()
+    second = post.commit("second", "adapter/main")
+    await post.ledger.place_veto(ADAPTER, NewVeto(second, "it crashes", "ada"))
+    async with dispatching(post):
+        await post.receive(second)
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [Outcome.REFUSED]
+    assert not post.runs.made
+
+
+async def test_at_a_held_target_a_push_is_held_by_a_run_that_publishes_its_image() -> None:
+    """The flow asks for holds once the image is published (tests/flows/test_holds.py)."""
     post = Post()
     await post.ledger.place_hold(ADAPTER, NewHold("it is night", "ada"))
     async with dispatching(post):
         await post.receive(second := post.commit("second", "adapter/main"))
         await asyncio.sleep(1)
-        [hold] = await post.ledger.holds(ADAPTER)
-        await post.ledger.lift_hold(hold.number, "ada", "it is day")
-        await post.ledger.place_veto(ADAPTER, NewVeto(second, "it crashes", "ada"))
-        await post.receive(second)
-        await asyncio.sleep(60)
 
-    assert post.outcomes() == [Outcome.HELD, Outcome.REFUSED]
-    assert not post.runs.made
+    assert post.outcomes() == [Outcome.HELD]
+    assert "it is night; run run-1 publishes the image" in post.reason()
+    [(_, parameters)] = post.runs.made.values()
+    assert (parameters["commit"], parameters["options"]) == (second.sha, {"automatic": True})
+
+
+async def test_a_burst_at_a_held_target_is_built_at_most_twice_too() -> None:
+    post = Post()
+    await post.ledger.place_hold(ADAPTER, NewHold("it is night", "ada"))
+    async with dispatching(post):
+        for number in range(10):
+            await post.receive(post.commit(f"push {number}", "adapter/main"))
+            await asyncio.sleep(1)
+        post.runs.end_all()
+        await asyncio.sleep(10)
+
+    assert post.outcomes() == [Outcome.HELD, *[SUPERSEDED] * 8, Outcome.HELD]
+    assert len(post.runs.commits(ADAPTER)) == 2
+
+
+async def test_after_a_hold_the_next_push_is_deployed() -> None:
+    post = Post()
+    hold = await post.ledger.place_hold(ADAPTER, NewHold("it is night", "ada"))
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        await post.ledger.lift_hold(hold.number, "ada", "it is day")
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(10)
+
+    assert post.outcomes() == [Outcome.HELD, Outcome.STARTED]
 
 
 async def test_the_same_push_under_other_ids_starts_one_run() -> None:
