@@ -36,7 +36,7 @@ async def load_target(name: str) -> TargetSettings:
             "slipway register"
         ) from error
     except ValueError as error:  # Prefect's answer to a name that it does not know
-        listed = ", ".join(await _names()) or "none"
+        listed = ", ".join(await registered()) or "none"
         raise InvalidInput(
             f"no target {name!r} is registered; registered are: {listed}; add it to slipway.toml "
             "and run slipway register"
@@ -44,7 +44,8 @@ async def load_target(name: str) -> TargetSettings:
     return found
 
 
-async def _names() -> list[str]:
+async def registered() -> list[str]:
+    """The names of the targets that `slipway register` has saved."""
     slug = DeployTarget.get_block_type_slug()
     async with get_client() as client:
         documents = await client.read_block_documents_by_type(slug)

@@ -43,7 +43,7 @@ def test_a_deployment_has_only_keys_that_prefect_knows(deployment: dict[str, Any
     """Prefect drops keys that it does not know without a word."""
     known = {"name", "description", "entrypoint", "parameters", "tags", "work_pool"}
 
-    assert set(deployment) == known
+    assert set(deployment) - {"schedules"} == known
     assert set(deployment["work_pool"]) == {"name", "job_variables"}
 
 
@@ -61,9 +61,10 @@ def test_register_makes_of_the_example_what_prefect_yaml_has() -> None:
             "name": each.name,
             "description": each.description,
             "entrypoint": each.entrypoint,
-            "parameters": {"target": each.target},
+            "parameters": each.parameters,
             "tags": each.tags,
             "work_pool": {"name": WORK_POOL, "job_variables": JOB_VARIABLES},
+            **({"schedules": [{"cron": each.cron, "timezone": "UTC"}]} if each.cron else {}),
         }
         for each in deployments_of([file.target(name).target() for name in file.targets])
     ]

@@ -1,4 +1,4 @@
-"""The Prefect deployments of targets: one to deploy, one to roll back, one a stack to recover.
+"""The Prefect deployments of targets: to deploy, to roll back, to recover a stack, to audit all.
 
 `prefect.yaml` says the same of the example's targets, as far as Prefect lets it; tests hold the two
 together.
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from flows.audit import audit
 from flows.deploy import deploy
 from flows.recover import recover
 from flows.rollback import rollback
@@ -28,6 +30,9 @@ JOB_VARIABLES = {
 }
 
 
+AUDIT_TIMES = "*/15 * * * *"
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One entry of Prefect's Deployments page."""
@@ -35,7 +40,10 @@ class Deployment:
     flow: Flow[Any, Any]
     name: str
     target: str
+    """The target that its runs are about; empty for one that is about all."""
     description: str
+    cron: str = ""
+    """When it runs by itself, in UTC; empty for never."""
 
     @property
     def entrypoint(self) -> str:
@@ -47,6 +55,11 @@ class Deployment:
         """The form's fields and no others: a mistyped parameter would only crash the run."""
         fields: dict[str, Any] = parameter_schema(self.flow).model_dump_for_openapi()
         return fields | {"additionalProperties": False}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the form has filled in already."""
+        return {"target": self.target} if self.target else {}
 
     @property
     def tags(self) -> list[str]:
@@ -68,6 +81,8 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
         stacks.setdefault(f"{each.stack.project}-{each.stack.stack}", name)
     for stack, name in stacks.items():
         yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")
+    seen = "See whether what should run runs, everywhere, and could still go back."
+    yield Deployment(audit, "all", "", seen, AUDIT_TIMES)
 
 
 async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> list[str]:
@@ -80,16 +95,30 @@ async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> 
             name=each.name,
             description=each.description,
             entrypoint=each.entrypoint,
-            parameters={"target": each.target},
+            parameters=each.parameters,
             parameter_openapi_schema=each.form,
             enforce_parameter_schema=True,
             work_pool_name=WORK_POOL,
             job_variables=JOB_VARIABLES,
             pull_steps=[],
             tags=each.tags,
+            schedules=await _schedules(client, each),
         )
         saved.append(str(each))
     return saved
+
+
+async def _schedules(
+    client: PrefectClient, each: Deployment
+) -> list[DeploymentScheduleCreate] | None:
+    """Its schedule at first; later what a person has made of it stays."""
+    try:
+        await client.read_deployment_by_name(str(each))
+    except ObjectNotFound:
+        if each.cron:
+            schedule = CronSchedule(cron=each.cron, timezone="UTC")
+            return [DeploymentScheduleCreate(schedule=schedule, active=True)]
+    return None
 
 
 async def _ensure_work_pool(client: PrefectClient) -> None:

@@ -10,12 +10,15 @@ from slipway.cli.session import Session
 from slipway.errors import InvalidInput, SlipwayError, Unproven
 
 COMMANDS = {
+    "audit": ("audit", "Say where what should run does not run, and what to do."),
+    "candidates": ("candidates", "List the commits that a target could go back to."),
     "deliveries": ("deliveries", "Show GitHub's deliveries, and what became of each."),
     "deploy": ("releases", "Deploy a commit, and wait until it is proven or undone."),
     "doctor": ("doctor", "Check what a release needs, and say how to mend it."),
     "history": ("history", "Show the releases of a target, newest first."),
     "hold": ("restrictions", "Pause automation at a target, with a reason."),
     "ledger": ("ledger", "Verify the ledger, export it, let a stack belong to it."),
+    "metrics": ("metrics", "Measure how often, how fast and how well targets are released."),
     "recover": ("recover", "Finish the releases that a dead process left open."),
     "register": ("register", "Save targets as Prefect blocks and deployments."),
     "release-hold": ("restrictions", "Let automation go on at a target."),

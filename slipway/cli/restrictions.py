@@ -1,13 +1,12 @@
 """`slipway hold`, `release-hold` and `veto`: what automation must not do at a target."""
 
 import getpass
-import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import click
 
+from slipway.cli.moments import ComingMoment
 from slipway.cli.output import print_json
 from slipway.cli.restriction_lines import hold_line, hold_record, veto_line, veto_record
 from slipway.cli.session import Session
@@ -16,36 +15,11 @@ from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
 from slipway.errors import InvalidInput
 from slipway.ports import Ledger, Ports
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class MomentType(click.ParamType[datetime]):
-    """A time of day, a date, or how long from now."""
-
-    name = "WHEN"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Read `2030-01-31T18:00`, `2030-01-31`, `90m`, `8h`, `3d` or `2w`; local time."""
-        if isinstance(value, datetime):
-            return value
-        now = datetime.now().astimezone()
-        if found := re.fullmatch(r"([0-9]{1,4})([mhdw])", str(value)):
-            return now + timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
-        try:
-            moment = datetime.fromisoformat(str(value)).astimezone()
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time: give 2030-01-31T18:00, or 8h, or 3d", param, ctx)
-        if moment <= now:
-            self.fail(f"{value!r} is over already", param, ctx)
-        return moment
-
 
 @click.command
 @click.argument("target")
 @click.option("--reason", required=True, help="Why, for those who wonder.")
-@click.option("--until", type=MomentType(), help="When it ends by itself: a time, or 8h, or 3d.")
+@click.option("--until", type=ComingMoment(), help="When it ends by itself: a time, or 8h, or 3d.")
 @click.option("--json", "as_json", is_flag=True, help="Print the hold as an object.")
 @click.pass_obj
 def hold(

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _YAML = {"Content-Type": "application/x-yaml"}
 _CONFLICT = {409, 412}
 _PAGE = 100
+_REVISIONS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,18 @@ class EscConfigStore:
         after = await self._read_back(snapshot, revision, changed)
         found = locate(after.text, key.key)
         return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
+
+    async def values(self, key: ConfigKey) -> frozenset[str]:
+        """See `slipway.ports.ConfigStore`: one request a revision, some at a time."""
+        gate = asyncio.Semaphore(_REVISIONS_AT_ONCE)
+
+        async def value(revision: int) -> str | None:
+            async with gate:
+                return locate((await self._read(key, revision)).text, key.key).value
+
+        numbers = [each.number for each in await self.revisions_since(key, 0)]
+        found = await asyncio.gather(*map(value, numbers))
+        return frozenset(each for each in found if each)
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first."""

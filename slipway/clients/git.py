@@ -150,6 +150,28 @@ class GitMirror:
         at, _, subject = done.stdout.decode("utf-8", "replace").strip("\n").partition("\0")
         return CommitInfo(commit, subject, at)
 
+    async def touching(
+        self, service: Service, newest: Commit, after: Commit | None = None, limit: int = 100
+    ) -> Sequence[CommitInfo]:
+        """See `slipway.ports.SourceRepository`."""
+        await self._require_commits(newest, *([after] if after else []))
+        done = await self._git(
+            "log",
+            "--first-parent",
+            "--no-notes",
+            "-z",
+            f"--max-count={limit}",
+            "--format=%H%n%cI%n%s",
+            newest.sha,
+            *([f"^{after}"] if after else []),
+            "--",
+            *{_plain(each) for each in (service.context_path, service.dockerfile_path)},
+        )
+        logged = [each.split("\n") for each in done.stdout.decode("utf-8", "replace").split("\0")]
+        return [
+            CommitInfo(Commit(sha), subject, at) for sha, at, subject in filter(_is_whole, logged)
+        ]
+
     async def build_inputs(self, commit: Commit, service: Service) -> str:
         """The id of everything that the service's build can see at the commit."""
         for each in (service.folder, service.context_path, service.dockerfile_path):
@@ -181,6 +203,12 @@ class GitMirror:
                 "checkout-index", "--all", "--quiet", at=tree, more=there, within=self.fetch_within
             )
             yield tree
+
+    async def _require_commits(self, *commits: Commit) -> None:
+        kinds = await self._kinds("".join(f"{each}\n" for each in commits).encode())
+        for each in commits:
+            if kinds.get(each.sha) != "commit":
+                raise UnknownCommit(f"no commit {each} in {self.remote.url}: push it first")
 
     async def _tree(self, commit: Commit) -> Tree:
         done = await self._git("ls-tree", "-r", "-z", "--full-tree", commit.sha)
@@ -253,6 +281,10 @@ class GitMirror:
                     f"{self.fetch_within:.0f} s: try again"
                 ) from error
             yield
+
+
+def _is_whole(logged: Sequence[str]) -> bool:
+    return len(logged) == 3  # noqa: PLR2004 - hash, time and subject
 
 
 _YES_OR_NO = frozenset({0, 1})

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from slipway.clients.kubernetes_objects import (
     Object,
     describe_pod,
+    images_in,
     node_platform,
     read_pull_secret,
     read_workloads,
@@ -39,6 +40,17 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = (3.0, 10.0)
 """Seconds to connect, and to read: the API server answers these small requests in milliseconds."""
+WORKLOAD_LISTS = (
+    "/api/v1/pods",
+    "/api/v1/replicationcontrollers",
+    "/apis/apps/v1/deployments",
+    "/apis/apps/v1/replicasets",
+    "/apis/apps/v1/statefulsets",
+    "/apis/apps/v1/daemonsets",
+    "/apis/batch/v1/jobs",
+    "/apis/batch/v1/cronjobs",
+)
+"""Everything that names an image, in every namespace."""
 EVENTS_SHOWN = 15
 LOG_LINES = 50
 NOT_FOUND, UNAUTHORIZED, FORBIDDEN = 404, 401, 403
@@ -90,6 +102,17 @@ class KubernetesCluster:
         """See `slipway.ports.Cluster`."""
         nodes = await self._list("/api/v1/nodes", {})
         return frozenset(each for node in nodes if (each := node_platform(node)) is not None)
+
+    async def images(self) -> frozenset[str]:
+        """See `slipway.ports.Cluster`."""
+        found = await asyncio.gather(*(self._get(path) for path in WORKLOAD_LISTS))
+        for path, listed in zip(WORKLOAD_LISTS, found, strict=True):
+            if listed is None:
+                raise DeploymentUnfit(
+                    f"the API server has no {path}, so that not every image in use can be told: "
+                    "check that this is a Kubernetes of 1.21 or newer"
+                )
+        return frozenset(image for listed in found for image in images_in(listed))
 
     async def health(self, workload: Workload, pod: str) -> Health:
         """See `slipway.ports.Cluster`."""

@@ -7,7 +7,7 @@ out when they are zero or empty are read as such.
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -125,6 +125,19 @@ def _describe_container(container: Container) -> str:
         f"{container.restarts} restarts",
     ]
     return f"{container.name} {', '.join(each for each in told if each)}"
+
+
+def images_in(raw: Any) -> Iterator[str]:
+    """Every image reference and image id anywhere in an object."""
+    if isinstance(raw, Mapping):
+        for key, value in raw.items():
+            if key in {"image", "imageID"} and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from images_in(value)
+    elif isinstance(raw, list):
+        for each in raw:
+            yield from images_in(each)
 
 
 def template_image(raw: Object, container: str) -> str:

@@ -23,7 +23,7 @@ from slipway.clients.pulumi_cli import (
     words,
 )
 from slipway.clients.pulumi_events import EventLog, parse_event_log
-from slipway.clients.pulumi_files import StackFile, read_stack_file
+from slipway.clients.pulumi_files import StackFile, mentions, read_stack_file
 from slipway.clients.pulumi_state import count_pending, parse_deployments, parse_history
 from slipway.clients.supervise import Supervised, supervise
 from slipway.domain.change import Preview
@@ -91,6 +91,10 @@ class PulumiStack:
         file = self._stack_file(tree)
         file.spelling(key)
         return file.shadow(key)
+
+    async def mentions(self, tree: Path, key: ConfigKey) -> bool:
+        """See `slipway.ports.Stack`."""
+        return await asyncio.to_thread(mentions, tree, key)
 
     async def prepare(self, tree: Path) -> None:
         """Run the target's command in the checkout, with a home of its own and no credentials."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from slipway.domain.target import ConfigKey
 from slipway.errors import ConfigKeyUnusable, StackUnusable
 
 _CONFIG = ("config",)
+_STACK_FILES = "Pulumi.*.yaml"
+_PROSE = frozenset({".md", ".rst", ".txt"})
+_LARGEST_SOURCE = 1_000_000
 _EMPTY_CONFIG = re.compile(r"^config:[ \t]*(\{[ \t]*\}|null|~)?[ \t]*(#.*)?$", re.MULTILINE)
 
 
@@ -89,6 +93,23 @@ def read_stack_file(program: Path, stack: str) -> StackFile:
     path = program / f"Pulumi.{stack}.yaml"
     text, content = _read(path)
     return StackFile(path, str(project), text, content)
+
+
+def mentions(tree: Path, key: ConfigKey) -> bool:
+    """Whether any file of a checkout names the key, stack files and prose left out.
+
+    A program may be told its keys by a file outside its own folder.
+    """
+    name = key.key.rpartition(":")[2].encode()
+    return any(
+        name in path.read_bytes()
+        for path in sorted(tree.rglob("*"))
+        if path.is_file()
+        and not path.is_symlink()
+        and not fnmatch(path.name, _STACK_FILES)
+        and path.suffix not in _PROSE
+        and path.stat().st_size <= _LARGEST_SOURCE
+    )
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:

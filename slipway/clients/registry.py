@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 
 from slipway.clients.registry_http import Answer, digest_of, next_page
+from slipway.clients.registry_prune import contents_of, remove
 from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+from slipway.domain.retention import Contents
 from slipway.errors import ImageMissing, PushFailed, RegistryUnusable, Unreachable
 from slipway.ports import PullCredentials
 
@@ -119,6 +121,23 @@ class OciRegistry:
             f"the list of tags of {repository} has no end after {MOST_PAGES} pages: check the "
             "registry"
         )
+
+    async def contents(self, reference: ImageReference) -> Contents | None:
+        """See `slipway.ports.ImageRegistry`."""
+        document = await self._manifest(reference, _name(reference))
+        return None if document is None else contents_of(document.digest, document.content)
+
+    async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
+        """See `slipway.ports.ImageRegistry`; an older registry answers 404."""
+        reference = ImageReference(repository, digest=digest)
+        answer = await self._ask("GET", reference, f"referrers/{digest}")
+        listed = _json(reference, answer).get("manifests") if answer is not None else None
+        return frozenset(Digest(str(each["digest"])) for each in listed or ())
+
+    async def remove(self, repository: str, digest: Digest) -> None:
+        """See `slipway.ports.ImageRegistry`."""
+        await remove(self.session, ImageReference(repository, digest=digest))
+        self._images.pop((repository, digest), None)
 
     async def require_push(self, repository: str) -> None:
         """See `slipway.ports.ImageRegistry`."""

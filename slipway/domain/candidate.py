@@ -1,10 +1,13 @@
-"""Which release a rollback may go back to."""
+"""Which commits a target could go back to, and which of them a rollback goes to by default."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release, State
+from slipway.domain.target import CommitInfo
 
 
 def proven_live(history: Iterable[Release]) -> list[Release]:
@@ -60,3 +63,61 @@ def _rolled_away_from(live: Sequence[Release]) -> set[Digest]:
 
 def _live_since(release: Release) -> float:
     return release.live_since.timestamp() if release.live_since is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A commit that has, or had, an image, and whether a rollback to it would be allowed."""
+
+    commit: Commit
+    behind: int | None
+    """How many commits of the main line are newer; None when it is not on it."""
+    states: tuple[str, ...]
+    """What is known of it at this target, most telling first: `live`, `image gone`, …"""
+    digest: Digest | None = None
+    info: CommitInfo | None = None
+    """None when git does not know the commit."""
+    last_live: datetime | None = None
+    """Until when it was live here; None for what is live or never was."""
+    refusal: str = ""
+    """Why a rollback to it would be refused; empty when it would be accepted."""
+    is_default: bool = False
+    """Whether a rollback to `previous` goes there."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a rollback to it would be accepted."""
+        return not self.refusal
+
+
+def states_at(
+    history: Sequence[Release], commit: Commit, vetoed: Collection[Commit]
+) -> tuple[tuple[str, ...], datetime | None]:
+    """What a target's history says of a commit, and until when it was live there."""
+    live = proven_live(history)
+    mine = [each for each in history if each.commit == commit]
+    told: list[str] = []
+    until = None
+    if live and live[0].commit == commit:
+        told.append("live")
+    elif any(each.commit == commit for each in live):
+        newest = next(place for place, each in enumerate(live) if each.commit == commit)
+        until = live[newest - 1].live_since
+        told.append("was live")
+    if commit in vetoed:
+        told.append("vetoed")
+    if any(each.kind is Kind.ADOPTED for each in mine):
+        told.append("adopted")
+    if any(each.state is State.RESTORED for each in mine):
+        told.append("restored")
+    if not told:
+        told.append("never released" if not mine else "never live")
+    return tuple(told), until
+
+
+def newest_first(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Along the main line; what is not on it comes last, by when it was committed."""
+    by_time = sorted(
+        candidates, key=lambda each: each.info.committed_at if each.info else "", reverse=True
+    )
+    return sorted(by_time, key=lambda each: (each.behind is None, each.behind or 0))

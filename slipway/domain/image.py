@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from slipway.domain.commit import Commit
@@ -114,3 +115,11 @@ class PublishedImage:
     def named(self, commit: Commit) -> ImageReference:
         """The string that is pinned: the commit for people, the digest for machines."""
         return ImageReference(self.repository, commit.sha, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTag:
+    """A tag as it was published: the digest, and when that was recorded."""
+
+    digest: Digest
+    at: datetime

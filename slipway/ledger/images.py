@@ -1,13 +1,14 @@
 """Published images: which digest a tag was pushed with, written once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Select, select
 
-from slipway.domain.image import Digest, ImageReference
+from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.errors import InvalidInput, TagConflict
 from slipway.ledger.dialect import database_now, insert_if_absent
 from slipway.ledger.part import LedgerPart
+from slipway.ledger.rows import moment
 from slipway.ledger.tables import published_image as images
 
 
@@ -31,6 +32,14 @@ class SqlImages(LedgerPart):
         async with self._database.transaction() as connection:
             rows = (await connection.execute(newest)).all()
         return [ImageReference(repository, row.tag, Digest(row.digest)) for row in rows]
+
+    async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
+        """See `slipway.ports.Ledger`."""
+        columns = (images.c.tag, images.c.digest, images.c.recorded)
+        wanted = select(*columns).where(images.c.repository == repository)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(wanted)).all()
+        return {tag: RecordedTag(Digest(digest), moment(at)) for tag, digest, at in rows}
 
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """See `slipway.ports.Ledger`."""

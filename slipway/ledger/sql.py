@@ -6,6 +6,7 @@ two do it at once (SQLite can't turn a read lock into a write lock that somebody
 
 from slipway.ledger.archive import SqlArchive
 from slipway.ledger.database import Database
+from slipway.ledger.findings import SqlFindings
 from slipway.ledger.images import SqlImages
 from slipway.ledger.leases import SqlLeases
 from slipway.ledger.line import SqlLine
@@ -14,7 +15,9 @@ from slipway.ledger.restrictions import SqlRestrictions
 from slipway.ledger.settings import LedgerSettings
 
 
-class SqlLedger(SqlReleases, SqlLeases, SqlLine, SqlRestrictions, SqlImages, SqlArchive):
+class SqlLedger(
+    SqlReleases, SqlLeases, SqlLine, SqlRestrictions, SqlFindings, SqlImages, SqlArchive
+):
     """The `Ledger` port on SQLite or PostgreSQL; holds no connection between its methods."""
 
     def __init__(self, settings: LedgerSettings) -> None:

@@ -198,3 +198,31 @@ delivery_target = Table(
     Column("decided", Double),
     Index("delivery_target_by_outcome", "outcome", "target"),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=True),
+    Column("fingerprint", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("rule", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("about", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("looked", Double, nullable=False),
+    Column("gone", Double),
+    # A finding stands once, however many audits see it.
+    Index(
+        "audit_standing",
+        "target",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("gone IS NULL"),
+        postgresql_where=text("gone IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)

@@ -62,6 +62,12 @@ class Cluster(Protocol):
     async def node_platforms(self) -> frozenset[str]:
         """`os/architecture` of every node that takes pods."""
 
+    async def images(self) -> frozenset[str]:
+        """Every image reference and image id in the whole cluster, of workloads of any kind.
+
+        `AccessDenied` when any of them can't be listed: what can't be seen can't be protected.
+        """
+
     async def health(self, workload: Workload, pod: str) -> Health:
         """Ask one pod's health path, through the API server's pod proxy."""
 

@@ -24,5 +24,8 @@ class ConfigStore(Protocol):
         makes a revision too: a write that is still on its way finds its ETag stale.
         """
 
+    async def values(self, key: ConfigKey) -> frozenset[str]:
+        """Every plain value that the key has had in any revision that ESC still has."""
+
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first: who changed the environment, and when."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.retention import Contents
 from slipway.domain.target import Service
 
 
@@ -51,6 +52,15 @@ class ImageRegistry(Protocol):
 
     async def require_push(self, repository: str) -> None:
         """`AccessDenied`, naming account and repository, unless we may push there."""
+
+    async def contents(self, reference: ImageReference) -> Contents | None:
+        """What a manifest or an index names, children, attestations and all; None if not there."""
+
+    async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
+        """What the registry says refers to a digest; nothing where it does not keep that."""
+
+    async def remove(self, repository: str, digest: Digest) -> None:
+        """Delete a manifest or an index, and with it every tag of it; it may be gone already."""
 
     async def tag(self, image: PublishedImage, tag: str) -> None:
         """Point `tag` at exactly this image, without a byte of it changing."""

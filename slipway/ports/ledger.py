@@ -1,12 +1,13 @@
 """The ledger: releases, who may change a stack, and what automation must not do."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from slipway.domain.finding import Changes, Judged, RecordedFinding
 from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
-from slipway.domain.image import Digest, ImageReference
+from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.journal import Chain, JournalEntry, Note
 from slipway.domain.release import Release, Request
 from slipway.domain.takeover import Takeover
@@ -108,7 +109,22 @@ class Restrictions(Protocol):
         """End a veto; one that was lifted before stays as it was."""
 
 
-class Ledger(Releases, Leases, Restrictions, Protocol):
+class Findings(Protocol):
+    """What audits have found at each target."""
+
+    async def record_findings(self, target: str, judged: Judged) -> Changes:
+        """Keep what an audit has found now; what of it is new, persists, and what is gone.
+
+        A finding whose rule could not be judged this time is not gone.
+        """
+
+    async def findings(
+        self, target: str, *, ever: bool = False, limit: int = 100
+    ) -> Sequence[RecordedFinding]:
+        """Findings that stand, or that `ever` did, newest first."""
+
+
+class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
     """The record of releases; every method commits before it returns."""
 
     async def identity(self) -> str:
@@ -131,6 +147,9 @@ class Ledger(Releases, Leases, Restrictions, Protocol):
 
     async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
         """The tags of a repository that were recorded last, newest first, with their digests."""
+
+    async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
+        """Every tag recorded for a repository."""
 
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """Record a tag's digest, once; `TagConflict` when another one is recorded."""

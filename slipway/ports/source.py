@@ -42,6 +42,15 @@ class SourceRepository(Protocol):
     async def describe(self, commit: Commit) -> CommitInfo:
         """Subject and time of a commit; `UnknownCommit`."""
 
+    async def touching(
+        self, service: Service, newest: Commit, after: Commit | None = None, limit: int = 100
+    ) -> Sequence[CommitInfo]:
+        """Commits that change a file of the service's build, newest first, from `newest` down.
+
+        Along first parents, without what `after` descends from; a file that the build then ignores
+        counts too. `UnknownCommit` for one that is not there.
+        """
+
     async def build_inputs(self, commit: Commit, service: Service) -> str:
         """The id of everything that the service's build can see at the commit."""
 

@@ -110,6 +110,9 @@ class Stack(Protocol):
         import the key's environment.
         """
 
+    async def mentions(self, tree: Path, key: ConfigKey) -> bool:
+        """Whether any file of the checkout names the key, stack files and prose left out."""
+
     async def prepare(self, tree: Path) -> None:
         """Run the target's prepare command in the checkout, without credentials, if it has one."""
 

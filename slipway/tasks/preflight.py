@@ -208,7 +208,7 @@ async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference)
     problems: list[PullSecretUnusable] = []
     for secret in secrets:
         try:
-            credentials = _credentials_for(seen, secret, image.host)
+            credentials = credentials_for(seen, secret, image.host)
             await _probe(ports, seen, image, credentials, f"pull secret {secret.name}")
         except PullSecretUnusable as error:
             problems.append(error)
@@ -217,7 +217,8 @@ async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference)
     raise problems[0]
 
 
-def _credentials_for(seen: Workloads, secret: PullSecret, host: str) -> PullCredentials:
+def credentials_for(seen: Workloads, secret: PullSecret, host: str) -> PullCredentials:
+    """A pull secret's credentials for a registry's host, or `PullSecretUnusable`."""
     where = f"pull secret {seen.namespace}/{secret.name} of {seen}"
     if not secret.exists:
         raise PullSecretUnusable(

@@ -66,10 +66,10 @@ async def find_published(ports: Ports, commit: Commit, *, adopt: bool) -> Publis
 
 async def find_origin(ports: Ports, image: PublishedImage, commit: Commit) -> Origin:
     """Where the image under the commit's tag comes from; `TagConflict` if from another commit."""
-    return origin(image, commit, same_inputs=await _has_same_inputs(ports, image, commit))
+    return origin(image, commit, same_inputs=await has_same_inputs(ports, image, commit))
 
 
-async def _has_same_inputs(ports: Ports, image: PublishedImage, commit: Commit) -> bool:
+async def has_same_inputs(ports: Ports, image: PublishedImage, commit: Commit) -> bool:
     """Whether git gives the commit of the image's label the same build inputs."""
     return image.labelled is not None and await _are_same_inputs(ports, image.labelled, commit)
 
@@ -124,13 +124,13 @@ async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
     """
     repository = ports.target.service.repository
     main = await ports.registry.find(ImageReference(repository, MAIN))
-    if main is not None and await _has_same_inputs(ports, main, commit):
+    if main is not None and await has_same_inputs(ports, main, commit):
         return main
     for each in await ports.ledger.newest_published(repository, RECENT):
         if each.commit is None or not await _are_same_inputs(ports, each.commit, commit):
             continue
         image = await ports.registry.find(each)
-        if image is not None and await _has_same_inputs(ports, image, commit):
+        if image is not None and await has_same_inputs(ports, image, commit):
             return image
     return None
 

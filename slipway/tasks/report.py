@@ -28,7 +28,7 @@ _MARKS = {
 _MARKUP = re.compile(r"[\\`*_\[\]|]")
 
 
-def _best_effort(
+def best_effort(
     report: Callable[P, Awaitable[None]],
 ) -> Callable[P, Coroutine[Any, Any, None]]:
     """A report that only logs when Prefect's API fails: a release never depends on it."""
@@ -104,7 +104,7 @@ def show_progress(release: Release) -> None:
     bar.move(done, f"{release.target}: {release.phase}")
 
 
-@_best_effort
+@best_effort
 async def report_release(
     release: Release, durations: Sequence[tuple[str, float]], proof: Proof | None
 ) -> None:
@@ -124,7 +124,7 @@ async def report_release(
         await bar.arrived()
 
 
-@_best_effort
+@best_effort
 async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
     """Show what explains a failure: pods, events, the container's last lines."""
     for kind, lines in (("pod", evidence.pods), ("event", evidence.events), ("log", evidence.log)):
@@ -141,7 +141,7 @@ async def report_evidence(target: str, why: str, evidence: Evidence) -> None:
     )
 
 
-@_best_effort
+@best_effort
 async def end_dead_run(release: Release) -> None:
     """End the Prefect run of a release whose process died: else it would run for ever."""
     prefect = sys.modules.get("prefect.settings")

@@ -4,10 +4,9 @@ Each is looked at on its own: one that does not answer hides none of the others.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from slipway.domain.agreement import Places, Unknown, disagreements
 from slipway.domain.candidate import present
@@ -17,13 +16,9 @@ from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.rollout import Workloads, running_digest
 from slipway.domain.target import CommitInfo, Target
-from slipway.errors import SlipwayError
 from slipway.ports import Ports, StackState
+from slipway.tasks.asking import asked
 from slipway.tasks.publishing import MAIN
-
-WITHIN = 20.0
-"""Seconds that one system may take to answer."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +103,15 @@ class Standing:
 async def look_around(ports: Ports) -> Standing:
     """Ask every system at the same time."""
     target = ports.target
-    config = asyncio.ensure_future(_known(ports.config.read(target.config_key)))
+    config = asyncio.ensure_future(asked(ports.config.read(target.config_key)))
     git, registry, stack, cluster, ledger = await asyncio.gather(
-        _known(_head(ports)),
-        _known(_images(ports, config)),
-        _known(ports.stack.state()),
-        _known(ports.cluster.observe(target.workload)),
-        _known(_recorded(ports)),
+        asked(_head(ports)),
+        asked(_images(ports, config)),
+        asked(ports.stack.state()),
+        asked(ports.cluster.observe(target.workload)),
+        asked(_recorded(ports)),
     )
     return Standing(target, git, await config, registry, stack, cluster, ledger)
-
-
-async def _known(answer: Awaitable[T]) -> T | Unknown:
-    try:
-        async with asyncio.timeout(WITHIN):
-            return await answer
-    except SlipwayError as error:
-        return Unknown(str(error))
-    except TimeoutError:
-        return Unknown(f"no answer within {WITHIN:g} s")
 
 
 async def _head(ports: Ports) -> CommitInfo:

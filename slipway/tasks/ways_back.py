@@ -5,16 +5,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from slipway.domain.acceptance import Published, Surroundings, acceptable
 from slipway.domain.candidate import previous, proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import PREVIOUS, Release
-from slipway.errors import AlreadyLive, ImageMissing, NothingToRollBackTo, TagConflict
+from slipway.errors import (
+    AlreadyLive,
+    ImageMissing,
+    NothingToRollBackTo,
+    PlatformMissing,
+    TagConflict,
+)
 from slipway.ports import Ports
 from slipway.tasks.commits import resolve_commit
 from slipway.tasks.policies import repeatable
-from slipway.tasks.publishing import find_origin
+from slipway.tasks.publishing import has_same_inputs
 
 log = logging.getLogger(__name__)
 
@@ -30,58 +37,46 @@ async def choose_image(
     `AlreadyLive` for the one that runs, unless it `may_run`: a restore may just have brought it
     back.
     """
-    running = await _running(ports)
-    if wanted == PREVIOUS:
-        return await _previous(ports, running)
-    commit = await resolve_commit(ports.source, wanted)
-    image = await _published(ports, commit)
-    if not may_run and running is not None and running in image.accepted:
-        raise AlreadyLive(
-            f"{commit.short} is what runs at {ports.target.name} already ({image.digest}; "
-            f"{await _what_there_is(ports)}): choose another commit"
-        )
-    return commit, image
+    there = replace(await surroundings(ports), may_run=may_run)
+    try:
+        if wanted == PREVIOUS:
+            return await default_way_back(ports, there.running)
+        commit = await resolve_commit(ports.source, wanted)
+        found = await look_up(ports, commit, await ports.ledger.history(ports.target.name))
+        return commit, acceptable(found, there)
+    except (AlreadyLive, ImageMissing, NothingToRollBackTo, PlatformMissing, TagConflict) as error:
+        raise type(error)(f"{error} ({await _what_there_is(ports)})") from error
 
 
-async def _published(ports: Ports, commit: Commit) -> PublishedImage:
-    """The commit's image as it was published, wherever its tag points since.
+async def surroundings(ports: Ports) -> Surroundings:
+    """What decides about every commit alike."""
+    nodes = await ports.cluster.node_platforms()
+    return Surroundings(ports.target.name, await _running(ports), nodes)
 
-    Of an image that nobody recorded the tag is all there is: then its label must not name another
-    commit.
-    """
+
+async def look_up(ports: Ports, commit: Commit, history: Sequence[Release]) -> Published:
+    """What is held of a commit's image, and what was recorded of it."""
     tag = ImageReference(ports.target.service.repository, commit.sha)
-    recorded = await _recorded(ports, tag, commit)
+    recorded = await _recorded(ports, tag, history)
     image = await ports.registry.find(replace(tag, digest=recorded))
-    if image is not None:
-        if recorded is None:
-            await find_origin(ports, image, commit)
-        return image
-    there = await ports.registry.find(tag) if recorded is not None else None
-    if there is not None:
-        raise TagConflict(
-            f"{tag} was published as {recorded}, which the registry does not have any more, and "
-            f"holds {there.digest} now: somebody has overwritten the tag, so {commit.short} can't "
-            f"be rolled back to ({await _what_there_is(ports)}); choose another commit"
-        )
-    raise ImageMissing(
-        f"{tag} does not exist, so {commit.short} was never published, or is gone, and can't be "
-        f"rolled back to ({await _what_there_is(ports)}): choose another commit"
-    )
+    tagged = await ports.registry.find(tag) if image is None and recorded is not None else None
+    same = recorded is None and image is not None and await has_same_inputs(ports, image, commit)
+    return Published(tag.repository, commit, recorded, image, tagged, same)
 
 
-async def _recorded(ports: Ports, tag: ImageReference, commit: Commit) -> Digest | None:
+async def _recorded(ports: Ports, tag: ImageReference, history: Sequence[Release]) -> Digest | None:
     """The digest that the ledger has for the commit: as published, else as proven live here."""
     if (published := await ports.ledger.published(tag)) is not None:
         return published
-    live = proven_live(await ports.ledger.history(ports.target.name))
-    return next((each.digest for each in live if each.commit == commit), None)
+    return next((each.digest for each in proven_live(history) if each.commit == tag.commit), None)
 
 
-async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:
+async def default_way_back(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:
+    """Where a rollback to `previous` goes; `NothingToRollBackTo` says why it goes nowhere."""
     history = await ports.ledger.history(ports.target.name)
     vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
     gone: list[str] = []
-    for way in previous(history, _known_as(history, running), vetoed):
+    for way in previous(history, known_as(history, running), vetoed):
         image = await ports.registry.find(ImageReference.parse(way.image))
         if image is not None and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
@@ -90,12 +85,12 @@ async def _previous(ports: Ports, running: Digest | None) -> tuple[Commit, Publi
     skipped = f" and is not vetoed ({', '.join(each.short for each in vetoed)})" if vetoed else ""
     lost = f"; no longer in the registry: {', '.join(gone)}" if gone else ""
     raise NothingToRollBackTo(
-        f"{ports.target.name} has no earlier release that was proven live{skipped}{lost} "
-        f"({await _what_there_is(ports)}): name a commit with --to instead"
+        f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}: name a "
+        "commit with --to instead"
     )
 
 
-def _known_as(history: Sequence[Release], running: Digest | None) -> Digest | None:
+def known_as(history: Sequence[Release], running: Digest | None) -> Digest | None:
     """The digest that the ledger uses for what runs: a runtime may report a platform's."""
     for each in history:
         if running is not None and running in each.accepted and each.digest is not None:

@@ -124,3 +124,32 @@ class SourceContract:
         assert await holding.source.changed_files(third, first) == changed
         assert await holding.source.changed_files(second, third) == changed[2:]
         assert await holding.source.changed_files(third, third) == []
+
+    async def test_what_changes_a_services_files_is_told_newest_first(
+        self, holding: Holding
+    ) -> None:
+        first = holding.commit("one", FILES)
+        holding.branch("side", first)
+        side = holding.commit("side", {"adapter/src/main": "side"}, branch="side")
+        holding.commit("elsewhere", {"sink/x": "x"})
+        third = holding.commit("three", {"adapter/src/main": "three"})
+        docs = holding.commit("docs", {"adapter/README.md": "two"})
+        head = holding.commit("elsewhere again", {"sink/x": "y"})
+        await holding.source.fetch()
+
+        async def told(
+            newest: Commit, after: Commit | None = None, limit: int = 100
+        ) -> list[Commit]:
+            found = await holding.source.touching(SERVICE, newest, after, limit)
+            return [each.commit for each in found]
+
+        assert await told(head) == [docs, third, first]
+        assert await told(head, limit=2) == [docs, third]
+        assert await told(head, first) == [docs, third]
+        assert await told(side, first) == [side]
+        assert await told(first, head) == []
+        [newest, *_] = await holding.source.touching(SERVICE, head)
+        assert newest == await holding.source.describe(docs)
+        for newest_of, after in ((UNKNOWN, None), (head, UNKNOWN)):
+            with pytest.raises(UnknownCommit):
+                await told(newest_of, after)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.clients.pulumi_files import StackFile, read_stack_file
+from slipway.clients.pulumi_files import StackFile, mentions, read_stack_file
+from slipway.domain.target import ConfigKey
 from slipway.errors import StackUnusable
 from tests.clients.cloud import key
 
@@ -85,3 +86,24 @@ def test_a_program_that_is_not_in_the_commit_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StackUnusable, match=r"Pulumi\.prod\.yaml is not in the commit"):
         read_stack_file(tmp_path, "prod")
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"cluster/index.ts": 'config.require("adapterImage")'}, True),
+        ({"lib/keys.ts": 'export const KEY = "adapterImage"'}, True),
+        ({"cluster/Pulumi.prod.yaml": "config:\n  shop:adapterImage: x\n"}, False),
+        ({"README.md": "adapterImage is set in ESC"}, False),
+        ({"cluster/index.ts": 'config.require("sinkImage")'}, False),
+        ({"cluster/photo.bin": "adapterImage" + "x" * 1_000_000}, False),
+    ],
+)
+def test_a_key_is_read_where_a_source_file_names_it(
+    files: dict[str, str], *, named: bool, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert mentions(tmp_path, ConfigKey("acme", "default", "shop", "shop:adapterImage")) is named

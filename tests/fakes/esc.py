@@ -88,6 +88,11 @@ class FakeConfigStore:
             author=self.account,
         )
 
+    async def values(self, key: ConfigKey) -> frozenset[str]:
+        await self.faults.at("before", "config.values")
+        name = _name(key)
+        return frozenset(each.values[name] for each in self.revisions if each.values.get(name))
+
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         del key
         return [

@@ -86,6 +86,18 @@ class FakeGit:
         at = f"2026-01-01T00:{number:02}:00+00:00"
         return CommitInfo(commit, self.commits[commit.sha].subject, at)
 
+    async def touching(
+        self, service: Service, newest: Commit, after: Commit | None = None, limit: int = 100
+    ) -> Sequence[CommitInfo]:
+        await self.faults.at("before", "source.touching")
+        for each in (newest, after or newest):
+            if each.sha not in self.commits:
+                raise UnknownCommit(f"no commit {each}")
+        done = set(self._line(after.sha)) if after else set()
+        line = [sha for sha in self._line(newest.sha) if sha not in done]
+        touching = [sha for sha in line if self._touches(sha, service.context_path)]
+        return [await self.describe(Commit(sha)) for sha in touching[:limit]]
+
     async def build_inputs(self, commit: Commit, service: Service) -> str:
         return hashlib.sha256(self.text_of(commit, service.folder).encode()).hexdigest()
 
@@ -104,6 +116,15 @@ class FakeGit:
             for path in sorted(files)
             if path.startswith(f"{folder}/") and not path.endswith("README.md")
         )
+
+    def _touches(self, sha: str, folder: str) -> bool:
+        def under(files: Mapping[str, str]) -> dict[str, str]:
+            inside = "" if folder == "." else f"{folder}/"
+            return {path: files[path] for path in files if path.startswith(inside)}
+
+        commit = self.commits[sha]
+        before = self.commits[commit.parent].files if commit.parent else {}
+        return under(commit.files) != under(before)
 
     def _line(self, sha: str | None) -> list[str]:
         line = []

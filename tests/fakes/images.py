@@ -10,6 +10,7 @@ from pathlib import Path
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+from slipway.domain.retention import Contents
 from slipway.domain.target import Service
 from slipway.errors import AccessDenied, BuildFailed, ImageMissing
 from slipway.ports import PullCredentials
@@ -77,6 +78,9 @@ class FakeRegistry:
     tagged: dict[tuple[str, str], Digest] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=lambda: {"puller": "pull-password"})
     """User → password of the accounts that may pull."""
+    signatures: dict[tuple[str, Digest], Contents] = field(default_factory=dict)
+    """Manifests that belong to an image: what they are, by their own digest."""
+    removed: list[Digest] = field(default_factory=list)
     may_push: bool = True
     """Whether the account that publishes may push."""
 
@@ -118,6 +122,34 @@ class FakeRegistry:
     async def tags(self, repository: str) -> Sequence[str]:
         await self.faults.at("before", "registry.tags")
         return [tag for (held, tag) in self.tagged if held == repository]
+
+    async def contents(self, reference: ImageReference) -> Contents | None:
+        await self.faults.at("before", "registry.contents")
+        digest = reference.digest or self.tagged.get((reference.repository, reference.tag or ""))
+        for (repository, _), image in self.images.items():
+            if repository != reference.repository or digest is None:
+                continue
+            if image.digest == digest:
+                return Contents(digest, (image.child,), bytes=100)
+            if image.child == digest:
+                return Contents(digest, config=image.config, bytes=1000)
+        return self.signatures.get((reference.repository, digest)) if digest else None
+
+    async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
+        await self.faults.at("before", "registry.referrers")
+        return frozenset(
+            each.digest
+            for (held, _), each in self.signatures.items()
+            if held == repository and each.subject == digest
+        )
+
+    async def remove(self, repository: str, digest: Digest) -> None:
+        await self.faults.at("before", "registry.remove")
+        self.removed.append(digest)
+        self.signatures.pop((repository, digest), None)
+        if (repository, digest) in self.images:
+            self.delete(repository, digest)
+        self.tagged = {key: each for key, each in self.tagged.items() if each != digest}
 
     async def require_push(self, repository: str) -> None:
         await self.faults.at("before", "registry.require_push")

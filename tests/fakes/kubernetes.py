@@ -70,6 +70,8 @@ class FakeCluster:
     deployments: dict[tuple[str, str], FakeDeployment] = field(default_factory=dict)
     secrets: dict[str, PullSecret] = field(default_factory=dict)
     platforms: frozenset[str] = frozenset({"linux/amd64"})
+    other_images: set[str] = field(default_factory=set)
+    """Images of workloads of other kinds, or in other namespaces."""
     other_kinds: set[tuple[str, str]] = field(default_factory=set)
 
     def add_secret(self, name: str, host: str, user: str, password: str) -> None:
@@ -122,6 +124,14 @@ class FakeCluster:
 
     async def node_platforms(self) -> frozenset[str]:
         return self.platforms
+
+    async def images(self) -> frozenset[str]:
+        await self.faults.at("before", "cluster.images")
+        found = set(self.other_images)
+        for each in self.deployments.values():
+            found |= {each.image, *(replica.image for replica in each.sets)}
+            found |= {f"elsewhere/app@{pod.image.digest}" for pod in each.pods if pod.image}
+        return frozenset(found)
 
     async def health(self, workload: Workload, pod: str) -> Health:
         del workload

@@ -1,12 +1,12 @@
 """The ledger in memory: no threads, no input or output, and the running loop's clock."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from slipway.domain.hold import NewHold, NewVeto
-from slipway.domain.image import Digest, ImageReference
+from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.journal import (
     Chain,
     EntryKind,
@@ -25,6 +25,7 @@ from slipway.errors import InvalidInput, LeaseLost, TagConflict
 from slipway.ledger.releases import require_savable
 from slipway.ledger.rows import content_of, progress_columns, request_columns
 from slipway.ports import Lease
+from tests.fakes.findings import MemoryFindings
 from tests.fakes.restrictions import EPOCH, MemoryRestrictions
 
 
@@ -45,7 +46,7 @@ class Standing:
     expires: datetime
 
 
-class MemoryLedger(MemoryRestrictions):
+class MemoryLedger(MemoryRestrictions, MemoryFindings):
     """The `Ledger` port on dictionaries; its clock is the loop's, so virtual time drives leases."""
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class MemoryLedger(MemoryRestrictions):
         self.leases: dict[str, HeldLease] = {}
         self.lines: dict[str, Standing] = {}
         self.tags: dict[tuple[str, str], Digest] = {}
+        self.tagged_at: dict[tuple[str, str], datetime] = {}
 
     async def record_takeover(self, takeover: Takeover) -> None:
         """See `slipway.ports.Ledger`."""
@@ -199,9 +201,18 @@ class MemoryLedger(MemoryRestrictions):
         ]
         return found[:limit]
 
+    async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
+        """See `slipway.ports.Ledger`."""
+        return {
+            tag: RecordedTag(each, self.tagged_at[where, tag])
+            for (where, tag), each in self.tags.items()
+            if where == repository
+        }
+
     async def record_published(self, reference: ImageReference, digest: Digest) -> None:
         """See `slipway.ports.Ledger`."""
         recorded = self.tags.setdefault(_tag_of(reference), digest)
+        self.tagged_at.setdefault(_tag_of(reference), self.now())
         if recorded != digest:
             raise TagConflict(f"{reference} is recorded as {recorded}, not {digest}")
 

@@ -103,6 +103,8 @@ class FakeStack:
     tags: dict[str, str] = field(default_factory=dict)
     """The stack's tags, shared likewise."""
     shadows: dict[str, str] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    """Keys that no file of the program names."""
     extra: list[ResourceChange] = field(default_factory=list)
     """Changes beside the images that a preview would find: somebody's edit of the program."""
     complete: bool = True
@@ -163,6 +165,10 @@ class FakeStack:
     async def shadow(self, tree: Path, key: ConfigKey) -> str | None:
         del tree
         return self.shadows.get(key.key)
+
+    async def mentions(self, tree: Path, key: ConfigKey) -> bool:
+        del tree
+        return key.key not in self.unread
 
     async def prepare(self, tree: Path) -> None:
         del tree

@@ -15,6 +15,7 @@ class MemoryRestrictions:
     """The `Restrictions` port on lists; lifted ones stay in them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.all_holds: list[Hold] = []
         self.all_vetoes: list[Veto] = []
         self.skew = 0.0

@@ -24,12 +24,13 @@ from tests.ledger.examples import (
     a_target,
     eventually,
 )
+from tests.ledger.findings_contract import FindingsContract
 from tests.ledger.journal_contract import JournalContract
 from tests.ledger.line_contract import LineContract
 from tests.ledger.restrictions_contract import RestrictionsContract
 
 
-class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
+class LedgerContract(FindingsContract, JournalContract, LineContract, RestrictionsContract, ABC):
     """Subclasses give the ledger under test; every test starts with an empty one."""
 
     @pytest.fixture
@@ -350,6 +351,18 @@ class LedgerContract(JournalContract, LineContract, RestrictionsContract, ABC):
             ImageReference(IMAGE.repository, each.tag, DIGEST) for each in named[:0:-1]
         ]
         assert await ledger.newest_published("ghcr.io/acme/shop/none", 3) == []
+
+    async def test_every_tag_of_a_repository_is_told_with_its_digest(self, ledger: Ledger) -> None:
+        await ledger.record_published(ImageReference(IMAGE.repository, COMMIT.sha), DIGEST)
+        await ledger.record_published(ImageReference(IMAGE.repository, "2" * 40), OTHER)
+        await ledger.record_published(ImageReference("ghcr.io/acme/sink", COMMIT.sha), OTHER)
+
+        tags = await ledger.published_tags(IMAGE.repository)
+
+        digests = {tag: each.digest for tag, each in tags.items()}
+        assert digests == {COMMIT.sha: DIGEST, "2" * 40: OTHER}
+        assert all(each.at.tzinfo is not None for each in tags.values())
+        assert await ledger.published_tags("ghcr.io/acme/none") == {}
 
     async def test_only_tags_are_recorded(self, ledger: Ledger) -> None:
         with pytest.raises(InvalidInput, match="tag"):

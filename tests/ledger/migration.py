@@ -2,6 +2,7 @@
 
 `fixtures/` holds such ledgers as SQL, made by that program itself: an adopted release, one live,
 one refused, one whose end is unproven, and one whose process died after its pin, holding the lease.
+That of schema 0003 is the first one, as it was carried over then.
 """
 
 from dataclasses import replace

@@ -172,10 +172,11 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
 
 
-async def test_a_ledger_of_the_first_schema_is_carried_over(path: Path) -> None:
+@pytest.mark.parametrize("schema", ["r0001", "r0003"])
+async def test_a_ledger_of_an_older_schema_is_carried_over(path: Path, schema: str) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
-        connection.executescript((FIXTURES / "r0001-sqlite.sql").read_text())
+        connection.executescript((FIXTURES / f"{schema}-sqlite.sql").read_text())
     connection.close()
 
     await require_carried_over(SqlLedger(sqlite_at(path)))

@@ -101,6 +101,8 @@ def main_astray(picture: Picture) -> Findings:
     newest = next(iter(deploys), None)
     if newest is None or newest.digest is None or MAIN not in held.tags:
         return
+    if held.images.get(newest.image, newest) is None:
+        return  # gone: another rule says so, and nothing can be pointed at it
     main = held.tags[MAIN]
     if main is not None and (main.digest == newest.digest or known(picture.git).main_is_newer):
         return
@@ -212,7 +214,7 @@ def no_way_back(picture: Picture) -> Findings:
         f"none is: {', '.join(str(each) for each in ways[:3])}",
         Remedy(
             "protect images from whatever deletes them, and see what is left to go back to",
-            f"slipway doctor {picture.target.name}",
+            f"slipway candidates {picture.target.name}",
         ),
     )
 

@@ -72,12 +72,11 @@ class Holdings:
     """What the registry holds of the target's repository.
 
     `images` answers for every reference that was looked up, None where there is none; `tags` for
-    every tag that was looked up; `all_tags` are the names of all there are.
+    every tag that was looked up.
     """
 
     images: Mapping[str, PublishedImage | None] = field(default_factory=dict)
     tags: Mapping[str, PublishedImage | None] = field(default_factory=dict)
-    all_tags: frozenset[str] = frozenset()
 
     def image(self, reference: str) -> PublishedImage | None:
         """What is held under a reference; `NotKnown` for one that was not looked up."""

@@ -106,7 +106,6 @@ def holdings(**more: object) -> Holdings:
     made = Holdings(
         images={REFERENCE: image(), str(WAY_BACK): image(OLD, BEFORE)},
         tags={LIVE.sha: image(), BEFORE.sha: image(OLD, BEFORE), "main": image()},
-        all_tags=frozenset({LIVE.sha, BEFORE.sha, "main"}),
     )
     return replace(made, **more)  # type: ignore[arg-type] # likewise
 

@@ -27,6 +27,9 @@ def meaning(deployment: dict[str, Any]) -> dict[str, Any]:
     """What a person or a worker can tell of a deployment."""
     ours = {key: value for key, value in deployment.items() if key not in ASIDE}
     # `prefect deploy` can't say that a form has no other fields.
+    ours["schedules"] = [
+        {key: each[key] for key in ("active", "schedule")} for each in ours["schedules"]
+    ]
     said = {key: value for key, value in ours["parameter_openapi_schema"].items() if value}
     form = {**said, "additionalProperties": False}
     return {key: value or None for key, value in ours.items()} | {"parameter_openapi_schema": form}

@@ -1,0 +1,58 @@
+"""The scheduled audit: findings kept and told, so that only what is new needs a person."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict, Field
+
+from blocks.loading import connected, registered
+from flows.auditing import Report, audit_and_report
+from flows.states import refusing
+from slipway.domain.finding import Severity
+
+
+class AuditOptions(BaseModel):
+    """What an audit looks at, and what makes its run fail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    targets: list[str] = Field(
+        default_factory=list, description="Their names; all that are registered when left empty."
+    )
+    every_tag: bool = Field(
+        default=False, description="Also look up every tag that was ever published."
+    )
+    fail_on: Severity = Field(
+        default=Severity.CRITICAL, description="The severity of a finding that fails the run."
+    )
+
+
+@flow(name="audit", flow_run_name="audit", persist_result=False)
+@refusing
+async def audit(
+    options: AuditOptions = AuditOptions(),  # noqa: B008 - never changed; Prefect's form shows it
+) -> State[Any]:
+    """See whether what should run runs, and what to do where it does not. Changes nothing.
+
+    Args:
+        options: Which targets, how thoroughly, and what fails the run.
+    """
+    async with AsyncExitStack() as stack:
+        names = options.targets or await registered()
+        every = [await stack.enter_async_context(connected(name)) for name in names]
+        report = await audit_and_report(every, every_tag=options.every_tag)
+    return as_prefect_state(report, options.fail_on)
+
+
+def as_prefect_state(report: Report, fail_on: Severity) -> State[Any]:
+    """Failed where a finding is severe enough; the message counts them."""
+    if not report.findings:
+        return Completed(name="Quiet", message=f"{len(report.targets)} targets, nothing found")
+    worst = report.findings[0]
+    message = f"{len(report.findings)} findings, the worst {worst.rule}: {worst.seen}"
+    if report.reaches(fail_on):
+        return Failed(name="Findings", message=message)
+    return Completed(name="Findings", message=message)

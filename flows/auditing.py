@@ -1,0 +1,150 @@
+"""What an audit does, in which order: look, look again at what seems wrong, compare, keep.
+
+It changes nothing outside but the ledger's own record of findings, and that only when asked to.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Picture
+from slipway.domain.auditing.rules import judge
+from slipway.domain.finding import (
+    Changes,
+    Finding,
+    Judged,
+    Severity,
+    by_severity,
+    compared,
+    confirmed,
+    worst,
+)
+from slipway.ports import Ports
+from slipway.tasks.asking import Together, asked
+from slipway.tasks.audit_report import (
+    finding_row,
+    report_audit,
+    states,
+    tell_changes,
+    what_runs,
+)
+from slipway.tasks.collecting import look
+from slipway.tasks.policies import repeatable
+
+TARGETS_AT_ONCE = 8
+CONFIRM_AFTER = 2.0
+"""Seconds between two looks: what only one of them sees was on the move, and is no finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """One target: what was seen, what is wrong, and how that differs from the audit before."""
+
+    picture: Picture
+    judged: Judged
+    changes: Changes | Unknown
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self.picture.target.name
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An audit of some targets."""
+
+    targets: Sequence[Audited]
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """Everything that is wrong now, worst first."""
+        return by_severity(each for audited in self.targets for each in audited.judged.findings)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The highest severity there is."""
+        return worst(self.findings)
+
+    def reaches(self, severity: Severity | None) -> bool:
+        """Whether anything found is at least so severe; never for None."""
+        found = self.worst
+        return severity is not None and found is not None and found.rank >= severity.rank
+
+
+async def audit(
+    every: Sequence[Ports],
+    *,
+    every_tag: bool = False,
+    record: bool = False,
+    at: datetime | None = None,
+) -> Report:
+    """Audit targets; `record` keeps the findings, so that the next audit knows what is new.
+
+    `every_tag` also looks up every tag that the ledger has ever recorded. `at` is now, by the clock
+    by which holds and commits are old.
+    """
+    now = at or datetime.now(UTC)
+    pictures = await look_at(every, now, every_tag=every_tag)
+    judged = {name: judge(picture) for name, picture in pictures.items()}
+    doubtful = [each for each in every if judged[each.target.name].findings]
+    if doubtful:
+        await asyncio.sleep(CONFIRM_AFTER)
+        for name, picture in (await look_at(doubtful, now, every_tag=every_tag)).items():
+            pictures[name] = picture
+            judged[name] = confirmed(judged[name], judge(picture))
+    names = [each.target.name for each in every]
+    changes = [await asked(_compare(each, judged[each.target.name], record)) for each in every]
+    return Report(
+        [
+            Audited(pictures[name], judged[name], change)
+            for name, change in zip(names, changes, strict=True)
+        ]
+    )
+
+
+@repeatable("look at every target")
+async def look_at(
+    every: Sequence[Ports], at: datetime, *, every_tag: bool = False
+) -> dict[str, Picture]:
+    """The pictures of targets, by name; what they share is asked once."""
+    gate = asyncio.Semaphore(TARGETS_AT_ONCE)
+
+    async def one(ports: Ports, together: Together) -> Picture:
+        async with gate:
+            return await look(ports, together, at, every_tag=every_tag)
+
+    async with Together() as together:
+        pictures = await asyncio.gather(*(one(each, together) for each in every))
+    return {each.target.name: each for each in pictures}
+
+
+async def _compare(ports: Ports, judged: Judged, record: bool) -> Changes:  # noqa: FBT001 - private
+    if record:
+        return await ports.ledger.record_findings(ports.target.name, judged)
+    before = await ports.ledger.findings(ports.target.name)
+    return compared(before, judged, datetime.now(UTC))
+
+
+async def audit_and_report(every: Sequence[Ports], *, every_tag: bool = False) -> Report:
+    """The scheduled audit: findings are kept, told as events, and shown as the run's tables."""
+    report = await audit(every, every_tag=every_tag, record=True)
+    for each in report.targets:
+        await tell_changes(each.changes)
+    await report_audit(what_runs_where(report), finding_rows(report))
+    return report
+
+
+def what_runs_where(report: Report) -> list[Mapping[str, str]]:
+    """The report's first table: a line a target."""
+    return [what_runs(each.picture) for each in report.targets]
+
+
+def finding_rows(report: Report) -> list[Mapping[str, str]]:
+    """The report's second table: a line a finding, worst first."""
+    known = {
+        print_: state for each in report.targets for print_, state in states(each.changes).items()
+    }
+    return [finding_row(each, known.get(each.fingerprint, "")) for each in report.findings]

@@ -1,0 +1,92 @@
+"""`slipway candidates`: what a target could go back to, newest first."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from slipway.cli.output import local, print_json, print_table
+from slipway.cli.session import Session
+from slipway.domain.candidate import Candidate
+from slipway.tasks.candidates import Candidates, list_candidates
+
+NEWEST = 20
+DAY = 86400
+
+
+@click.command
+@click.argument("target")
+@click.option("--limit", type=click.IntRange(min=1), default=NEWEST, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+@click.pass_obj
+def candidates(session: Session, target: str, limit: int, *, as_json: bool) -> None:
+    """List the commits with an image that TARGET could go back to, newest first.
+
+    Each with its state here, and whether a rollback to it would be accepted, by the very decision
+    that the rollback makes. The arrow marks where a rollback without --to goes.
+    """
+    found = session.run(list_candidates(session.ports(target), limit))
+    if as_json:
+        print_json(candidates_record(target, found))
+    else:
+        _print(target, found)
+
+
+def candidates_record(target: str, found: Candidates) -> dict[str, Any]:
+    """The list for scripts. The keys are a contract: docs/command-line.md."""
+    default = next((each.commit.sha for each in found.listed if each.is_default), None)
+    return {
+        "target": target,
+        "default": default,
+        "no_default": found.no_default or None,
+        "left_out": found.left_out,
+        "candidates": [_record(each) for each in found.listed],
+    }
+
+
+def _record(candidate: Candidate) -> dict[str, Any]:
+    info = candidate.info
+    return {
+        "commit": candidate.commit.sha,
+        "subject": info and info.subject,
+        "committed_at": info and info.committed_at,
+        "behind": candidate.behind,
+        "digest": str(candidate.digest) if candidate.digest else None,
+        "states": list(candidate.states),
+        "live_until": candidate.last_live.isoformat() if candidate.last_live else None,
+        "default": candidate.is_default,
+        "allowed": candidate.allowed,
+        "refusal": candidate.refusal or None,
+    }
+
+
+def _print(target: str, found: Candidates) -> None:
+    if not found.listed:
+        click.echo(f"no commit of {target} has an image", err=True)
+        return
+    heads = ("", "commit", "age", "state", "subject", "rollback")
+    print_table(heads, [_row(each) for each in found.listed])
+    if found.no_default:
+        click.echo(f"no default: {found.no_default}")
+    if found.left_out:
+        click.echo(f"{found.left_out} older ones; --limit shows more", err=True)
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
+    info = candidate.info
+    states = ", ".join(candidate.states)
+    if candidate.last_live is not None:
+        states = states.replace("was live", f"was live until {local(candidate.last_live)}")
+    return (
+        "→" if candidate.is_default else "",
+        candidate.commit.short,
+        _age(info.committed_at) if info else "?",
+        states,
+        info.subject[:40] if info else "not in git",
+        "allowed" if candidate.allowed else f"refused: {candidate.refusal}",
+    )
+
+
+def _age(committed_at: str) -> str:
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(committed_at)).total_seconds()
+    return f"{seconds / DAY:.0f} d" if seconds >= DAY else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,154 @@
+"""What the ledger's history says of how well releasing goes, in the words of DORA's four keys.
+
+A deploy counts where it reached production: it went live, or was restored. It failed where it was
+restored, or where a rollback left it (dora.dev/guides/dora-metrics-four-keys).
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from slipway.domain.candidate import proven_live
+from slipway.domain.commit import Commit
+from slipway.domain.release import Kind, Release, State, code_of
+
+DAY = 86400.0
+UNCHANGED = "unchanged"
+"""The reason of a deploy that found everything as it was asked for: no change of production."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Durations, in seconds; the figures are None where there are none."""
+
+    count: int
+    median: float | None = None
+    p90: float | None = None
+    longest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """One rollback that went live."""
+
+    target: str
+    at: datetime
+    to: Commit | None
+    why: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What happened at some targets in a span of time."""
+
+    since: datetime
+    until: datetime
+    deploys: int
+    """Deploys that went live."""
+    per_day: float
+    lead_time: Spread
+    """From the commit to when it was proven live."""
+    changed: int
+    """Deploys that reached production: live or restored."""
+    failed: int
+    """Those of them that were restored, or that a rollback left."""
+    recovery: Spread
+    """From when a failed deploy began to change production to when an image was proven again."""
+    rollbacks: Sequence[RolledBack]
+
+    @property
+    def failure_rate(self) -> float | None:
+        """The part of changes that failed; None where nothing changed."""
+        return self.failed / self.changed if self.changed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a release's row does not hold: when its commit was made, when it reached production."""
+
+    committed: Mapping[Commit, datetime]
+    reached: Mapping[str, datetime]
+    """Release id → when its update began; its start where that is not known."""
+
+
+def measure(
+    histories: Iterable[Sequence[Release]], times: Times, since: datetime, until: datetime
+) -> Measures:
+    """The measures of some targets' histories, each as the ledger gives it."""
+    live, changed, failed = 0, 0, 0
+    lead: list[timedelta] = []
+    recovery: list[timedelta] = []
+    rollbacks: list[RolledBack] = []
+    for history in histories:
+        deploys = [
+            each
+            for each in history
+            if each.kind is Kind.DEPLOY and code_of(each.reason) != UNCHANGED
+        ]
+        left = _left_by_rollbacks(history)
+        for each in deploys:
+            at = each.live_since or (each.ended if each.state is State.RESTORED else None)
+            if at is None or not since <= at <= until:
+                continue
+            changed += 1
+            if each.live_since is not None:
+                live += 1
+                lead += _lead_time(each, times)
+            recovered = left.get(each.id) if each.live_since is not None else each.ended
+            if recovered is not None:
+                failed += 1
+                recovery.append(recovered - times.reached.get(each.id, each.started))
+        rollbacks += [each for each in _rollbacks(history) if since <= each.at <= until]
+    days = max((until - since).total_seconds() / DAY, 1e-9)
+    return Measures(
+        since,
+        until,
+        live,
+        live / days,
+        spread(lead),
+        changed,
+        failed,
+        spread(recovery),
+        sorted(rollbacks, key=lambda each: each.at, reverse=True),
+    )
+
+
+def spread(durations: Iterable[timedelta]) -> Spread:
+    """Median, nine of ten, and longest, each one that really occurred."""
+    found = sorted(each.total_seconds() for each in durations)
+    if not found:
+        return Spread(0)
+
+    def at(part: float) -> float:
+        return found[max(math.ceil(part * len(found)) - 1, 0)]
+
+    return Spread(len(found), at(0.5), at(0.9), found[-1])
+
+
+def _lead_time(release: Release, times: Times) -> list[timedelta]:
+    committed = times.committed.get(release.commit) if release.commit is not None else None
+    if committed is None or release.live_since is None:
+        return []
+    return [release.live_since - committed]
+
+
+def _left_by_rollbacks(history: Sequence[Release]) -> Mapping[str, datetime]:
+    """Deploys that a rollback left, and when it was live: the one that was live just before it."""
+    oldest_first = list(reversed(proven_live(history)))
+    left: dict[str, datetime] = {}
+    for before, after in itertools.pairwise(oldest_first):
+        if (before.kind, after.kind) == (Kind.DEPLOY, Kind.ROLLBACK) and after.live_since:
+            left[before.id] = after.live_since
+    return left
+
+
+def _rollbacks(history: Sequence[Release]) -> Iterable[RolledBack]:
+    for each in proven_live(history):
+        if each.kind is Kind.ROLLBACK and each.live_since is not None:
+            request = each.request
+            yield RolledBack(
+                each.target, each.live_since, each.commit, request.why, request.requested_by
+            )

@@ -1,0 +1,94 @@
+"""What audits have found; a finding that is gone stays, for those who read the history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from slipway.domain.finding import (
+    Changes,
+    Finding,
+    Judged,
+    RecordedFinding,
+    Remedy,
+    Severity,
+    compared,
+)
+from slipway.ledger.dialect import database_now, insert_if_absent
+from slipway.ledger.part import LedgerPart
+from slipway.ledger.rows import moment
+from slipway.ledger.tables import audit
+
+
+class SqlFindings(LedgerPart):
+    """The findings of each target."""
+
+    async def record_findings(self, target: str, judged: Judged) -> Changes:
+        """See `slipway.ports.Findings`."""
+        standing = (audit.c.target == target, audit.c.gone.is_(None))
+        async with self._database.transaction() as connection:
+            await connection.execute(update(audit).where(*standing).values(looked=database_now()))
+            rows = (await connection.execute(select(audit).where(*standing))).mappings().all()
+            now = (await connection.execute(select(database_now()))).scalar_one()
+            changes = compared(map(_from, rows), judged, moment(now))
+            await _write(connection, changes, now)
+        return changes
+
+    async def findings(
+        self, target: str, *, ever: bool = False, limit: int = 100
+    ) -> Sequence[RecordedFinding]:
+        """See `slipway.ports.Findings`."""
+        wanted = select(audit).where(audit.c.target == target).order_by(audit.c.number.desc())
+        if not ever:
+            wanted = wanted.where(audit.c.gone.is_(None))
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(wanted.limit(limit))).mappings().all()
+        return [_from(row) for row in rows]
+
+
+async def _write(connection: AsyncConnection, changes: Changes, now: float) -> None:
+    for each in changes.new:
+        row = {**_columns(each.finding), "since": now, "looked": now}
+        await connection.execute(insert_if_absent(connection.dialect, audit, row))
+    for each in changes.persisting:
+        await _update(connection, each.finding, _columns(each.finding))
+    for each in changes.gone:
+        await _update(connection, each.finding, {"gone": now})
+
+
+async def _update(connection: AsyncConnection, finding: Finding, values: dict[str, Any]) -> None:
+    mine = (audit.c.target == finding.target, audit.c.fingerprint == finding.fingerprint)
+    await connection.execute(update(audit).where(*mine, audit.c.gone.is_(None)).values(values))
+
+
+def _columns(finding: Finding) -> dict[str, Any]:
+    return {
+        "fingerprint": finding.fingerprint,
+        "target": finding.target,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "about": finding.about,
+        "expected": finding.expected,
+        "seen": finding.seen,
+        "remedy": finding.remedy.sentence,
+        "command": finding.remedy.command,
+    }
+
+
+def _from(row: RowMapping) -> RecordedFinding:
+    found = Finding(
+        row["rule"],
+        Severity(row["severity"]),
+        row["target"],
+        row["about"],
+        row["expected"],
+        row["seen"],
+        Remedy(row["remedy"], row["command"]),
+    )
+    return RecordedFinding(found, moment(row["since"]), _moment(row["gone"]))
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)

@@ -1,0 +1,74 @@
+"""Asking places outside so that one which does not answer hides none of the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.commit import Commit
+from slipway.errors import SlipwayError
+from slipway.ports import Ports
+
+T = TypeVar("T")
+
+WITHIN = 20.0
+"""Seconds that one system may take to answer."""
+FETCH_WITHIN = 120.0
+"""Seconds that git may take: the first fetch brings everything."""
+
+
+async def asked(answer: Awaitable[T], within: float = WITHIN) -> T | Unknown:
+    """What a place answers, or why that is unknown."""
+    try:
+        async with asyncio.timeout(within):
+            return await answer
+    except SlipwayError as error:
+        return Unknown(str(error))
+    except TimeoutError:
+        return Unknown(f"no answer within {within:g} s")
+
+
+class Together:
+    """What many targets ask of one place is asked once: a fetch, a checkout, a stack's state.
+
+    Use it as a context: checkouts are gone at its end.
+    """
+
+    def __init__(self) -> None:
+        self._asked: list[tuple[str, object, asyncio.Future[Any]]] = []
+        self._checkouts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._checkouts.aclose()
+
+    async def once(self, what: str, whom: object, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer of the first who asked `whom` for `what`, an error of it too."""
+        for asked_for, of, answer in self._asked:
+            if asked_for == what and of == whom:
+                return cast("T", await asyncio.shield(answer))
+        mine = asyncio.ensure_future(ask())
+        self._asked.append((what, whom, mine))
+        return await asyncio.shield(mine)
+
+    async def fetched(self, ports: Ports) -> None:
+        """Bring the mirror of the target's repository up to date."""
+        await self.once("fetch", ports.source, ports.source.fetch)
+
+    async def tree(self, ports: Ports, commit: Commit) -> Path:
+        """A checkout of a commit."""
+        return await self.once(
+            f"checkout of {commit}",
+            ports.source,
+            lambda: self._checkouts.enter_async_context(ports.source.checkout(commit)),
+        )

@@ -1,0 +1,162 @@
+"""An audit for people: what runs where at one glance, and the findings; events for automations."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Picture, reference_of
+from slipway.domain.finding import Changes, Finding
+from slipway.domain.fitness import ready_digests
+from slipway.domain.image import PublishedImage
+from slipway.domain.rollout import Workloads
+from slipway.tasks.policies import in_flow_run
+from slipway.tasks.report import best_effort
+
+log = logging.getLogger(__name__)
+
+NEW, GONE = "slipway.finding.new", "slipway.finding.gone"
+"""Prefect events, which automations can act on; docs/command-line.md has their fields."""
+NOT_KNOWN = "?"
+
+
+def what_runs(picture: Picture) -> Mapping[str, str]:
+    """One target in one line: `?` where a place can't be looked at or is being changed."""
+    seen, git = picture.cluster, picture.git
+    return {
+        "target": picture.target.name,
+        "asked for": _asked(seen),
+        "runs": _runs(picture),
+        "ESC": _agrees(picture),
+        "last change": NOT_KNOWN
+        if isinstance(git, Unknown)
+        else (
+            f"{git.last_change.commit.short} {git.last_change.subject}" if git.last_change else ""
+        ),
+        "behind": NOT_KNOWN if isinstance(git, Unknown) else str(len(git.pending)),
+        ":main": _main(picture),
+    }
+
+
+def finding_row(finding: Finding, state: str) -> Mapping[str, str]:
+    """A finding in one line of a table."""
+    return {
+        "severity": finding.severity.value,
+        "id": finding.rule,
+        "target": finding.target,
+        "state": state,
+        "about": finding.about,
+        "expected": finding.expected,
+        "seen": finding.seen,
+        "what to do": str(finding.remedy),
+    }
+
+
+def states(changes: Changes | Unknown) -> Mapping[str, str]:
+    """Fingerprint → new or persisting; empty where the ledger could not be asked."""
+    if isinstance(changes, Unknown):
+        return {}
+    return {
+        **{each.finding.fingerprint: "new" for each in changes.new},
+        **{each.finding.fingerprint: "persisting" for each in changes.persisting},
+    }
+
+
+@best_effort
+async def report_audit(
+    rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]]
+) -> None:
+    """Leave both tables as artifacts of the run, under the same keys each time."""
+    if not in_flow_run():
+        return
+    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
+        acreate_table_artifact,
+    )
+
+    await acreate_table_artifact(
+        table=[dict(each) for each in rows],
+        key="audit-what-runs",
+        description="what runs where",
+    )
+    await acreate_table_artifact(
+        table=[dict(each) for each in findings],
+        key="audit-findings",
+        description=f"{len(findings)} findings, worst first",
+    )
+
+
+@best_effort
+async def tell_changes(changes: Changes | Unknown) -> None:
+    """Say of each finding that it is new or gone, as an event that automations can act on."""
+    if not in_flow_run() or isinstance(changes, Unknown):
+        return
+    from prefect.events import emit_event  # noqa: PLC0415 - likewise
+
+    for event, found in ((NEW, changes.new), (GONE, changes.gone)):
+        for each in found:
+            emit_event(event, resource=_resource(each.finding), payload=payload(each.finding))
+
+
+def payload(finding: Finding) -> dict[str, Any]:
+    """What an event tells of a finding."""
+    return {
+        "fingerprint": finding.fingerprint,
+        "id": finding.rule,
+        "severity": finding.severity.value,
+        "target": finding.target,
+        "about": finding.about,
+        "expected": finding.expected,
+        "seen": finding.seen,
+        "remedy": finding.remedy.sentence,
+        "command": finding.remedy.command or None,
+    }
+
+
+def _resource(finding: Finding) -> dict[str, str]:
+    return {
+        "prefect.resource.id": f"slipway.finding.{finding.fingerprint}",
+        "prefect.resource.name": f"{finding.rule} at {finding.target}",
+        "slipway.target": finding.target,
+        "slipway.severity": finding.severity.value,
+        "slipway.rule": finding.rule,
+    }
+
+
+def _asked(seen: Workloads | Unknown | None) -> str:
+    if isinstance(seen, Unknown):
+        return NOT_KNOWN
+    return _short(seen.image) if seen is not None else "no Deployment"
+
+
+def _runs(picture: Picture) -> str:
+    if isinstance(picture.cluster, Unknown):
+        return NOT_KNOWN
+    if picture.cluster is None:
+        return "nothing"
+    digests = ready_digests(picture.cluster, picture.target.workload.container)
+    return ", ".join(sorted(each.short for each in digests)) or "nothing ready"
+
+
+def _agrees(picture: Picture) -> str:
+    if isinstance(picture.config, Unknown):
+        return NOT_KNOWN
+    if isinstance(picture.cluster, Workloads) and picture.cluster.image == picture.config.value:
+        return "the same"
+    return _short(picture.config.value or "") or picture.config.form.value
+
+
+def _main(picture: Picture) -> str:
+    if isinstance(picture.registry, Unknown):
+        return NOT_KNOWN
+    main: PublishedImage | None = picture.registry.tags.get("main")
+    return main.digest.short if main is not None else "absent"
+
+
+def _short(image: str) -> str:
+    """The tag, a commit's abbreviated; the digest where there is none."""
+    reference = reference_of(image)
+    if reference is None:
+        return image[:40]
+    if reference.commit is not None:
+        return reference.commit.short
+    return reference.tag or (reference.digest.short if reference.digest else image)

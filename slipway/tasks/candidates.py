@@ -1,0 +1,118 @@
+"""Every commit that a target could go back to, judged by what the rollback itself accepts."""
+
+import asyncio
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from slipway.domain.acceptance import Published, Surroundings, acceptable
+from slipway.domain.candidate import Candidate, newest_first, states_at
+from slipway.domain.commit import Commit
+from slipway.domain.release import Release
+from slipway.domain.target import CommitInfo
+from slipway.errors import NothingToRollBackTo, PermanentError, PlatformMissing, UnknownCommit
+from slipway.ports import Ports
+from slipway.tasks.ways_back import default_way_back, look_up, surroundings
+
+AT_ONCE = 16
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A target's candidates, newest first."""
+
+    listed: Sequence[Candidate]
+    no_default: str
+    """Why a rollback to `previous` would be refused; empty when it goes somewhere."""
+    left_out: int = 0
+    """Older ones that were not looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What is known of every candidate alike."""
+
+    there: Surroundings
+    history: Sequence[Release]
+    vetoed: Collection[Commit]
+    places: Mapping[Commit, int | None]
+    default: Commit | None
+
+
+async def list_candidates(ports: Ports, limit: int = 20) -> Candidates:
+    """The newest `limit` commits with an image, and whether a rollback to each is accepted."""
+    await ports.source.fetch()
+    history = await ports.ledger.history(ports.target.name)
+    there = await surroundings(ports)
+    places = await _places(ports, history)
+    default, no_default = await _default(ports, there)
+    vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
+    view = _View(there, history, vetoed, places, default)
+    # The default is always looked up, however old it is.
+    chosen = dict.fromkeys([*list(places)[:limit], *([default] if default else [])])
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(commit: Commit) -> Candidate:
+        async with gate:
+            found = await look_up(ports, commit, history)
+            return _candidate(view, found, await _described(ports, commit))
+
+    listed = await asyncio.gather(*map(one, chosen))
+    return Candidates(newest_first(listed), no_default, max(len(places) - len(listed), 0))
+
+
+async def _places(ports: Ports, history: Sequence[Release]) -> Mapping[Commit, int | None]:
+    """Every commit that has or had an image, newest first: how far it is behind the branch."""
+    repository = ports.target.service.repository
+    tags = {*await ports.registry.tags(repository), *await ports.ledger.published_tags(repository)}
+    commits = {Commit(tag) for tag in tags if _COMMIT.fullmatch(tag)}
+    commits |= {each.commit for each in history if each.commit and each.live_since}
+    behind = await ports.source.behind(sorted(commits), ports.target.branch)
+    on_line = sorted(behind, key=lambda each: behind[each])
+    return {**{each: behind[each] for each in on_line}, **dict.fromkeys(commits - {*behind})}
+
+
+async def _default(ports: Ports, there: Surroundings) -> tuple[Commit | None, str]:
+    try:
+        commit, _ = await default_way_back(ports, there.running)
+    except NothingToRollBackTo as error:
+        return None, str(error)
+    return commit, ""
+
+
+async def _described(ports: Ports, commit: Commit) -> CommitInfo | None:
+    try:
+        return await ports.source.describe(commit)
+    except UnknownCommit:
+        return None
+
+
+def _candidate(view: _View, found: Published, info: CommitInfo | None) -> Candidate:
+    commit = found.commit
+    states, until = states_at(view.history, commit, view.vetoed)
+    refusal = ""
+    try:
+        acceptable(found, view.there)
+    except PermanentError as error:
+        refusal = str(error)
+        states = _with_image_state(states, found, error)
+    return Candidate(
+        commit,
+        view.places.get(commit),
+        states,
+        found.image.digest if found.image else found.recorded,
+        info,
+        until,
+        refusal,
+        commit == view.default,
+    )
+
+
+def _with_image_state(
+    states: tuple[str, ...], found: Published, error: PermanentError
+) -> tuple[str, ...]:
+    """What is wrong with its image comes before what its history tells."""
+    if found.image is None:
+        return ("tag overwritten" if found.overwritten else "image gone", *states)
+    return ("wrong platform", *states) if isinstance(error, PlatformMissing) else states

@@ -1,0 +1,225 @@
+"""One look at a target from every side, for an audit: reads only, each place for itself."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import (
+    Applied,
+    Holdings,
+    Memory,
+    Moving,
+    Picture,
+    Program,
+    reference_of,
+)
+from slipway.domain.candidate import previous
+from slipway.domain.config import ConfigSnapshot
+from slipway.domain.fitness import the_ready_digest
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.release import Release, State
+from slipway.domain.rollout import Workloads
+from slipway.errors import StackUnusable
+from slipway.ports import Ports, StackState
+from slipway.tasks.asking import FETCH_WITHIN, Together, asked
+from slipway.tasks.lineage import find_lineage
+from slipway.tasks.publishing import MAIN
+from slipway.tasks.pulling import try_pull
+from slipway.tasks.ways_back import known_as
+
+AT_ONCE = 16
+"""Tags that are looked up at the same time."""
+WHOLE_REGISTRY_WITHIN = 300.0
+"""Seconds for every tag that was ever recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """Who changes the stack, and the target's newest release: differs when one was at work."""
+
+    holder: str
+    newest: tuple[str, State] | None
+
+
+async def look(
+    ports: Ports, together: Together, at: datetime, *, every_tag: bool = False
+) -> Picture:
+    """The picture of a target now; what a release is changing meanwhile is `Moving`.
+
+    `every_tag` also looks up every tag that the ledger has ever recorded.
+    """
+    before = await asked(_activity(ports))
+    config, state, cluster, nodes, program = await asyncio.gather(
+        asked(ports.config.read(ports.target.config_key)),
+        asked(together.once("state", str(ports.target.stack), ports.stack.state)),
+        asked(ports.cluster.observe(ports.target.workload)),
+        asked(ports.cluster.node_platforms()),
+        asked(_program(ports, together), FETCH_WITHIN),
+    )
+    ledger = await asked(_remember(ports, cluster))
+    registry, pulls = await asyncio.gather(
+        asked(_held(ports, config, cluster, ledger, every_tag=every_tag), WHOLE_REGISTRY_WITHIN),
+        asked(try_pull(ports, cluster)) if not isinstance(cluster, Unknown) else _same(cluster),
+    )
+    git = await asked(find_lineage(ports, together, cluster, registry, ledger), FETCH_WITHIN)
+    picture = Picture(
+        ports.target,
+        at,
+        git,
+        registry,
+        config,
+        program,
+        _applied(ports, state, cluster),
+        cluster,
+        nodes,
+        pulls,
+        ledger,
+    )
+    after = await asked(_activity(ports))
+    why = _why_moving(before, after, state)
+    return _blurred(picture, why) if why else picture
+
+
+async def _same(unknown: Unknown) -> Unknown:
+    return unknown
+
+
+async def _activity(ports: Ports) -> _Activity:
+    held = await ports.ledger.holder(str(ports.target.stack))
+    newest = next(iter(await ports.ledger.history(ports.target.name, 1)), None)
+    return _Activity(held[0] if held else "", (newest.id, newest.state) if newest else None)
+
+
+def _why_moving(
+    before: _Activity | Unknown, after: _Activity | Unknown, state: StackState | Unknown
+) -> str:
+    """Why what was seen is of no one moment; empty when nobody was at work."""
+    if isinstance(before, Unknown) or isinstance(after, Unknown):
+        return "whether a release is at work can't be told without the ledger"
+    if before.holder or after.holder:
+        return f"{before.holder or after.holder} is at work at the stack"
+    if before != after:
+        return "a release was at work meanwhile"
+    if not isinstance(state, Unknown) and state.busy:
+        return "an update of the stack is under way"
+    return ""
+
+
+def _blurred(picture: Picture, why: str) -> Picture:
+    """The same picture without what a release changes; what is unknown stays so."""
+    moving = Moving(why)
+    return replace(
+        picture,
+        registry=picture.registry if isinstance(picture.registry, Unknown) else moving,
+        config=picture.config if isinstance(picture.config, Unknown) else moving,
+        stack=picture.stack if isinstance(picture.stack, Unknown) else moving,
+        cluster=picture.cluster if isinstance(picture.cluster, Unknown) else moving,
+        pulls=picture.pulls if isinstance(picture.pulls, Unknown) else moving,
+    )
+
+
+async def _program(ports: Ports, together: Together) -> Program:
+    target = ports.target
+    await together.fetched(ports)
+    head = await ports.source.head(target.branch)
+    tree = await together.tree(ports, head)
+    stack_file = f"{target.program}/Pulumi.{target.stack.stack}.yaml"
+    try:
+        shadow = await ports.stack.shadow(tree, target.config_key)
+    except StackUnusable as error:
+        return Program(stack_file, problem=str(error))
+    mentioned = await ports.stack.mentions(tree, target.config_key)
+    return Program(stack_file, shadow, mentioned)
+
+
+async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory:
+    target, ledger = ports.target, ports.ledger
+    history = await ledger.history(target.name)
+    running = None
+    if isinstance(cluster, Workloads):
+        running = known_as(history, the_ready_digest(cluster, target.workload.container))
+    vetoed = {each.commit for each in await ledger.vetoes(target.name)}
+    ways = previous(history, running, vetoed)
+    published = await ledger.published_tags(target.service.repository)
+    return Memory(
+        history,
+        await _interrupted(ports),
+        await ledger.holds(target.name),
+        {tag: each.digest for tag, each in published.items()},
+        [each for way in ways if (each := reference_of(way.image)) is not None],
+    )
+
+
+async def _interrupted(ports: Ports) -> Sequence[Release]:
+    """Open releases that nobody works on: they had the lease, or their process is gone."""
+    stack = str(ports.target.stack)
+    if await ports.ledger.holder(stack) is not None:
+        return ()
+    return [
+        each
+        for each in await ports.ledger.unfinished(stack)
+        if each.target == ports.target.name
+        and (each.fence > 0 or (each.worker and ports.processes.has_ended(each.worker)))
+    ]
+
+
+async def _held(
+    ports: Ports,
+    config: ConfigSnapshot | Unknown,
+    cluster: Workloads | Unknown | None,
+    ledger: Memory | Unknown,
+    *,
+    every_tag: bool,
+) -> Holdings:
+    """What the registry holds under the names that matter; the registry itself is always asked."""
+    named = [
+        config.value if isinstance(config, ConfigSnapshot) else None,
+        cluster.image if isinstance(cluster, Workloads) else None,
+    ]
+    ours = ports.target.service.repository
+    found = [each for each in map(reference_of, named) if each and each.repository == ours]
+    images = {str(each): await ports.registry.find(each) for each in dict.fromkeys(found)}
+    memory = Memory() if isinstance(ledger, Unknown) else ledger
+    images |= await _first_way_back(ports, memory)
+    tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
+    if every_tag:
+        tags |= set(memory.published)
+    return Holdings(images, await _tags(ports, sorted(tags)))
+
+
+async def _first_way_back(ports: Ports, memory: Memory) -> Mapping[str, PublishedImage | None]:
+    """The ways back down to the first that is there, which a rollback would take."""
+    images: dict[str, PublishedImage | None] = {}
+    for way in memory.ways_back:
+        images[str(way)] = await ports.registry.find(way)
+        if images[str(way)] is not None:
+            break
+    return images
+
+
+async def _tags(ports: Ports, tags: Sequence[str]) -> Mapping[str, PublishedImage | None]:
+    repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
+
+    async def find(tag: str) -> PublishedImage | None:
+        async with gate:
+            return await ports.registry.find(ImageReference(repository, tag))
+
+    return dict(zip(tags, await asyncio.gather(*map(find, tags)), strict=True))
+
+
+def _applied(
+    ports: Ports, state: StackState | Unknown, cluster: Workloads | Unknown | None
+) -> Applied | Unknown:
+    """What Pulumi records for the Deployment that runs, or that the target names."""
+    if isinstance(state, Unknown):
+        return state
+    workload = ports.target.workload
+    name = cluster.name if isinstance(cluster, Workloads) else workload.name
+    if isinstance(cluster, Unknown) and not name:
+        return Unknown("the Deployment's name is the cluster's to tell")
+    recorded = state.deployment(workload.namespace, name)
+    version = state.last_update.version if state.last_update else 0
+    image = recorded.images.get(workload.container) if recorded else None
+    return Applied(image, version, state.pending_operations)

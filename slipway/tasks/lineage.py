@@ -1,0 +1,97 @@
+"""Where what is deployed stands in git: what is newer, and which commit made it what it is."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Holdings, Lineage, Memory, reference_of
+from slipway.domain.commit import Commit
+from slipway.domain.release import Kind, State
+from slipway.domain.rollout import Workloads
+from slipway.domain.target import CommitInfo
+from slipway.ports import Ports
+from slipway.tasks.asking import Together
+from slipway.tasks.publishing import MAIN
+
+LOOKED_AT = 20
+"""Commits that touch a service's folder among which the last real change is looked for."""
+
+
+async def find_lineage(
+    ports: Ports,
+    together: Together,
+    cluster: Workloads | Unknown | None,
+    registry: Holdings | Unknown,
+    ledger: Memory | Unknown,
+) -> Lineage:
+    """What git knows of the deployed commit, and of the labels of the images looked up."""
+    await together.fetched(ports)
+    source = ports.source
+    head = await source.describe(await source.head(ports.target.branch))
+    named = reference_of(cluster.image) if isinstance(cluster, Workloads) else None
+    commit = named.commit if named is not None else None
+    known = commit is not None and await source.is_ancestor(commit, commit)
+    held = Holdings() if isinstance(registry, Unknown) else registry
+    memory = Memory() if isinstance(ledger, Unknown) else ledger
+    return Lineage(
+        head,
+        await source.describe(commit) if commit and known else None,
+        await _pending(ports, commit, head.commit) if commit and known else (),
+        await last_change(ports, commit) if commit and known else None,
+        frozenset([pair for pair in _unlike(held) if await _same_inputs(ports, *pair)]),
+        await _main_is_newer(ports, held, memory),
+    )
+
+
+async def last_change(ports: Ports, commit: Commit) -> CommitInfo | None:
+    """The last commit, up to this one, that changed what the service's build can see."""
+    source, service = ports.source, ports.target.service
+    touching = await source.touching(service, commit, limit=LOOKED_AT)
+    for newer, older in pairwise(touching):
+        if await source.build_inputs(newer.commit, service) != await source.build_inputs(
+            older.commit, service
+        ):
+            return newer
+    return touching[-1] if touching else None
+
+
+async def _pending(ports: Ports, deployed: Commit, head: Commit) -> Sequence[CommitInfo]:
+    """Commits that are newer than the deployed one and change its image."""
+    source, service = ports.source, ports.target.service
+    if not await source.is_ancestor(deployed, head):
+        return ()  # deployed from elsewhere: nothing of the branch is newer than it
+    pending = await source.touching(service, head, deployed)
+    if not pending or not await source.has_folder(head, service.folder):
+        return ()
+    return pending if not await _same_inputs(ports, deployed, head) else ()
+
+
+def _unlike(held: Holdings) -> Iterator[tuple[Commit, Commit]]:
+    """Images whose tag names one commit and whose label another."""
+    for name, image in held.images.items():
+        reference = reference_of(name)
+        tag = reference.commit if reference is not None else None
+        label = image.labelled if image is not None else None
+        if tag is not None and label is not None and label != tag:
+            yield tag, label
+
+
+async def _same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
+    source, service = ports.source, ports.target.service
+    for each in (one, other):
+        if not await source.is_ancestor(each, each):
+            return False  # git does not know it
+    return await source.build_inputs(one, service) == await source.build_inputs(other, service)
+
+
+async def _main_is_newer(ports: Ports, held: Holdings, memory: Memory) -> bool:
+    main = held.tags.get(MAIN)
+    deploys = (
+        each.commit
+        for each in memory.history
+        if each.kind is Kind.DEPLOY and each.state is State.LIVE and each.commit is not None
+    )
+    newest = next(deploys, None)
+    if main is None or main.labelled is None or newest is None:
+        return False
+    return await ports.source.is_ancestor(newest, main.labelled)

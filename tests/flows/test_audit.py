@@ -1,0 +1,353 @@
+"""The audit on the seed's system in memory: it finds what is there, and nothing that is not."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from flows.auditing import Report, audit
+from flows.deploy import release as deploy
+from flows.rollback import release as roll_back
+from slipway.domain.config import KeyForm
+from slipway.domain.finding import Changes, Severity
+from slipway.domain.hold import NewHold
+from slipway.domain.image import ImageReference
+from slipway.domain.release import Phase
+from slipway.errors import Unreachable
+from tests.fakes.images import make_image
+from tests.fakes.restrictions import EPOCH
+from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
+
+DAY = EPOCH + timedelta(days=1)
+Spoil = Callable[[World], Awaitable[None] | None]
+
+
+async def look(world: World, *, record: bool = False, days: int = 1) -> Report:
+    every = [world.ports(name) for name in world.targets]
+    return await audit(every, record=record, at=EPOCH + timedelta(days=days))
+
+
+async def released(*names: str) -> World:
+    """A world in which these commits were deployed, one after the other; the last is the head."""
+    world = World.seeded()
+    for name in names:
+        outcome = await deploy(world.ports(), deploy_request(world.commits[name].sha))
+        assert summary(outcome).startswith("live"), summary(outcome)
+        await asyncio.sleep(60)
+    world.git.branches["main"] = world.commits[names[-1]].sha
+    return world
+
+
+def found(report: Report) -> set[tuple[str, str]]:
+    return {(each.rule, each.target.split("-")[-2]) for each in report.findings}
+
+
+def ids(report: Report) -> set[str]:
+    return {each.rule for each in report.findings}
+
+
+def overwritten(world: World) -> None:
+    tag = world.commits["second"].sha
+    label = {"org.opencontainers.image.revision": tag}
+    world.registry.put(world.target.service.repository, tag, make_image("mallory's", label))
+
+
+def gone(world: World) -> None:
+    digest = world.digest_of("third")
+    assert digest is not None
+    world.registry.delete(world.target.service.repository, digest)
+
+
+def no_way_back(world: World) -> None:
+    for name in ("first", "second"):
+        digest = world.digest_of(name)
+        assert digest is not None
+        world.registry.delete(world.target.service.repository, digest)
+
+
+def main_moved(world: World) -> None:
+    [second] = [
+        image
+        for (_, digest), image in world.registry.images.items()
+        if digest == world.digest_of("second")
+    ]
+    world.registry.put(world.target.service.repository, "main", second)
+
+
+def edited(world: World) -> None:
+    world.config.edit("bob", adapterImage=reference_of(world, "second"))
+
+
+def set_image(world: World) -> None:
+    world.cluster.set_image(world.deployment, reference_of(world, "second"), "kubectl-set")
+
+
+def revoked(world: World) -> None:
+    world.registry.passwords.clear()
+
+
+def no_secret(world: World) -> None:
+    world.cluster.secrets.clear()
+
+
+async def held_long_ago(world: World) -> None:
+    await world.ledger.place_hold(world.target.name, NewHold("freeze", "bob"))
+
+
+async def died(world: World) -> None:
+    request = deploy_request(world.commits["second"].sha)
+    release = await world.ledger.open(world.target, request)
+    lease = await world.ledger.acquire(str(world.target.stack), release.id, 1.0)
+    assert lease is not None
+    await world.ledger.save(replace(release.at(Phase.DECIDED), fence=lease.fence))
+    await asyncio.sleep(5)
+
+
+def crashing(world: World) -> None:
+    for each in world.deployment.pods:
+        each.image = None
+        each.refused = "manifest unknown"
+
+
+def arm_node(world: World) -> None:
+    world.cluster.platforms = frozenset({"linux/amd64", "linux/arm64"})
+
+
+def secret_key(world: World) -> None:
+    world.config.edit("bob", adapterImage=KeyForm.SECRET)
+
+
+def shadowed(world: World) -> None:
+    world.stack.shadows[world.target.config_key.key] = "elsewhere/image"
+
+
+def not_read(world: World) -> None:
+    world.stack.unread.add(world.target.config_key.key)
+
+
+def deleted(world: World) -> None:
+    world.cluster.deployments.pop(("apps", world.deployment.name))
+
+
+def argo(world: World) -> None:
+    world.deployment.replicas_managers = ("argocd-controller",)
+
+
+def elsewhere(world: World) -> None:
+    world.config.edit("bob", adapterImage="ghcr.io/mallory/adapter:1")
+
+
+def newer(world: World) -> None:
+    world.git.commit("more", {"adapter/app.py": "good 4"})
+
+
+def another_digest(world: World) -> None:
+    for each in world.deployment.pods:
+        each.image = make_image("old", {})
+
+
+CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {
+    "image deleted": (gone, {"IMG001"}),
+    "secret revoked": (revoked, {"IMG003"}),
+    "secret deleted": (no_secret, {"IMG003"}),
+    "tag overwritten": (overwritten, {"IMG004"}),
+    ":main moved": (main_moved, {"IMG005"}),
+    "ESC edited": (edited, {"IMG006"}),
+    "kubectl set image": (set_image, {"IMG006", "IMG011", "SYS004"}),
+    "pod on another digest": (another_digest, {"IMG007"}),
+    "node of another platform": (arm_node, {"IMG010"}),
+    "a newer commit": (newer, {"IMG011"}),
+    "no way back": (no_way_back, {"IMG012"}),
+    "pods can't pull": (crashing, {"IMG013"}),
+    "another repository in ESC": (elsewhere, {"IMG006", "IMG015"}),
+    "key shadowed": (shadowed, {"SYS002"}),
+    "key not read": (not_read, {"SYS002"}),
+    "another tool": (argo, {"SYS003"}),
+    "key secret": (secret_key, {"SYS005"}),
+    "hold forgotten": (held_long_ago, {"SYS006"}),
+    "release interrupted": (died, {"SYS007"}),
+    "Deployment deleted": (deleted, {"SYS008"}),
+}
+NEIGHBOURS_TOO = {"secret revoked", "secret deleted", "node of another platform"}
+"""Conditions that trouble the other target as well: they share registry, nodes and secret."""
+
+
+async def test_a_system_that_was_deployed_by_hand_is_quiet_but_for_what_waits() -> None:
+    assert ids(await look(World.seeded())) == {"IMG011"}
+
+
+async def test_a_released_system_is_quiet() -> None:
+    assert ids(await look(await released("second", "third"))) == set()
+
+
+@pytest.mark.parametrize("what", CONDITIONS)
+async def test_a_condition_is_found_as_exactly_what_it_is(what: str) -> None:
+    spoil, expected = CONDITIONS[what]
+    world = await released("second", "third")
+    done = spoil(world)
+    if done is not None:
+        await done
+
+    report = await look(world, days=30)
+
+    assert ids(report) == expected
+    others = {each.target for each in report.findings} - {world.target.name}
+    assert bool(others) is (what in NEIGHBOURS_TOO)
+
+
+@pytest.mark.parametrize(
+    ("effect", "rules"),
+    [
+        ("source.fetch", {"SYS001"}),
+        ("registry.find", {"IMG002"}),
+        ("config.read", {"SYS001"}),
+        ("stack.state", {"SYS001"}),
+        ("cluster.observe", {"SYS001"}),
+    ],
+)
+async def test_a_place_that_does_not_answer_is_unknown_and_nothing_is_missing(
+    effect: str, rules: set[str]
+) -> None:
+    world = await released("second", "third")
+    world.faults.always(effect, Unreachable("no route to host"))
+
+    report = await look(world)
+
+    assert ids(report) == rules
+    assert all("no route to host" in each.seen for each in report.findings)
+
+
+async def test_a_place_that_fails_once_is_no_finding() -> None:
+    world = await released("second", "third")
+    world.faults.before("config.read", _raise(Unreachable("a blink")))
+
+    assert ids(await look(world)) == set()
+
+
+@pytest.mark.parametrize("spoil", [edited, set_image], ids=["ESC", "kubectl"])
+async def test_what_is_on_the_move_between_two_looks_is_no_finding(spoil: Spoil) -> None:
+    world = await released("second", "third")
+    value = world.value
+
+    async def come_and_go() -> None:
+        spoil(world)
+        await asyncio.sleep(1.0)
+        world.config.edit("bob", adapterImage=value)
+        assert value is not None
+        world.cluster.set_image(world.deployment, value)
+
+    changing = asyncio.create_task(come_and_go())
+    await asyncio.sleep(0.0)
+
+    assert ids(await look(world)) == set()
+    await changing
+
+
+@pytest.mark.parametrize("seed", range(100))
+async def test_nothing_is_found_while_a_release_is_at_work(seed: int) -> None:
+    """At whatever moment of a deploy or a rollback an audit looks, there is nothing wrong."""
+    world = await released("second", "third")
+    dice = random.Random(seed)  # noqa: S311 - a test's dice
+    rollback = dice.random() < 0.5
+    if not rollback:
+        world.commits["fourth"] = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+    story = (
+        roll_back(world.ports(), rollback_request())
+        if rollback
+        else deploy(world.ports(), deploy_request(world.commits["fourth"].sha))
+    )
+    work = asyncio.create_task(story)
+    reports = []
+    while not work.done():
+        await asyncio.sleep(dice.uniform(0, 3))
+        reports.append(await look(world))
+
+    assert summary(await work).startswith("live")
+    # A newer commit than what is live, before the deploy and after the rollback, is there.
+    assert {rule for report in reports for rule in ids(report)} <= {"IMG011"}
+    assert ids(await look(world)) <= {"IMG011"}
+
+
+async def test_a_scheduled_audit_tells_what_is_new_what_persists_and_what_is_gone() -> None:
+    world = await released("second", "third")
+    value = world.value
+    edited(world)
+
+    first, again = await look(world, record=True), await look(world, record=True)
+    world.config.edit("bob", adapterImage=value)
+    last = await look(world, record=True)
+
+    def changes(report: Report) -> tuple[int, int, int]:
+        [mine] = [each for each in report.targets if each.target == world.target.name]
+        assert isinstance(mine.changes, Changes)
+        return len(mine.changes.new), len(mine.changes.persisting), len(mine.changes.gone)
+
+    assert [changes(each) for each in (first, again, last)] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+
+
+async def test_an_audit_that_a_person_types_takes_no_news_from_the_scheduled_one() -> None:
+    world = await released("second", "third")
+    edited(world)
+
+    await look(world)
+    scheduled = await look(world, record=True)
+
+    news = [each for each in scheduled.targets if isinstance(each.changes, Changes)]
+    assert [len(each.changes.new) for each in news if isinstance(each.changes, Changes)] == [1, 0]
+
+
+async def test_an_audit_changes_nothing() -> None:
+    world = await released("second", "third")
+    writes = {"config.write", "stack.up", "registry.tag", "builder.push", "cluster.restart"}
+    world.faults.effects.clear()
+
+    await look(world)
+
+    assert not writes & set(world.faults.effects)
+
+
+async def test_what_targets_share_is_asked_once() -> None:
+    world = await released("second", "third")
+    world.faults.effects.clear()
+
+    await look(world)
+
+    assert world.faults.effects.count("source.fetch") == 1
+    assert world.faults.effects.count("stack.state") == 1
+    assert world.faults.effects.count("source.checkout") == 1
+
+
+async def test_every_tag_that_was_ever_published_is_looked_up_when_asked_for() -> None:
+    world = await released("second", "third")
+    world.commits["fourth"] = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+    tag = ImageReference(world.target.service.repository, world.commits["fourth"].sha)
+    await world.ledger.record_published(tag, world.publish("fourth").digest)  # and never live
+    world.git.branches["main"] = world.commits["third"].sha
+    world.registry.put(tag.repository, tag.tag or "", make_image("mallory's", {}))
+
+    quick = await audit([world.ports()], at=DAY)
+    deep = await audit([world.ports()], every_tag=True, at=DAY)
+
+    assert (ids(quick), ids(deep)) == (set(), {"IMG004"})
+
+
+async def test_the_report_says_whether_it_reaches_a_severity() -> None:
+    world = await released("second", "third")
+    edited(world)
+
+    report = await look(world)
+
+    assert report.worst is Severity.ERROR
+    assert report.reaches(Severity.WARNING)
+    assert not report.reaches(Severity.CRITICAL)
+    assert not report.reaches(None)
+
+
+def _raise(error: Exception) -> Callable[[], None]:
+    def fault() -> None:
+        raise error
+
+    return fault
