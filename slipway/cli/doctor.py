@@ -12,7 +12,7 @@ from slipway.domain.release import Options, Phase, Release
 from slipway.domain.rollout import PULL_REASONS, Pod
 from slipway.errors import DeploymentUnfit, SlipwayError, StackBusy
 from slipway.ports import Ports
-from slipway.tasks.preflight import Check, check_all, check_publishing
+from slipway.tasks.preflight import Check, check_all, check_publishing, check_way_back
 from slipway.tasks.standing import look_around
 
 NOT_IN_ORDER = 4
@@ -54,6 +54,7 @@ async def examine(ports: Ports) -> Examination:
     checks = [
         *await _with_program(ports),
         *await check_publishing(ports),
+        await check_way_back(ports),
         Check("every pod is ready", await _pods_ready(ports)),
         Check("one image is pinned, applied and running", await _agreement(ports)),
         Check("no dead release stands open", await _nothing_open(ports)),

@@ -14,6 +14,8 @@ from slipway.errors import ChangeNotAllowed, PreviewFailed
 DEPLOYMENT_TYPE = "kubernetes:apps/v1:Deployment"
 SHOWN = 10
 """Changes that a refusal lists."""
+APART = "apply those changes on their own first"
+LEFT_OUT = "leave them out of a rollback with --only-image"
 HARMLESS_OPS = frozenset({"same", "read", "refresh"})
 
 
@@ -145,8 +147,8 @@ def _remedy(forbidden: Sequence[Forbidden]) -> str:
     """All of them must be allowed for the update to pass, so one that can't be ends it."""
     options = [each.option for each in forbidden]
     if not all(options) or len(options) > SHOWN:
-        return "apply those changes on their own first"
-    return f"apply those changes on their own first, or allow exactly them with {' '.join(options)}"
+        return f"{APART}, or {LEFT_OUT}"
+    return f"{APART}, {LEFT_OUT}, or allow exactly them with {' '.join(options)}"
 
 
 def find_first_urn(preview: Preview, wanted: ImageChange) -> ImageChange:

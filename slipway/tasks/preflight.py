@@ -10,7 +10,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.config import require_replaceable, require_unshadowed
 from slipway.domain.fitness import require_fit, require_ours, require_recorded
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Options, Request
+from slipway.domain.release import Kind, Options, Request
 from slipway.domain.rollout import Workloads
 from slipway.errors import (
     AccessDenied,
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Look = tuple[str, Callable[[], Awaitable[None]]]
 LookAtDeployment = Callable[[Ports, Options], Awaitable[None]]
+WAY_BACK = "there is a way back"
 SHADOW = "the stack file leaves the key to ESC"
 
 
@@ -59,7 +60,7 @@ async def preflight(ports: Ports, request: Request, commit: Commit | None = None
     looks = _looks(ports, request.options, _check_deployment_in_line)
     if commit is not None:
         looks += [
-            ("there is a way back", lambda: _check_way_back(ports, request)),
+            (WAY_BACK, lambda: _check_way_back(ports, request)),
             (SHADOW, lambda: _check_program(ports, commit)),
         ]
     require(await _look_at(looks))
@@ -107,6 +108,12 @@ async def _look_at(looks: Sequence[Look]) -> list[Check]:
     async with asyncio.TaskGroup() as group:
         looked = [(name, group.create_task(_caught(look))) for name, look in looks]
     return [Check(name, task.result()) for name, task in looked]
+
+
+async def check_way_back(ports: Ports) -> Check:
+    """Whether a deploy that fails could be undone."""
+    anybody = Request(Kind.DEPLOY, "", "")
+    return Check(WAY_BACK, await _caught(lambda: _check_way_back(ports, anybody)))
 
 
 async def check_publishing(ports: Ports) -> list[Check]:

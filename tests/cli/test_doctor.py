@@ -53,6 +53,15 @@ def test_pods_that_did_not_take_up_the_image_lead_to_restart(
     assert f"slipway restart {ADAPTER}" in problem
 
 
+def test_a_running_image_that_is_gone_is_told_before_a_release_is_refused_for_it(
+    terminal: Terminal,
+) -> None:
+    world = terminal.world
+    world.registry.images.clear()
+
+    assert "--no-way-back" in failing(terminal)["there is a way back"]
+
+
 def test_git_that_does_not_answer_hides_no_other_check(terminal: Terminal) -> None:
     terminal.world.faults.always("source.fetch", Unreachable("no route to git"))
 

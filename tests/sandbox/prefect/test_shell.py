@@ -1,0 +1,63 @@
+"""What `python -m sandbox env` prints is all that a person's shell needs."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import example
+from sandbox.box import Box
+from tests.sandbox.prefect.ui import Ui
+from tests.sandbox.releases.real_world import ADAPTER
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
+
+PLACES = {"git", "registry", "config", "stack", "deployment", "pods", "agree"}
+
+
+def typed(box: Box, command: str) -> "subprocess.CompletedProcess[str]":
+    """A command in a shell that has nothing but its own name for the home, and that output."""
+    python = shlex.quote(sys.executable)
+    setting = f'eval "$({python} -m sandbox --state {shlex.quote(str(box.root))} env)"'
+    return subprocess.run(
+        ["/bin/bash", "-c", f"set -eu; {setting}; {command}"],
+        env={"HOME": str(box.root), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("kubectl --namespace apps get pods", "ls-triton-adapter-"),
+        (f"pulumi stack export --stack {example.STACK}", "ls-triton-adapter"),
+        ("prefect --no-prompt deployment ls", "rollback/annotations-sink-prod"),
+        ("docker image ls", "example-base"),
+        (f"slipway history {ADAPTER} --json", '"esc_revision"'),
+    ],
+)
+def test_each_tool_works_in_such_a_shell(ui: Ui, box: Box, command: str, shown: str) -> None:
+    ui.deployments()
+    done = typed(box, command)
+
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+def test_status_and_doctor_see_the_real_parts_from_such_a_shell(ui: Ui, box: Box) -> None:
+    ui.deployments()
+    status = json.loads(typed(box, f"slipway status {ADAPTER} --json").stdout)
+    doctor = json.loads(typed(box, f"slipway doctor {ADAPTER} --json").stdout)
+
+    assert set(status) >= PLACES
+    assert status["deployment"]
+    names = {each["name"]: each["good"] for each in doctor["checks"]}
+    assert names["Kubernetes answers"]
+    assert names["the registry answers"]
+    assert names["Docker answers"]
+    assert names["the account may push"]
