@@ -42,6 +42,12 @@ async def _require_nothing_open(ports: Ports) -> None:
 async def _same_image(ports: Ports, seen: Workloads) -> frozenset[Digest]:
     """The digests that ready pods run now; where none is ready, those of the image asked for."""
     running = ready_digests(seen, ports.target.workload.container)
+    if len(running) > 1:
+        listed = ", ".join(sorted(map(str, running)))
+        raise DeploymentUnfit(
+            f"ready pods of {seen} run {len(running)} images ({listed}), so no one image could be "
+            f"proven: wait for its rollout to end, slipway status {ports.target.name}"
+        )
     if running:
         return frozenset(running)
     image = await ports.registry.find(ImageReference.parse(seen.image))

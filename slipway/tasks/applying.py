@@ -105,6 +105,8 @@ async def _up_when_idle(
     expected: Expectation,
 ) -> Applied:
     guarded_at = record.release.baseline.last_update if record.release.baseline else 0
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + IDLE_WITHIN
     while True:
         state = await wait_until_idle(ports)
         version = state.last_update.version if state.last_update else 0
@@ -116,7 +118,10 @@ async def _up_when_idle(
         try:
             return await up(ports, record, program, record.release.kind, expected)
         except StackBusy as error:
-            log.info("%s: waiting", error)
+            if loop.time() >= deadline:
+                raise
+            log.debug("%s: waiting", error)
+            await asyncio.sleep(ASK_EVERY)
 
 
 def _allowances(ports: Ports, record: Record) -> tuple[Allowance, ...]:

@@ -1,5 +1,7 @@
 """`slipway restart` and `slipway recover`."""
 
+from dataclasses import replace
+
 from slipway.errors import Unreachable
 from tests.cli.conftest import ADAPTER, Terminal
 
@@ -42,6 +44,20 @@ def test_a_restart_of_nothing_is_refused(terminal: Terminal) -> None:
 
     assert report["state"] == "refused"
     assert "there is no Deployment" in report["reason"]
+
+
+def test_a_restart_of_pods_with_two_images_is_refused_as_none_could_be_proven(
+    terminal: Terminal,
+) -> None:
+    world = terminal.world
+    image = world.publish("second")
+    other = replace(world.deployment.pods[0], name="other", image=image)
+    world.deployment.pods.append(other)
+
+    reason = terminal.json("restart", ADAPTER, code=4)["reason"]
+
+    assert "run 2 images" in reason
+    assert f"slipway status {ADAPTER}" in reason
 
 
 def test_a_release_that_could_not_be_measured_is_recovered_forward(terminal: Terminal) -> None:

@@ -13,9 +13,11 @@ from slipway.errors import (
     ConfigMismatch,
     DeploymentUnfit,
     SlipwayError,
+    StackBusy,
     Unreachable,
 )
 from slipway.ports import StackUpdate
+from slipway.tasks.applying import IDLE_WITHIN
 from tests.fakes.faults import raising
 from tests.fakes.images import FakeImage
 from tests.fakes.kubernetes import FakePod
@@ -581,3 +583,18 @@ def _break(world: World, image: FakeImage) -> None:
     pod: FakePod = world.deployment.pods[-1]
     pod.created -= 300.0
     world.deployment.pods = [pod]
+
+
+async def test_a_stack_that_stays_locked_after_the_pin_is_not_tried_for_ever() -> None:
+    world = World.seeded()
+    before = world.value
+    locked = StackBusy("the stack is locked: wait for its update's end")
+    world.faults.always("stack.up", locked)
+    began = asyncio.get_running_loop().time()
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.NEEDS_ATTENTION
+    assert outcome.code == "stack-busy"
+    assert world.value == before
+    assert asyncio.get_running_loop().time() - began < 2 * IDLE_WITHIN
