@@ -1,10 +1,10 @@
 """`slipway recover`: finish what a dead process left."""
 
+import logging
+
 import click
 
-from flows.recover import finish_all
 from slipway.cli.ends import end_line, exit_code
-from slipway.cli.local_run import progress_on_stderr
 from slipway.cli.output import print_json, release_record
 from slipway.cli.session import Session
 from slipway.domain.release import Release
@@ -13,15 +13,25 @@ from slipway.ports import Ports
 
 @click.command
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.option("--watch", is_flag=True, help="Do so whenever something is left, until SIGTERM.")
+@click.option("--local", is_flag=True, help="With --watch: recover here, without Prefect.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.pass_context
-def recover(ctx: click.Context, targets: tuple[str, ...], *, as_json: bool) -> None:
+def recover(
+    ctx: click.Context, targets: tuple[str, ...], *, watch: bool, local: bool, as_json: bool
+) -> None:
     """Bring every open release of TARGET's stack to an end (of all stacks by default).
 
     Forward when the new image is proven to run, back to the baseline otherwise. The exit code is
     that of the worst end: 5 when one still needs attention.
+
+    With --watch the ledger is asked every 15 seconds for what a dead process left, and a Prefect
+    run recovers it. `slipway webhook` does the same by the way.
     """
     session: Session = ctx.obj
+    if watch:
+        _watch(session, targets, local=local)
+        return
     every = [session.ports(name) for name in targets or session.targets()]
     ended = session.run(_recover(every))
     if as_json:
@@ -32,6 +42,34 @@ def recover(ctx: click.Context, targets: tuple[str, ...], *, as_json: bool) -> N
 
 
 async def _recover(every: list[Ports]) -> list[Release]:
+    from flows.recover import finish_all  # noqa: PLC0415 - Prefect: 1.5 s
+    from slipway.cli.local_run import progress_on_stderr  # noqa: PLC0415 - likewise
+
     stacks = {str(ports.target.stack): ports for ports in every}
     with progress_on_stderr():
         return [outcome.release for ports in stacks.values() for outcome in await finish_all(ports)]
+
+
+def _watch(session: Session, names: tuple[str, ...], *, local: bool) -> None:
+    from slipway.cli.recover_watch import (  # noqa: PLC0415 - uvicorn, and clients
+        watch_by_prefect,
+        watch_without_prefect,
+    )
+
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    file = session.file(secrets_of=frozenset())
+    targets = [file.target(name).target() for name in names or file.targets]
+    if not local:
+        watch_by_prefect(targets)
+        return
+
+    def recover_here(target: str) -> None:
+        # Its own, with its own connections: they can't move to another event loop.
+        from flows.recover import finish_all  # noqa: PLC0415 - Prefect: 1.5 s
+
+        here = session.anew()
+        here.run(finish_all(here.ports(target)))
+
+    watch_without_prefect(targets, recover_here)

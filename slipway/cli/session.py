@@ -21,6 +21,10 @@ class Session:
         self._config = config
         self._built: list[Ports] = []
 
+    def anew(self) -> "Session":
+        """Another one of the same configuration, for another event loop."""
+        return Session(self._config)
+
     def file(self, secrets_of: frozenset[str] | None = None) -> "SlipwayFile":
         """The slipway.toml, with the secrets of these tables only."""
         from blocks.file import SlipwayFile  # noqa: PLC0415 - `history` reads no file

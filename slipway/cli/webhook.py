@@ -31,7 +31,8 @@ def webhook(session: Session) -> None:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = WebhookSettings.from_environment()
-    pushed = list(_pushed(session.file(secrets_of=frozenset({"repositories"}))))
+    file = session.file(secrets_of=frozenset({"repositories"}))
+    pushed = list(_pushed(file))
     if not pushed:
         raise InvalidInput(
             'no target\'s repository is at GitHub: give it github = "OWNER/NAME" in slipway.toml'
@@ -39,7 +40,7 @@ def webhook(session: Session) -> None:
     # uvicorn gives a signal back when it has ended for it: what is open is then closed in order.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, pushed))
+        runner.run(serve(settings, pushed, [file.target(name).target() for name in file.targets]))
 
 
 def _pushed(file: SlipwayFile) -> Iterator[PushedTarget]:

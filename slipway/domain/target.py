@@ -51,6 +51,11 @@ class StackName:
     def __str__(self) -> str:
         return f"{self.organization}/{self.project}/{self.stack}"
 
+    @property
+    def short(self) -> str:
+        """Project and stack, as its Prefect deployment is named."""
+        return f"{self.project}-{self.stack}"
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigKey:

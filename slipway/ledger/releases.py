@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.hold import NewHold, NewVeto
@@ -21,6 +33,7 @@ from slipway.ledger.rows import content_of, progress_columns, release_from, requ
 from slipway.ledger.tables import journal
 from slipway.ledger.tables import lease as leases
 from slipway.ledger.tables import release as releases
+from slipway.ports import LeftOpen
 
 FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
 """Ends that nobody undoes: a stale copy of a release may not overwrite one."""
@@ -28,6 +41,11 @@ ENDS = tuple(state for state in State if state.is_end)
 TICK = 2e-6
 """Seconds between two times that a `datetime` tells apart, also after rounding (a float's step is
 a quarter of a microsecond in this century)."""
+_IS_OPEN = (
+    # Those that ended for good are most of a ledger: the index passes them by.
+    releases.c.state.in_([each for each in State if each not in FOR_GOOD]),
+    or_(releases.c.state.not_in(ENDS), releases.c.unproven.is_(True)),
+)
 _BY_THE_DATABASE = datetime.fromtimestamp(0, UTC)
 """Stands where a row's time will come from the database's clock."""
 
@@ -98,6 +116,19 @@ class SqlReleases(LedgerPart):
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """See `slipway.ports.Releases`."""
         return await self._select(open_at(stack))
+
+    async def left_open(self) -> Sequence[LeftOpen]:
+        """See `slipway.ports.Releases`."""
+        held = and_(leases.c.holder.is_not(None), leases.c.expires > database_now())
+        wanted = (
+            select(releases, func.coalesce(leases.c.fence, 0).label("newest"))
+            .join_from(releases, leases, leases.c.stack == releases.c.stack, isouter=True)
+            .where(*_IS_OPEN, or_(leases.c.stack.is_(None), not_(held)))
+            .order_by(releases.c.number)
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(wanted)).mappings().all()
+        return [LeftOpen(release_from(row), row["newest"]) for row in rows]
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Releases`."""
@@ -238,11 +269,8 @@ def _after_all_live(release: Release) -> ColumnElement[float]:
 
 def open_at(stack: str) -> Select[Any]:
     """The stack's releases that stand open, oldest first."""
-    is_open = or_(releases.c.state.not_in(ENDS), releases.c.unproven.is_(True))
-    # Those that ended for good are most of a ledger: the index passes them by.
-    may_be_open = releases.c.state.in_([each for each in State if each not in FOR_GOOD])
     of_stack = releases.c.stack == stack
-    return select(releases).where(of_stack, may_be_open, is_open).order_by(releases.c.number)
+    return select(releases).where(of_stack, *_IS_OPEN).order_by(releases.c.number)
 
 
 def _new_id() -> str:

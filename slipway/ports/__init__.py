@@ -13,7 +13,7 @@ from slipway.ports.config import ConfigStore
 from slipway.ports.github import CommitStatuses, Deployments, HookDeliveries, WriteBack
 from slipway.ports.images import ImageBuilder, ImageRegistry, PullCredentials
 from slipway.ports.inbox import Inbox
-from slipway.ports.ledger import Lease, Leases, Ledger, Releases, Restrictions
+from slipway.ports.ledger import Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
 from slipway.ports.processes import Processes
 from slipway.ports.runs import FlowRuns
 from slipway.ports.source import SourceRepository
@@ -43,6 +43,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Ledger",
+    "LeftOpen",
     "Ports",
     "Processes",
     "ProgramRevision",

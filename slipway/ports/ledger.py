@@ -24,6 +24,15 @@ class Lease:
     fence: int
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """A release that stands open at a stack whose lease nobody holds now."""
+
+    release: Release
+    fence: int
+    """That of the stack's lease: it grows whenever somebody takes it; 0 where nobody has."""
+
+
 class Releases(Protocol):
     """Every release and its journal."""
 
@@ -54,6 +63,12 @@ class Releases(Protocol):
 
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """Releases of the stack without an end, and those that are `unproven`; oldest first."""
+
+    async def left_open(self) -> Sequence[LeftOpen]:
+        """What stands open in the whole ledger where nobody holds the stack's lease; oldest first.
+
+        Some of it is at work: a release that builds, or waits, has not had the lease yet.
+        """
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """Every entry of a release's journal, oldest first."""

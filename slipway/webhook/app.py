@@ -16,21 +16,23 @@ from slipway.clients.github import GitHubApi
 from slipway.clients.github_hook import GitHubHook
 from slipway.clients.github_session import PUBLIC, GitHubRepository, GitHubSession
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
+from slipway.clients.processes import LocalProcesses
 from slipway.domain.target import Target
 from slipway.ledger.inbox import SqlInbox
 from slipway.ledger.settings import LedgerSettings, state_folder
 from slipway.ledger.sql import SqlLedger
-from slipway.ports import Inbox
+from slipway.ports import FlowRuns, Inbox
 from slipway.webhook.bodies import Bodies
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.health import Health
+from slipway.webhook.left_open import LeftReleases
 from slipway.webhook.missed import MissedPushes
 from slipway.webhook.protocol import protocol
 from slipway.webhook.pruning import Pruning
 from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
-from slipway.webhook.settings import WebhookSettings
+from slipway.webhook.settings import PrefectSettings, WebhookSettings
 from slipway.webhook.undelivered import UndeliveredDeliveries
 from slipway.webhook.watched import SharedSource, WatchedTarget
 
@@ -81,12 +83,16 @@ class PushedTarget:
         return Remote(self.url, GitCredentials(self.username, self.token))
 
 
-async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> None:
-    """Receive and dispatch until the process is asked to end; what is kept waits for the next."""
+async def serve(
+    settings: WebhookSettings, pushed: Sequence[PushedTarget], targets: Sequence[Target]
+) -> None:
+    """Receive and dispatch until the process is asked to end; what is kept waits for the next.
+
+    What dead processes leave open at any of `targets` is recovered by the way.
+    """
     ledger_settings = LedgerSettings.from_environment()
     inbox, ledger = SqlInbox(ledger_settings), SqlLedger(ledger_settings)
-    server = PrefectServer(settings.prefect_url, settings.prefect_key, settings.prefect_auth_string)
-    runs = PrefectApi(server)
+    runs = _prefect(settings)
     watched = _watched(pushed)
     dispatcher = Dispatcher(watched, inbox, ledger, runs)
     missed = MissedPushes(watched, inbox, dispatcher.wake)
@@ -99,8 +105,9 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
     hooks = {each.github: each.hook for each in pushed if each.hook is not None}
     failed = UndeliveredDeliveries(hooks, inbox)
     pruning = Pruning(inbox, settings.keep_days)
+    left = LeftReleases(targets, ledger, runs, LocalProcesses())
     dispatching = asyncio.create_task(
-        _all(dispatcher.run(), missed.run(), failed.run(), pruning.run())
+        _all(dispatcher.run(), missed.run(), failed.run(), pruning.run(), left.run())
     )
     # Nothing is acknowledged that nobody would deal with.
     dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
@@ -112,6 +119,31 @@ async def serve(settings: WebhookSettings, pushed: Sequence[PushedTarget]) -> No
             await dispatching
         for each in (runs, inbox, ledger):
             await each.close()
+
+
+async def watch(settings: PrefectSettings, targets: Sequence[Target]) -> None:
+    """Have Prefect recover what dead processes leave open, until cancelled."""
+    ledger, runs = SqlLedger(LedgerSettings.from_environment()), _prefect(settings)
+    try:
+        await LeftReleases(targets, ledger, runs, LocalProcesses()).run()
+    finally:
+        for each in (runs, ledger):
+            await each.close()
+
+
+async def watch_here(runs: FlowRuns, targets: Sequence[Target]) -> None:
+    """The same without Prefect: `runs` recovers by itself."""
+    ledger = SqlLedger(LedgerSettings.from_environment())
+    try:
+        await LeftReleases(targets, ledger, runs, LocalProcesses()).run()
+    finally:
+        await ledger.close()
+
+
+def _prefect(settings: PrefectSettings) -> PrefectApi:
+    return PrefectApi(
+        PrefectServer(settings.prefect_url, settings.prefect_key, settings.prefect_auth_string)
+    )
 
 
 async def _all(*works: Coroutine[Any, Any, None]) -> None:

@@ -18,10 +18,40 @@ OF_PREFECT = {
 }
 
 
-class WebhookSettings(BaseModel):
-    """Where the receiver listens, whom it believes, and how much it takes."""
+class PrefectSettings(BaseModel):
+    """Where Prefect's API is, and who we are there: by the variables of Prefect's own programs."""
 
     model_config = ConfigDict(frozen=True)
+
+    prefect_url: str = "http://127.0.0.1:4200/api"
+    prefect_key: SecretStr | None = None
+    prefect_auth_string: SecretStr | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """What the variables say; `InvalidInput` names the one that is wrong, not its value."""
+        values: dict[str, object] = {
+            name: environment[_variable(name)]
+            for name in cls.model_fields
+            if environment.get(_variable(name)) and name != "secrets"
+        }
+        if "secrets" in cls.model_fields:
+            values["secrets"] = _secrets(environment.get(SECRETS, ""))
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = _variable(str(first["loc"][0]))
+            raise InvalidInput(
+                f"{name} can't be used, {first['msg'].lower()}: correct it in the environment"
+            ) from None
+
+
+class WebhookSettings(PrefectSettings):
+    """Where the receiver listens, whom it believes, and how much it takes.
+
+    `SLIPWAY_WEBHOOK_SECRETS` holds one secret, or several separated by white space.
+    """
 
     secrets: tuple[SecretStr, ...] = Field(min_length=1)
     """Any of them may have signed a delivery: two while GitHub's secret is being changed."""
@@ -35,34 +65,9 @@ class WebhookSettings(BaseModel):
     """Seconds in which a request must arrive whole. GitHub itself gives up after 10."""
     keep_days: float = Field(default=90.0, gt=0)
     """How long deliveries that have ended are kept."""
-    prefect_url: str = "http://127.0.0.1:4200/api"
-    prefect_key: SecretStr | None = None
-    prefect_auth_string: SecretStr | None = None
     most_connections: int = Field(default=1000, gt=0)
     most_waiting: int = Field(default=1000, gt=0)
     """Deliveries that wait for the disk at once; beyond them senders are told to come back."""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """What the variables say; `InvalidInput` names the one that can't be used, not its value.
-
-        `SLIPWAY_WEBHOOK_SECRETS` holds one secret, or several separated by white space. Prefect is
-        found by the variables that Prefect's own programs read.
-        """
-        values: dict[str, object] = {
-            name: environment[_variable(name)]
-            for name in cls.model_fields
-            if environment.get(_variable(name)) and name != "secrets"
-        }
-        values["secrets"] = _secrets(environment.get(SECRETS, ""))
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            name = _variable(str(first["loc"][0]))
-            raise InvalidInput(
-                f"{name} can't be used, {first['msg'].lower()}: correct it in the environment"
-            ) from None
 
 
 def _variable(name: str) -> str:

@@ -24,7 +24,7 @@ from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
 from slipway.ledger.releases import require_savable
 from slipway.ledger.rows import content_of, progress_columns, request_columns
-from slipway.ports import Lease
+from slipway.ports import Lease, LeftOpen
 from tests.fakes.findings import MemoryFindings
 from tests.fakes.restrictions import EPOCH, MemoryRestrictions
 
@@ -134,6 +134,15 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""
         return [each for each in self.releases.values() if each.stack == stack and each.is_open]
+
+    async def left_open(self) -> Sequence[LeftOpen]:
+        """See `slipway.ports.Ledger`."""
+        found = []
+        for each in self.releases.values():
+            lease = self.leases.get(each.stack)
+            if each.is_open and await self.holder(each.stack) is None:
+                found.append(LeftOpen(each, lease.fence if lease else 0))
+        return found
 
     async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
         """See `slipway.ports.Ledger`."""

@@ -1,5 +1,6 @@
 """What every ledger promises; the SQL ledger and the one in memory pass the same tests."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from slipway.domain.image import ImageReference
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Baseline, Kind, Phase, Release, State
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
-from slipway.ports import Lease, Ledger
+from slipway.ports import Lease, Ledger, LeftOpen
 from tests.ledger.examples import (
     BASELINE,
     COMMIT,
@@ -233,6 +234,38 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         sibling = await ledger.open(a_target("sink-prod"), a_request())
 
         assert await ledger.unfinished(STACK) == [releasing, restoring, sibling]
+
+    async def test_what_is_left_open_is_what_stands_open_where_nobody_holds_the_lease(
+        self, ledger: Ledger
+    ) -> None:
+        held, free = a_target(), a_target("sink-prod", stack="other")
+        lease = await ledger.acquire(str(held.stack), "ada", 60)
+        assert lease is not None
+        under_way = await ledger.open(held, a_request())
+        left = await ledger.open(free, a_request())
+        ended = await ledger.open(free, a_request())
+        await ledger.save(ended.to(State.REFUSED, "held: here"))
+        unsure = await ledger.open(free, a_request())
+        unsure = await ledger.save(replace(unsure.to(State.NEEDS_ATTENTION), unproven=True))
+
+        found = await ledger.left_open()
+        await ledger.give_back(lease)
+        then = await ledger.left_open()
+
+        assert found == [LeftOpen(left, 0), LeftOpen(unsure, 0)]
+        assert then == [LeftOpen(under_way, lease.fence), *found]
+
+    async def test_what_stands_open_where_a_lease_has_run_out_is_left_open(
+        self, ledger: Ledger
+    ) -> None:
+        opened = await ledger.open(a_target(), a_request())
+        await eventually(lambda: ledger.acquire(STACK, "ada", TINY))
+
+        async with asyncio.timeout(60):
+            while not (found := await ledger.left_open()):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(TINY / 4)
+
+        assert found == [LeftOpen(opened, 1)]
 
     async def test_an_end_that_is_unproven_is_unfinished_until_it_is_proven(
         self, ledger: Ledger

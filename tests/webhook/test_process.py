@@ -41,6 +41,7 @@ def test_what_was_acknowledged_outlives_kill_9_and_waits_while_prefect_is_away(
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json() == {"delivery": "delivery-1", "duplicate": True, "outcome": "accepted"}
     assert second.returncode == 0
+    assert "watching for releases that a dead process left at acme/cluster/prod" in webhook.log()
     [delivery] = webhook.deliveries()
     assert (delivery["id"], delivery["after"]) == ("delivery-1", after)
     [at] = delivery["targets"]

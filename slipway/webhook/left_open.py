@@ -1,0 +1,117 @@
+"""Finds releases that a dead process left open, and has their stacks recovered.
+
+Nobody else would: recovery runs before the next release of a stack, which may never come.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from slipway.domain.target import Target
+from slipway.errors import SlipwayError
+from slipway.ports import FlowRuns, LeftOpen, Processes, Releases
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 15.0
+"""Seconds: as long as a lease lasts that nobody renews."""
+LONGEST_PAUSE = 600.0
+"""Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The recovery of a stack that was started last, and what it is for."""
+
+    run: str
+    release: str
+    fence: int
+    """The lease's when it was started; a recovery that has come to work has taken it further."""
+    nth: int
+    """How many recoveries were started before it by the same fence."""
+    vain: int
+    """How many have left the same release open before it."""
+    again: float
+    """When the next may be started, once this one has ended."""
+
+
+class LeftReleases:
+    """Asks the ledger by one query a look; Prefect, only where something is left."""
+
+    def __init__(
+        self, targets: Iterable[Target], ledger: Releases, runs: FlowRuns, processes: Processes
+    ) -> None:
+        self._ledger = ledger
+        self._runs = runs
+        self._processes = processes
+        self._stacks: dict[str, Target] = {}
+        self._following: dict[str, Following] = {}
+        for each in targets:
+            self._stacks.setdefault(str(each.stack), each)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        log.info("watching for releases that a dead process left at %s", ", ".join(self._stacks))
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Start what is needed now; what can't be asked now is asked the next time."""
+        try:
+            found = await self._ledger.left_open()
+        except SlipwayError as error:
+            log.warning("the ledger is not asked for what stands open: %s", error)
+            return
+        left = {each.release.stack: each for each in reversed(found) if self._is_left(each)}
+        for stack in left.keys() & self._stacks.keys():
+            try:
+                await self._recover(stack, left[stack])
+            except SlipwayError as error:
+                log.warning("no recovery of stack %s is started: %s", stack, error)
+
+    def _is_left(self, left: LeftOpen) -> bool:
+        """Whether its process can't go on; one that has never had the lease may still build."""
+        if left.release.fence > 0:
+            return True
+        worker = left.release.worker
+        return worker is not None and self._processes.has_ended(worker)
+
+    async def _recover(self, stack: str, left: LeftOpen) -> None:
+        """Start a recovery, unless the one that was started last is still to work, or resting."""
+        now = asyncio.get_running_loop().time()
+        last = self._following.get(stack)
+        if last is None:
+            await self._start(stack, left, nth=0, vain=0)
+            return
+        if not await self._runs.has_ended(last.run):
+            self._following[stack] = replace(last, again=now + _pause(last.vain))
+            return
+        in_vain = last.release == left.release.id
+        if not in_vain or now >= last.again:
+            nth = last.nth + 1 if last.fence == left.fence else 0
+            await self._start(stack, left, nth=nth, vain=last.vain + 1 if in_vain else 0)
+
+    async def _start(self, stack: str, left: LeftOpen, *, nth: int, vain: int) -> None:
+        target, release = self._stacks[stack], left.release
+        # The same for every watch until a recovery has taken the lease: so there is one run.
+        key = f"slipway:recover:{stack}:{left.fence}:{nth}"
+        run = await self._runs.start(recovery_of(target), {"target": target.name}, key)
+        again = asyncio.get_running_loop().time() + _pause(vain)
+        self._following[stack] = Following(run, release.id, left.fence, nth, vain, again)
+        log.warning(
+            "release %s was left open at %s: run %s recovers the stack",
+            release.id,
+            release.target,
+            run,
+        )
+
+
+def recovery_of(target: Target) -> str:
+    """The Prefect deployment that recovers a target's stack."""
+    return f"recover/{target.stack.short}"
+
+
+def _pause(vain: int) -> float:
+    return min(LOOK_EVERY * 2.0**vain, LONGEST_PAUSE)

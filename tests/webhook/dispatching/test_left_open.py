@@ -1,0 +1,196 @@
+"""What a dead process left open is recovered without anybody's asking, and once at a time."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from slipway.domain.process import ProcessIdentity
+from slipway.domain.release import Release, State
+from slipway.webhook.left_open import LONGEST_PAUSE, LOOK_EVERY, LeftReleases
+from tests.fakes.flow_runs import FakeFlowRuns
+from tests.fakes.ledger import MemoryLedger
+from tests.ledger.examples import STACK, a_request, a_target
+
+LEASE_SECONDS = 15.0
+ALIVE, DEAD = ProcessIdentity("here", "boot", 1, 0), ProcessIdentity("here", "boot", 2, 0)
+
+
+class SomeProcesses:
+    """The `Processes` port: one of two is alive."""
+
+    def own(self) -> ProcessIdentity | None:
+        return ALIVE
+
+    def has_ended(self, process: ProcessIdentity) -> bool:
+        return process == DEAD
+
+
+class Scene:
+    """A ledger, Prefect, and watches over one stack."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger()
+        self.runs = FakeFlowRuns()
+
+    def watch(self) -> LeftReleases:
+        targets = [a_target(), a_target("sink-prod")]
+        return LeftReleases(targets, self.ledger, self.runs, SomeProcesses())
+
+    @contextlib.asynccontextmanager
+    async def watched(self, times: int = 1) -> AsyncIterator[None]:
+        watches = [asyncio.create_task(self.watch().run()) for _ in range(times)]
+        yield
+        for each in watches:
+            each.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    async def left(self) -> Release:
+        """A release whose process has died with the lease."""
+        lease = await self.ledger.acquire(STACK, "dead", LEASE_SECONDS)
+        assert lease is not None
+        release = await self.ledger.open(a_target(), a_request())
+        return await self.ledger.save(replace(release, fence=lease.fence))
+
+    async def recovered(self, end: Callable[[Release], Release]) -> None:
+        """What a recovery does: take the lease, work, give it back; then its run ends."""
+        lease = await self.ledger.acquire(STACK, "recovery", LEASE_SECONDS)
+        assert lease is not None
+        await asyncio.sleep(5)
+        for each in await self.ledger.unfinished(STACK):
+            await self.ledger.save(replace(end(each), fence=lease.fence))
+        await self.ledger.give_back(lease)
+        self.runs.end_all()
+
+
+def refused(release: Release) -> Release:
+    return release.to(State.REFUSED, "interrupted: its process ended")
+
+
+def unproven(release: Release) -> Release:
+    return replace(release.to(State.NEEDS_ATTENTION, "unproven: no cluster"), unproven=True)
+
+
+async def test_what_is_left_is_recovered_once_its_holders_lease_has_run_out() -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+        before = len(scene.runs.made)
+        await asyncio.sleep(LOOK_EVERY)
+
+    assert before == 0
+    [(deployment, parameters)] = scene.runs.made.values()
+    assert (deployment, parameters) == ("recover/cluster-prod", {"target": "adapter-prod"})
+
+
+async def test_no_second_run_is_started_while_one_is_to_come_or_at_work() -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(20 * LOOK_EVERY)
+        waiting = len(scene.runs.made)
+        await scene.recovered(refused)
+        await asyncio.sleep(20 * LOOK_EVERY)
+
+    assert waiting == len(scene.runs.made) == 1
+
+
+@pytest.mark.parametrize("tick", [0.0, 7.0])
+async def test_several_watches_start_one_run(tick: float) -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched(2):
+        await asyncio.sleep(tick)
+        async with scene.watched():
+            await asyncio.sleep(5 * LOOK_EVERY)
+
+    assert len(scene.runs.made) == 1
+
+
+async def test_a_watch_that_was_started_anew_starts_no_second_run() -> None:
+    scene = Scene()
+    await scene.left()
+    for _ in range(3):
+        async with scene.watched():
+            await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert len(scene.runs.made) == 1
+
+
+async def test_what_recovery_could_not_finish_is_tried_again_more_and_more_seldom() -> None:
+    scene = Scene()
+    await scene.left()
+    times: list[float] = []
+    async with scene.watched():
+        loop = asyncio.get_running_loop()
+        while len(times) < 9:
+            while len(scene.runs.made) == len(times):  # noqa: ASYNC110 - a fake has no event for it
+                await asyncio.sleep(1)
+            times.append(loop.time())
+            await scene.recovered(unproven)
+
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] <= 3 * LOOK_EVERY
+    assert LONGEST_PAUSE <= pauses[-1] <= LONGEST_PAUSE + 3 * LOOK_EVERY
+
+
+async def test_a_run_that_ended_before_it_came_to_work_is_followed_by_another() -> None:
+    """A worker that could not read its configuration, say."""
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(2 * LOOK_EVERY)
+        scene.runs.end_all()
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert len(scene.runs.made) == 2
+
+
+async def test_prefect_that_is_away_is_asked_again_and_gets_one_run() -> None:
+    scene = Scene()
+    await scene.left()
+    scene.runs.down = True
+    async with scene.watched():
+        await asyncio.sleep(3 * LOOK_EVERY)
+        scene.runs.down, scene.runs.lost_answers = False, 1
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert len(scene.runs.made) == 1
+
+
+@pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (None, 0), (DEAD, 1)])
+async def test_who_has_not_had_the_lease_is_left_alone_unless_proven_dead(
+    worker: ProcessIdentity | None, runs: int
+) -> None:
+    scene = Scene()
+    release = await scene.ledger.open(a_target(), a_request())
+    await scene.ledger.save(replace(release, worker=worker))
+    async with scene.watched():
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert len(scene.runs.made) == runs
+
+
+async def test_a_stack_that_nobody_configured_here_is_left_to_others() -> None:
+    scene = Scene()
+    release = await scene.ledger.open(a_target("elsewhere", stack="other"), a_request())
+    await scene.ledger.save(replace(release, worker=DEAD))
+    async with scene.watched():
+        await asyncio.sleep(3 * LOOK_EVERY)
+
+    assert not scene.runs.made
+
+
+async def test_nothing_is_asked_of_prefect_where_nothing_is_left() -> None:
+    scene = Scene()
+    ended = await scene.left()
+    await scene.ledger.save(refused(ended))
+    async with scene.watched():
+        await asyncio.sleep(100 * LOOK_EVERY)
+
+    assert scene.runs.attempts == 0
