@@ -21,10 +21,13 @@ TARGETS = ("annotations-sink-prod", "ls-triton-adapter-prod")
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Box:
+def box(tmp_path: Path) -> Iterator[Box]:
+    """A repository; whatever a test starts beside it is ended."""
     made = Box(tmp_path / "sandbox")
     Repository().start(made)
-    return made
+    yield made
+    for each in Processes(made).all():
+        Processes(made).end(each)
 
 
 @pytest.fixture
@@ -35,14 +38,12 @@ def clone(box: Box, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listening(box: Box) -> Iterator[Box]:
+def listening(box: Box) -> Box:
     """The hook in its place, and the webhook running; Prefect is away."""
     GitHub().start(box)
     example.write_configuration(box)
     Webhook().start(box)
-    yield box
-    for each in Processes(box).all():
-        Processes(box).end(each)
+    return box
 
 
 def git(folder: Path, *words: str) -> str:
