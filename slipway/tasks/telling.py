@@ -6,7 +6,7 @@ No step waits for it, nothing depends on it, and what can't be told is a warning
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from slipway.domain.release import Release, State
 from slipway.domain.write_back import (
@@ -23,7 +23,7 @@ from slipway.tasks.policies import in_flow_run
 log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 3.0)
-"""Seconds between attempts while the code host does not answer."""
+"""Seconds between attempts while the code host does not answer; one that was away is asked once."""
 LAST_WORD_WITHIN = 5.0
 """Seconds that the end of a release may take to be told, once everything else is done."""
 Say = Callable[[Release], Awaitable[None]]
@@ -42,6 +42,7 @@ class Teller:
         self._deployment: int | None = None
         self._said: dict[Say, object] = {}
         """What each was told last: many steps of a release look the same from outside."""
+        self._pauses: Sequence[float] = PAUSES
         self._silent: set[Say] = set()
         """What was refused for good: it is warned of once."""
 
@@ -64,8 +65,10 @@ class Teller:
         if say in self._silent:
             return
         try:
-            await _patiently(say, release)
+            await _patiently(say, release, self._pauses)
+            self._pauses = PAUSES
         except Unreachable as error:
+            self._pauses = ()
             log.warning(
                 "%s was not told what it is at %s: %s", release.commit, release.target, error
             )
@@ -114,8 +117,8 @@ async def last_words() -> None:
         log.warning("not everything was told within %g s: see slipway history", LAST_WORD_WITHIN)
 
 
-async def _patiently(say: Say, release: Release) -> None:
-    for pause in PAUSES:
+async def _patiently(say: Say, release: Release, pauses: Sequence[float]) -> None:
+    for pause in pauses:
         try:
             return await say(release)
         except Unreachable as error:

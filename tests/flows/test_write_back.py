@@ -157,6 +157,20 @@ async def test_what_was_refused_for_good_is_asked_for_once_a_release() -> None:
     assert host.progress(TARGET) == ["success"]
 
 
+async def test_a_code_host_that_is_away_from_the_start_delays_no_end() -> None:
+    loop = asyncio.get_running_loop()
+    took = []
+    for away in (False, True):
+        world, host = told_world()
+        for effect in ("status", "deployment"):
+            host.faults.always(f"write_back.{effect}", Unreachable("away: wait") if away else None)
+        began = loop.time()
+        assert (await deployed(world, "second")).state is State.LIVE
+        took.append(loop.time() - began)
+
+    assert took[1] <= took[0] + 1.0
+
+
 async def test_a_code_host_that_never_answers_holds_neither_the_lease_nor_the_run_for_long() -> (
     None
 ):
