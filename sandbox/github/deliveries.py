@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-GIVES_UP_AFTER = 10.0
+GIVES_UP_AFTER = 30.0
+"""GitHub's own patience is ten seconds; a machine that runs a whole cluster may need more."""
 HOOK = 1
 """The one webhook's id."""
 KEPT = 250

@@ -38,7 +38,7 @@ class Delivery:
     id: str
     """GitHub's own id, which a redelivery repeats."""
     digest: str
-    """Of the raw body: the same body under another id is a replay."""
+    """Of the raw body, its verified signature: the same under another id is a replay."""
     event: str
     repository: str
     """`owner/name`; empty for events of no repository."""

@@ -4,7 +4,6 @@ Plain ASGI: a router, a request object and their middleware would double the CPU
 there are two paths.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -92,7 +91,7 @@ class Receiver:
             raise Refused(UNSIGNED, "no X-Hub-Signature-256, or not exactly one of its form")
         if not signature.is_valid(claimed, body, self.secrets):
             raise Refused(UNSIGNED, "the signature is that of another body or secret")
-        return await self._keep(_arrived(sent, body))
+        return await self._keep(_arrived(sent, body, claimed))
 
     async def _keep(self, arrived: Arrived) -> Answer:
         delivery = route(arrived, self.subscriptions)
@@ -141,7 +140,7 @@ def _length(declared: bytes | None) -> int | None:
     return int(declared) if declared is not None and _LENGTH.fullmatch(declared) else None
 
 
-def _arrived(sent: Mapping[bytes, bytes | None], body: bytes) -> Arrived:
+def _arrived(sent: Mapping[bytes, bytes | None], body: bytes, claimed: bytes) -> Arrived:
     """The verified request, read; nothing of it was looked at before."""
     kind = sent.get(b"content-type") or b""
     if kind.partition(b";")[0].strip().lower() != b"application/json":
@@ -155,7 +154,7 @@ def _arrived(sent: Mapping[bytes, bytes | None], body: bytes) -> Arrived:
         read = payload.read(event.decode(), body)
     except payload.Unreadable as error:
         raise Refused(BAD_REQUEST, f"not a {event.decode()} payload: {error}") from error
-    return Arrived(delivery.decode(), hashlib.sha256(body).hexdigest(), event.decode(), read)
+    return Arrived(delivery.decode(), claimed.decode(), event.decode(), read)
 
 
 def _acknowledgement(receipt: Receipt) -> Answer:
