@@ -13,6 +13,7 @@ from prefect.flows import Flow
 
 from blocks.file import SlipwayFile
 from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of
+from slipway.clients.kubernetes import WORKLOAD_LISTS
 from slipway.domain.auditing.rules import RULES
 from slipway.errors import SlipwayError
 from tests.blocks.test_file import ENVIRONMENT
@@ -142,6 +143,24 @@ def test_the_runbook_explains_every_code_that_an_error_can_end_with() -> None:
 
     missing = {code for code in codes if f"| `{code}` |" not in runbook}
     assert not missing
+
+
+def test_the_prune_role_is_what_is_listed_and_no_more() -> None:
+    documents = yaml.safe_load_all((ROOT / "docs" / "kubernetes-prune-role.yaml").read_text())
+    [role] = [each for each in documents if each["kind"] == "ClusterRole"]
+
+    allowed = {
+        (group, resource)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    listed = {
+        (path.split("/")[2] if path.startswith("/apis/") else "", path.rpartition("/")[2])
+        for path in WORKLOAD_LISTS
+    }
+    assert allowed == listed
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list"}
 
 
 def test_the_runbook_explains_every_finding() -> None:

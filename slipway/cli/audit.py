@@ -10,8 +10,10 @@ from slipway.cli.ends import NEEDS_ATTENTION
 from slipway.cli.output import print_json, print_table
 from slipway.cli.session import Session
 from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Lineage
 from slipway.domain.finding import Changes, Finding, RecordedFinding, Severity
-from slipway.tasks.audit_report import payload, states
+from slipway.domain.rollout import Workloads
+from slipway.tasks.audit_report import payload, running, states
 
 COLOURS = {
     Severity.CRITICAL: "red",
@@ -77,9 +79,16 @@ def report_record(report: Report) -> dict[str, Any]:
 
 
 def _target_record(audited: Audited) -> dict[str, Any]:
-    parts = audited.picture.parts.items()
+    picture = audited.picture
+    parts, seen, git = picture.parts.items(), picture.cluster, picture.git
+    known = git if isinstance(git, Lineage) else None
+    change = known.last_change if known else None
     return {
         "target": audited.target,
+        "image": seen.image if isinstance(seen, Workloads) else None,
+        "running": running(picture),
+        "last_change": change.commit.sha if change else None,
+        "behind": len(known.pending) if known else None,
         "unknown": {name: part.why for name, part in parts if isinstance(part, Unknown)},
         "unjudged": sorted(audited.judged.unjudged),
         "findings": len(audited.judged.findings),

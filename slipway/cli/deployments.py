@@ -4,8 +4,8 @@
 together.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient
@@ -18,6 +18,8 @@ from prefect.workers.process import ProcessWorker
 
 from flows.audit import audit
 from flows.deploy import deploy
+from flows.drill import drill
+from flows.prune import prune
 from flows.recover import recover
 from flows.rollback import rollback
 from slipway.domain.target import Target
@@ -31,6 +33,7 @@ JOB_VARIABLES = {
 
 
 AUDIT_TIMES = "*/15 * * * *"
+DRILL_TIMES = "0 5 * * *"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Deployment:
     description: str
     cron: str = ""
     """When it runs by itself, in UTC; empty for never."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What else the form has filled in already."""
 
     @property
     def entrypoint(self) -> str:
@@ -59,7 +64,7 @@ class Deployment:
     @property
     def parameters(self) -> dict[str, Any]:
         """What the form has filled in already."""
-        return {"target": self.target} if self.target else {}
+        return ({"target": self.target} if self.target else {}) | dict(self.more)
 
     @property
     def tags(self) -> list[str]:
@@ -83,6 +88,12 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
         yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")
     seen = "See whether what should run runs, everywhere, and could still go back."
     yield Deployment(audit, "all", "", seen, AUDIT_TIMES)
+    tried = "See whether each target's default rollback would work; touches no production."
+    yield Deployment(drill, "all", "", tried, DRILL_TIMES)
+    for repository in dict.fromkeys(each.service.repository for each in targets):
+        name = repository.rpartition("/")[2]
+        needless = f"Show what of {repository} nobody needs any more; delete it by the plan's hash."
+        yield Deployment(prune, name, "", needless, more={"repository": repository})
 
 
 async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> list[str]:

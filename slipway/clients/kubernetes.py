@@ -105,7 +105,13 @@ class KubernetesCluster:
 
     async def images(self) -> frozenset[str]:
         """See `slipway.ports.Cluster`."""
-        found = await asyncio.gather(*(self._get(path) for path in WORKLOAD_LISTS))
+        try:
+            found = await asyncio.gather(*(self._get(path) for path in WORKLOAD_LISTS))
+        except AccessDenied as error:
+            raise AccessDenied(
+                f"not every image in use can be told ({error}): give the kubeconfig's user the "
+                "role of docs/kubernetes-prune-role.yaml"
+            ) from error
         for path, listed in zip(WORKLOAD_LISTS, found, strict=True):
             if listed is None:
                 raise DeploymentUnfit(

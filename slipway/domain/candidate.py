@@ -21,6 +21,11 @@ def present(history: Iterable[Release]) -> Release | None:
     return next(iter(proven_live(history)), None)
 
 
+def newest_deploy(history: Iterable[Release]) -> Release | None:
+    """The newest deploy that went live: where `:main` is left, whatever was rolled back since."""
+    return next((each for each in proven_live(history) if each.kind is Kind.DEPLOY), None)
+
+
 def previous(
     history: Sequence[Release], running: Digest | None, vetoed: Collection[Commit] = ()
 ) -> list[Release]:

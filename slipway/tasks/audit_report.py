@@ -38,6 +38,14 @@ def what_runs(picture: Picture) -> Mapping[str, str]:
     }
 
 
+def running(picture: Picture) -> list[str]:
+    """The digests that ready pods run; none where the cluster can't be looked at."""
+    if not isinstance(picture.cluster, Workloads):
+        return []
+    container = picture.target.workload.container
+    return sorted(str(each) for each in ready_digests(picture.cluster, container))
+
+
 def finding_row(finding: Finding, state: str) -> Mapping[str, str]:
     """A finding in one line of a table."""
     return {

@@ -15,7 +15,7 @@ from slipway.domain.auditing.picture import (
     Program,
     reference_of,
 )
-from slipway.domain.candidate import previous
+from slipway.domain.candidate import newest_deploy, previous
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import ImageReference, PublishedImage
@@ -148,7 +148,12 @@ async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory
         await _interrupted(ports),
         await ledger.holds(target.name),
         {tag: each.digest for tag, each in published.items()},
-        [each for way in ways if (each := reference_of(way.image)) is not None],
+        [
+            each
+            for way in ways
+            if (each := reference_of(way.image)) is not None
+            and each.repository == target.service.repository
+        ],
     )
 
 
@@ -182,6 +187,10 @@ async def _held(
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
     images = {str(each): await ports.registry.find(each) for each in dict.fromkeys(found)}
     memory = Memory() if isinstance(ledger, Unknown) else ledger
+    newest = newest_deploy(memory.history)
+    deployed = reference_of(newest.image) if newest is not None else None
+    if deployed is not None and deployed.repository == ours:
+        images[str(deployed)] = await ports.registry.find(deployed)
     images |= await _first_way_back(ports, memory)
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     if every_tag:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Holdings, Lineage, Memory, reference_of
+from slipway.domain.candidate import newest_deploy
 from slipway.domain.commit import Commit
-from slipway.domain.release import Kind, State
 from slipway.domain.rollout import Workloads
 from slipway.domain.target import CommitInfo
 from slipway.ports import Ports
@@ -86,12 +86,7 @@ async def _same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
 
 async def _main_is_newer(ports: Ports, held: Holdings, memory: Memory) -> bool:
     main = held.tags.get(MAIN)
-    deploys = (
-        each.commit
-        for each in memory.history
-        if each.kind is Kind.DEPLOY and each.state is State.LIVE and each.commit is not None
-    )
-    newest = next(deploys, None)
-    if main is None or main.labelled is None or newest is None:
+    newest = newest_deploy(memory.history)
+    if main is None or main.labelled is None or newest is None or newest.commit is None:
         return False
-    return await ports.source.is_ancestor(newest, main.labelled)
+    return await ports.source.is_ancestor(newest.commit, main.labelled)

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.journal import EntryKind
-from slipway.domain.measures import Measures, Times, measure
+from slipway.domain.measures import Measures, Spread, Times, measure, spread
 from slipway.domain.release import Kind, Release, State
 from slipway.errors import SlipwayError
 from slipway.ports import Ledger, Ports
 
+UPDATES = 10
+"""Updates from which it is told how long the next one takes."""
 EVERY = 2**31 - 1
 """More than a ledger ever holds of one target, and still a number for every database."""
 
@@ -55,3 +58,13 @@ async def _committed(ports: Ports, commit: Commit) -> datetime | None:
         except SlipwayError:
             continue
     return None
+
+
+async def measure_updates(ports: Ports, newest: int = UPDATES) -> Spread:
+    """How long the target's newest updates took from when they began until they were proven."""
+    took = []
+    for release in proven_live(await ports.ledger.history(ports.target.name))[:newest]:
+        reached = await _reached(ports.ledger, release)
+        if reached is not None and release.live_since is not None:
+            took.append(release.live_since - reached)
+    return spread(took)

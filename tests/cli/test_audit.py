@@ -1,11 +1,18 @@
 """`slipway audit`: what people and scripts read of an audit, and how it ends."""
 
+import asyncio
+import shlex
+import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
+from slipway.domain.hold import NewHold
+from slipway.domain.release import Phase
 from tests.cli.conftest import ADAPTER, SINK, Terminal
-from tests.fakes.world import reference_of
+from tests.fakes.world import World, deploy_request, reference_of
 
 KEYS = {
     "fingerprint",
@@ -41,7 +48,17 @@ def test_a_finding_tells_scripts_everything(spoilt: Terminal) -> None:
     assert found["command"] == f"slipway deploy {ADAPTER} {spoilt.world.commits['third']}"
     assert (report["worst"], report["gone"]) == ("error", [])
     [target] = report["targets"]
-    assert target == {"target": ADAPTER, "unknown": {}, "unjudged": [], "findings": 1}
+    third, digest = spoilt.world.commits["third"].sha, spoilt.world.digest_of("third")
+    assert target == {
+        "target": ADAPTER,
+        "image": reference_of(spoilt.world, "third"),
+        "running": [str(digest)],
+        "last_change": third,
+        "behind": 0,
+        "unknown": {},
+        "unjudged": [],
+        "findings": 1,
+    }
 
 
 def test_the_printed_command_mends_what_was_found(spoilt: Terminal) -> None:
@@ -85,11 +102,83 @@ def test_a_quiet_system_has_nothing_to_tell(terminal: Terminal) -> None:
 
 
 def test_an_audit_imports_no_prefect() -> None:
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-c", "import sys, slipway.cli.audit; sys.exit('prefect' in sys.modules)"],
         check=False,
     )
 
     assert done.returncode == 0
+
+
+def _gone(world: World) -> None:
+    digest = world.digest_of("third")
+    assert digest is not None
+    world.registry.delete(world.target.service.repository, digest)
+
+
+def _by_main(world: World) -> None:
+    moving = f"{world.target.service.repository}:main"
+    world.config.edit("bob", adapterImage=moving)
+    world.resources[0].recorded = moving
+    world.cluster.set_image(world.deployment, moving)
+
+
+def _elsewhere(world: World) -> None:
+    world.config.edit("bob", adapterImage="ghcr.io/mallory/adapter:1")
+
+
+def _newer(world: World) -> None:
+    world.git.commit("more", {"adapter/app.py": "good 4"})
+
+
+async def _held(world: World) -> None:
+    await world.ledger.place_hold(world.target.name, NewHold("freeze", "bob"))
+
+
+async def _died(world: World) -> None:
+    request = deploy_request(world.commits["second"].sha)
+    release = await world.ledger.open(world.target, request)
+    lease = await world.ledger.acquire(str(world.target.stack), release.id, 1.0)
+    assert lease is not None
+    await world.ledger.save(replace(release.at(Phase.DECIDED), fence=lease.fence))
+    await asyncio.sleep(5)
+
+
+async def _spoilt(world: World, spoil: Callable[[World], Awaitable[None] | None]) -> None:
+    made = spoil(world)
+    if made is not None:
+        await made
+    await asyncio.sleep(30)
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil"),
+    [
+        ("IMG001", _gone),
+        ("IMG008", _by_main),
+        ("IMG011", _newer),
+        ("IMG015", _elsewhere),
+        ("SYS006", _held),
+        ("SYS007", _died),
+    ],
+)
+def test_typing_what_a_finding_prints_ends_it(
+    terminal: Terminal, rule: str, spoil: Callable[[World], Awaitable[None] | None]
+) -> None:
+    terminal.deploy("second")
+    terminal.deploy("third")
+    world = terminal.world
+    world.git.branches["main"] = world.commits["third"].sha
+    terminal.session.run(_spoilt(world, spoil))
+    before = {each["id"]: each for each in terminal.json("audit", ADAPTER)["findings"]}
+
+    program, *words = shlex.split(before[rule]["command"])
+    assert program == "slipway"
+    here = ["--local"] if words[0] in {"deploy", "rollback"} else []
+    done = terminal.type(*words, *here)
+
+    assert done.exit_code in {0, 4}, done.output  # recovery ends what had changed nothing refused
+    after = {each["id"] for each in terminal.json("audit", ADAPTER)["findings"]}
+    assert rule not in after
+    # A rollback leaves a newer commit behind, and a hold; the fake ledger's time is long over.
+    assert after <= {"IMG011", "SYS006"}

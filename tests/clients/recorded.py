@@ -38,6 +38,7 @@ class Recorded:
     """By tag and by digest: media type and bytes."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=lambda: {"robot": PASSWORD})
+    may_delete: bool = True
     may_push: bool = True
     uploads: set[str] = field(default_factory=set)
     instead: Answerer = lambda _: None
@@ -117,8 +118,9 @@ class Recorded:
 
     def _serve(self, request: httpx.Request) -> httpx.Response:
         kind, name = request.url.path.removeprefix(f"/v2/{PATH}/").split("/", 1)
-        if request.method == "PUT":
-            return self._put(request, name)
+        change = {"PUT": self._put, "DELETE": self._delete}.get(request.method)
+        if change is not None and kind == "manifests":
+            return change(request, name)
         if name.startswith("uploads/"):
             return self._upload(request, name)
         if kind == "blobs" and name in self.blobs:
@@ -148,6 +150,15 @@ class Recorded:
             return httpx.Response(204)
         self.uploads.add("uploads/one")
         return httpx.Response(202, headers={"location": f"/v2/{PATH}/blobs/uploads/one?_state=x"})
+
+    def _delete(self, request: httpx.Request, digest: str) -> httpx.Response:
+        del request
+        if not self.may_delete:
+            return httpx.Response(405, json={"errors": [{"code": "UNSUPPORTED"}]})
+        known = {name for name, (_, body) in self.manifests.items() if sha256(body) == digest}
+        for name in known:
+            del self.manifests[name]
+        return httpx.Response(202 if known else 404)
 
     def _put(self, request: httpx.Request, name: str) -> httpx.Response:
         if not self.may_push:

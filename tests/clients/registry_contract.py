@@ -110,3 +110,38 @@ class RegistryContract:
         for each in (wrong, nobody, None):
             with pytest.raises(AccessDenied):
                 await holding.registry.probe(holding.named(COMMIT), each)
+
+    async def test_everything_an_image_is_known_by_is_among_what_belongs_to_it(
+        self, holding: Holding
+    ) -> None:
+        digest = await holding.put(COMMIT, LABELS)
+        image = await holding.registry.find(holding.named(COMMIT))
+        assert image is not None
+
+        found, waiting = set(), [digest]
+        while waiting:
+            each = ImageReference(holding.repository, digest=waiting.pop())
+            contents = await holding.registry.contents(each)
+            assert contents is not None
+            found |= {contents.digest, *([contents.config] if contents.config else [])}
+            waiting += contents.children
+
+        assert image.accepted <= found
+        assert await holding.registry.contents(holding.named("main")) is None
+        assert await holding.registry.referrers(holding.repository, digest) == frozenset()
+
+    async def test_what_is_removed_is_gone_with_every_tag_of_it(self, holding: Holding) -> None:
+        digest = await holding.put(COMMIT, LABELS)
+        image = await holding.registry.find(holding.named(COMMIT))
+        assert image is not None
+        await holding.registry.tag(image, "main")
+        other = await holding.put("2" * 40, {"of": "another"})
+
+        for _ in ("once", "and again, when it is gone already"):
+            await holding.registry.remove(holding.repository, digest)
+
+        assert await holding.registry.find(holding.named(COMMIT)) is None
+        assert await holding.registry.find(holding.named("main")) is None
+        there = await holding.registry.find(holding.named("2" * 40))
+        assert there is not None
+        assert there.digest == other

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from slipway.clients.kubernetes_objects import (
     describe_pod,
     field_managers,
+    images_in,
     node_platform,
     read_container,
     read_pod,
@@ -254,3 +255,18 @@ def test_a_pod_without_a_node_is_told_with_the_schedulers_words() -> None:
     pod = Pod("p", "s", ready=False, phase="Pending", unschedulable="0/1 nodes are available")
 
     assert describe_pod(pod) == "p: Pending; 0/1 nodes are available"
+
+
+def test_every_image_of_a_workload_is_told_whatever_its_kind() -> None:
+    job = {"spec": {"jobTemplate": {"spec": {"template": deployment()["spec"]["template"]}}}}
+    pod = {
+        "spec": {
+            "initContainers": [{"image": "init"}],
+            "ephemeralContainers": [{"image": "debug"}],
+        },
+        "status": {"containerStatuses": [{"image": "ghcr.io/x", "imageID": "ghcr.io/x@sha256:1"}]},
+    }
+
+    found = set(images_in({"items": [job, pod]}))
+
+    assert found == {"x", IMAGE, "init", "debug", "ghcr.io/x", "ghcr.io/x@sha256:1"}

@@ -573,3 +573,34 @@ async def test_a_closed_client_can_be_used_again(recorded: Recorded) -> None:
 
     assert await client.find(AT_COMMIT) is not None
     assert isinstance(client, OciRegistry)
+
+
+async def test_an_index_tells_its_attestations_too(recorded: Recorded) -> None:
+    """They are no images, and may be deleted only with the index."""
+    amd, attestation = recorded.add_image(), f"sha256:{'9' * 64}"
+    kind = {"vnd.docker.reference.type": "attestation-manifest"}
+    index = {"manifests": [{"digest": amd}, {"digest": attestation, "annotations": kind}]}
+    recorded.add_manifest(INDEX, index, COMMIT)
+
+    found = await recorded.client().contents(AT_COMMIT)
+
+    assert found is not None
+    assert found.children == (Digest(amd), Digest(attestation))
+
+
+async def test_a_registry_that_deletes_nothing_says_so_with_what_to_do(recorded: Recorded) -> None:
+    digest = Digest(recorded.add_image(COMMIT))
+    recorded.may_delete = False
+
+    with pytest.raises(RegistryUnusable, match=r"HTTP 405.*allow deletions"):
+        await recorded.client().remove(AT_COMMIT.repository, digest)
+
+
+async def test_what_was_removed_is_not_remembered(recorded: Recorded) -> None:
+    digest = Digest(recorded.add_image(COMMIT))
+    client = recorded.client()
+    assert await client.find(AT_COMMIT) is not None
+
+    await client.remove(AT_COMMIT.repository, digest)
+
+    assert await client.find(ImageReference(AT_COMMIT.repository, digest=digest)) is None

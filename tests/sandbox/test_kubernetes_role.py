@@ -1,6 +1,7 @@
 """The role of docs/kubernetes-role.yaml is what the client needs: all of it, and no more."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,6 +113,27 @@ async def test_nothing_of_the_role_can_be_left_out(
         cluster.apply(role)
 
     assert not needless
+
+
+async def test_every_image_of_the_cluster_is_seen_with_the_prune_role_only(
+    cluster: KubernetesBox, client: KubernetesCluster
+) -> None:
+    text = (DOCS / "kubernetes-prune-role.yaml").read_text()
+    with pytest.raises(AccessDenied, match=r"kubernetes-prune-role\.yaml"):
+        await client.images()
+
+    cluster.apply(*yaml.safe_load_all(text.replace("namespace: apps", "namespace: default")))
+
+    seen = await client.observe(NAMED)
+    assert seen is not None
+    images: frozenset[str] = frozenset()
+    async with asyncio.timeout(30):
+        while not images:
+            with contextlib.suppress(AccessDenied):  # a new role is learned of within moments
+                images = await client.images()
+            await asyncio.sleep(0.2)
+    assert seen.image in images
+    assert {each.image_id for pod in seen.pods for each in pod.containers} <= images
 
 
 def without_each_verb(role: dict[str, Any]) -> Iterator[dict[str, Any]]:

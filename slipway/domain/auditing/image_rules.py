@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import remedies
 from slipway.domain.auditing.picture import Moving, Picture, known, reference_of
+from slipway.domain.candidate import newest_deploy
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.image import ImageReference, PublishedImage
-from slipway.domain.release import Kind, State
 
 MAIN = "main"
 """The tag that follows what is live."""
@@ -97,12 +97,11 @@ def main_astray(picture: Picture) -> Findings:
     if not picture.target.moves_main:
         return
     held, history = known(picture.registry), known(picture.ledger).history
-    deploys = [each for each in history if each.kind is Kind.DEPLOY and each.state is State.LIVE]
-    newest = next(iter(deploys), None)
+    newest = newest_deploy(history)
     if newest is None or newest.digest is None or MAIN not in held.tags:
         return
-    if held.images.get(newest.image, newest) is None:
-        return  # gone: another rule says so, and nothing can be pointed at it
+    if held.image(newest.image) is None:
+        return  # gone: nothing can be pointed at it
     main = held.tags[MAIN]
     if main is not None and (main.digest == newest.digest or known(picture.git).main_is_newer):
         return

@@ -1,0 +1,44 @@
+"""The scheduled drill: fails when a default rollback would not work, so that somebody is told."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from blocks.loading import connected, registered
+from flows.drilling import drill_all
+from flows.states import refusing
+from slipway.domain.drill import Drill, Result, worst_result
+from slipway.tasks.drill_report import report_candidates, report_drills
+
+
+@flow(name="drill", flow_run_name="drill", persist_result=False)
+@refusing
+async def drill(targets: list[str] | None = None) -> State[Any]:
+    """See whether the default rollback would work at each target. Touches no production.
+
+    Leaves what each could go back to as a table, beside whether the drill went well.
+
+    Args:
+        targets: Their names; all that are registered when left empty.
+    """
+    async with AsyncExitStack() as stack:
+        names = targets or await registered()
+        every = [await stack.enter_async_context(connected(name)) for name in names]
+        drills = await drill_all(every)
+        for ports in every:
+            await report_candidates(ports)
+    await report_drills(drills)
+    return as_prefect_state(drills)
+
+
+def as_prefect_state(drills: list[Drill]) -> State[Any]:
+    """Failed where a rollback would not work; what could not be tried is no failure."""
+    told = "; ".join(
+        f"{each.target}: {each.why}" for each in drills if each.result is not Result.WORKS
+    )
+    if worst_result(drills) is Result.FAILS:
+        return Failed(name="WouldNotWork", message=told)
+    return Completed(name="NotTried" if told else "WouldWork", message=told or "all would work")

@@ -1,0 +1,125 @@
+"""What a drill does, in which order: everything that a rollback does before it changes anything.
+
+The way back is chosen by the rollback's own function, pulled with the pull secret's credentials,
+and previewed; neither ESC nor the stack nor the cluster is written to.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from slipway.domain.acceptance import Published, acceptable
+from slipway.domain.change import ImageChange, require_image_only
+from slipway.domain.commit import Commit
+from slipway.domain.drill import Drill, Result
+from slipway.domain.fitness import require_ours
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.rollout import Workloads
+from slipway.errors import DeploymentUnfit, PermanentError, PullSecretUnusable, TransientError
+from slipway.ports import Ports, ProgramRevision
+from slipway.tasks.measuring import measure_updates
+from slipway.tasks.policies import repeatable
+from slipway.tasks.program import choose_program, open_program
+from slipway.tasks.pulling import try_pull
+from slipway.tasks.ways_back import default_way_back, surroundings
+
+Took = list[tuple[str, float]]
+
+
+async def drill(ports: Ports) -> Drill:
+    """Try the default rollback of one target as far as it goes without touching production."""
+    target = ports.target
+    if (holder := await _at_work(ports)) is not None:
+        return Drill(target.name, Result.NOT_TRIED, f"{holder} is at work at {target.stack}")
+    took: Took = []
+    found = Drill(target.name, Result.WORKS, "", updates=await measure_updates(ports))
+    try:
+        commit, image = await _choose(ports, took)
+        found = replace(found, to=commit)
+        seen = await _observe(ports)
+        await _pull(ports, seen, image, took)
+        await _preview(ports, seen, commit, image, took)
+    except TransientError as error:
+        return replace(found, result=Result.NOT_TRIED, why=str(error), took=took)
+    except PermanentError as error:
+        if (holder := await _at_work(ports)) is not None:
+            why = f"{holder} began to work at {target.stack} meanwhile"
+            return replace(found, result=Result.NOT_TRIED, why=why, took=took)
+        return replace(found, result=Result.FAILS, why=f"{error.code}: {error}", took=took)
+    why = f"{image.digest} can be pulled, and the preview changes only the image"
+    return replace(found, why=why, took=took)
+
+
+async def drill_all(every: Sequence[Ports]) -> list[Drill]:
+    """One after the other: a preview costs a CLI's run."""
+    return [await drill(each) for each in every]
+
+
+async def _at_work(ports: Ports) -> str | None:
+    held = await ports.ledger.holder(str(ports.target.stack))
+    return held[0] if held else None
+
+
+async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage]:
+    with _timed(took, "choose the way back"):
+        there = await surroundings(ports)
+        commit, image = await default_way_back(ports, there.running)
+        found = Published(image.repository, commit, image.digest, image)
+        return commit, acceptable(found, there)
+
+
+async def _observe(ports: Ports) -> Workloads:
+    seen = await ports.cluster.observe(ports.target.workload)
+    if seen is None:
+        raise DeploymentUnfit(
+            f"there is no {ports.target.workload} to roll back: correct the target, or deploy with "
+            "--first"
+        )
+    require_ours(seen, ports.target.workload.container)
+    return seen
+
+
+async def _pull(ports: Ports, seen: Workloads, image: PublishedImage, took: Took) -> None:
+    with _timed(took, "pull with the pull secret"):
+        reference = ImageReference(image.repository, digest=image.digest)
+        pulls = await try_pull(ports, seen, reference)
+    if not any(not each.problem and not each.missing for each in pulls):
+        why = "; ".join(each.problem or each.missing for each in pulls)
+        raise PullSecretUnusable(
+            f"{reference} can't be pulled whole with the pull secrets of {seen}: {why}; see "
+            f"slipway doctor {ports.target.name}"
+        )
+
+
+async def _preview(
+    ports: Ports, seen: Workloads, commit: Commit, image: PublishedImage, took: Took
+) -> None:
+    container = ports.target.workload.container
+    config = await ports.config.read(ports.target.config_key)
+    recorded = (await ports.stack.state()).deployment(seen.namespace, seen.name)
+    if recorded is None:
+        raise DeploymentUnfit(
+            f"stack {ports.target.stack} does not know {seen}: correct the target's stack"
+        )
+    value = str(image.named(commit))
+    with _timed(took, "preview"):
+        chosen = await choose_program(ports, commit, image_only=True)
+        async with open_program(ports, chosen) as program:
+            revision = ProgramRevision(program.tree, program.commit, config.revision, value)
+            await _require_image_only(ports, revision, ImageChange(recorded.urn, container, value))
+
+
+@repeatable("preview the rollback")
+async def _require_image_only(ports: Ports, revision: ProgramRevision, wanted: ImageChange) -> None:
+    require_image_only(await ports.stack.preview(revision), wanted, ports.target.allow_changes)
+
+
+@contextlib.contextmanager
+def _timed(took: Took, name: str) -> Iterator[None]:
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        yield
+    finally:
+        took.append((name, clock() - began))

@@ -1,0 +1,68 @@
+"""Prune: a plan of what nobody needs any more; deletes only what a person asks for by its hash."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict, Field
+
+from blocks.loading import connected, registered
+from flows.pruning import apply, by_repository, plan
+from flows.states import refusing
+from slipway.domain.retention import Plan, Policy
+from slipway.errors import InvalidInput
+from slipway.tasks.prune_report import report_plan
+
+
+class PruneOptions(BaseModel):
+    """What is kept, and which plan is applied."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_live: int = Field(
+        default=10, ge=1, description="Live releases of each target that are kept."
+    )
+    younger_than_days: int = Field(
+        default=30, ge=1, description="What is younger is kept, whatever it is."
+    )
+    apply: str = Field(
+        default="", description="The hash of the plan to apply; empty only shows the plan."
+    )
+
+
+@flow(name="prune", flow_run_name="prune {repository}", persist_result=False)
+@refusing
+async def prune(
+    repository: str,
+    options: PruneOptions = PruneOptions(),  # noqa: B008 - never changed; Prefect's form shows it
+) -> State[Any]:
+    """Show which images of a repository nobody needs any more; delete them when told the plan.
+
+    Args:
+        repository: Filled in already: where the images are.
+        options: What is kept, and the hash of a plan that was shown, to apply it.
+    """
+    policy = Policy(options.keep_live, timedelta(days=options.younger_than_days))
+    async with AsyncExitStack() as stack:
+        every = [await stack.enter_async_context(connected(name)) for name in await registered()]
+        mine = by_repository(every).get(repository)
+        if mine is None:
+            known = ", ".join(by_repository(every)) or "none"
+            raise InvalidInput(
+                f"no registered target has its images in {repository}; there are {known}: choose "
+                "one of them"
+            )
+        if options.apply:
+            pruned = await apply(mine, policy, options.apply)
+            await report_plan(pruned.plan, len(pruned.deleted))
+            return Completed(name="Pruned", message=f"{len(pruned.deleted)} manifests deleted")
+        made = await plan(mine, policy)
+        await report_plan(made)
+        return Completed(name="Planned", message=_message(made))
+
+
+def _message(made: Plan) -> str:
+    return f"plan {made.hash}: {len(made.deletions)} images may go, {len(made.kept)} stay"

@@ -1,0 +1,79 @@
+"""What pruning does, in which order: read everything, plan; and delete exactly a plan.
+
+A plan is made anew before it is applied, and applied only where it is still the one that was shown.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from slipway.domain.image import Digest
+from slipway.domain.retention import Plan, Policy, plan_retention, require_same
+from slipway.ports import Ports
+from slipway.tasks.asking import Together
+from slipway.tasks.lease import stack_lease
+from slipway.tasks.policies import once, repeatable
+from slipway.tasks.retaining import read_in_use, read_inventory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What became of a plan."""
+
+    plan: Plan
+    deleted: tuple[Digest, ...] = ()
+
+
+def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
+    """The targets by where their images are."""
+    found: dict[str, list[Ports]] = {}
+    for each in every:
+        found.setdefault(each.target.service.repository, []).append(each)
+    return found
+
+
+@repeatable("plan what may be deleted")
+async def plan(every: Sequence[Ports], policy: Policy, at: datetime | None = None) -> Plan:
+    """Plan for the one repository of these targets: all that take images from it.
+
+    What is in use is read after what is there, so that nothing published meanwhile is in the plan.
+    """
+    inventory = await read_inventory(every[0])
+    async with Together() as together:
+        in_use = await read_in_use(every, together, policy)
+    return plan_retention(inventory, in_use, policy, at or datetime.now(UTC))
+
+
+async def apply(
+    every: Sequence[Ports], policy: Policy, wanted: str, at: datetime | None = None
+) -> Pruned:
+    """Delete exactly the plan of this hash, under the leases of all stacks concerned.
+
+    No release changes what is in use meanwhile. A deletion that fails ends it; what was deleted
+    until then is logged, and a new plan finds the rest.
+    """
+    stacks = {str(each.target.stack): each for each in every}
+    async with AsyncExitStack() as leases:
+        for name in sorted(stacks):
+            await leases.enter_async_context(stack_lease(stacks[name], "prune"))
+        made = await plan(every, policy, at)
+        require_same(made, wanted)
+        return Pruned(made, await _delete(every[0], made))
+
+
+@once("delete the plan's images")
+async def _delete(ports: Ports, made: Plan) -> tuple[Digest, ...]:
+    """One after the other, an image before its parts: a crash leaves no image without a part."""
+    deleted: list[Digest] = []
+    for each in made.deletions:
+        for digest in (each.digest, *each.parts):
+            await ports.registry.remove(made.repository, digest)
+            deleted.append(digest)
+            log.info("deleted %s@%s", made.repository, digest)
+        await asyncio.sleep(0)
+    return tuple(deleted)

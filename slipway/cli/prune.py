@@ -1,0 +1,117 @@
+"""`slipway prune`: which images nobody needs any more; deletes exactly a plan that was shown."""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from flows.pruning import Pruned, apply, by_repository, plan
+from slipway.cli.local_run import progress_on_stderr
+from slipway.cli.output import print_json, print_table
+from slipway.cli.session import Session
+from slipway.domain.retention import Plan, Policy
+from slipway.errors import InvalidInput
+from slipway.ports import Ports
+from slipway.tasks.prune_report import plan_rows
+
+
+@click.command
+@click.argument("repository", required=False)
+@click.option(
+    "--keep-live",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Live releases of each target that are kept.",
+)
+@click.option(
+    "--younger-than",
+    "days",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Days; what is younger is kept, whatever it is.",
+)
+@click.option("--apply", "wanted", metavar="HASH", default="", help="Delete exactly this plan.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object.")
+@click.pass_obj
+def prune(
+    session: Session,
+    repository: str | None,
+    *,
+    keep_live: int,
+    days: int,
+    wanted: str,
+    as_json: bool,
+) -> None:
+    """Show which images of REPOSITORY nobody needs any more, with the plan's hash.
+
+    REPOSITORY may be left out where all targets have one. Nothing is deleted without --apply, which
+    makes the plan again, and deletes it only if it is the same.
+    """
+    every = [session.ports(name) for name in session.targets()]
+    mine = _choose(every, repository)
+    pruned = session.run(_prune(mine, Policy(keep_live, timedelta(days=days)), wanted))
+    if as_json:
+        print_json(plan_record(pruned, applied=bool(wanted)))
+        return
+    print_table(
+        ("image", "tags", "", "why"), [tuple(row.values()) for row in plan_rows(pruned.plan)]
+    )
+    if wanted:
+        click.echo(f"plan {pruned.plan.hash} applied: {len(pruned.deleted)} manifests deleted")
+    else:
+        _print_next(pruned.plan)
+
+
+async def _prune(mine: list[Ports], policy: Policy, wanted: str) -> Pruned:
+    with progress_on_stderr():
+        if wanted:
+            return await apply(mine, policy, wanted)
+        return Pruned(await plan(mine, policy))
+
+
+def _choose(every: list[Ports], repository: str | None) -> list[Ports]:
+    known = by_repository(every)
+    if repository is None and len(known) == 1:
+        return list(*known.values())
+    if repository is None or repository not in known:
+        raise InvalidInput(
+            f"{repository or 'no repository'} was given, and the targets have "
+            f"{', '.join(known) or 'none'}: give one of them"
+        )
+    return list(known[repository])
+
+
+def plan_record(pruned: Pruned, *, applied: bool) -> dict[str, Any]:
+    """A plan for scripts. The keys are a contract: docs/command-line.md."""
+    made = pruned.plan
+    return {
+        "repository": made.repository,
+        "plan": made.hash,
+        "applied": applied,
+        "deleted": [str(each) for each in pruned.deleted],
+        "bytes": made.bytes,
+        "left_for_later": made.left_for_later,
+        "deletions": [
+            {
+                "digest": str(each.digest),
+                "tags": list(each.tags),
+                "parts": [str(part) for part in each.parts],
+                "bytes": each.bytes,
+            }
+            for each in made.deletions
+        ],
+        "kept": {str(digest): why for digest, why in sorted(made.kept.items())},
+    }
+
+
+def _print_next(made: Plan) -> None:
+    if not made.deletions:
+        click.echo("nothing may go")
+        return
+    later = f", {made.left_for_later} more in a later plan" if made.left_for_later else ""
+    click.echo(
+        f"{len(made.deletions)} images may go{later}; the same options with --apply {made.hash} "
+        "delete exactly them"
+    )

@@ -1,0 +1,45 @@
+"""A drill: whether the default rollback would work, if it were asked for now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from slipway.domain.commit import Commit
+from slipway.domain.measures import Spread
+
+
+class Result(StrEnum):
+    """What a drill shows."""
+
+    WORKS = "would work"
+    FAILS = "would not work"
+    NOT_TRIED = "not tried"
+    """A release was at work, or something could not be reached: nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One drill at one target. Production was not touched."""
+
+    target: str
+    result: Result
+    why: str
+    to: Commit | None = None
+    """Where the rollback would go."""
+    took: Sequence[tuple[str, float]] = ()
+    """Each step that a rollback does before it changes anything, and its seconds."""
+    updates: Spread = field(default_factory=lambda: Spread(0))
+    """How long the target's updates have taken until they were proven, from the ledger."""
+
+    @property
+    def expected_seconds(self) -> float | None:
+        """About how long the rollback would take; None where no update was ever measured."""
+        if self.updates.median is None or self.result is not Result.WORKS:
+            return None
+        return sum(seconds for _, seconds in self.took) + self.updates.median
+
+
+def worst_result(drills: Sequence[Drill]) -> Result | None:
+    """The result that most needs a person."""
+    order = [Result.FAILS, Result.NOT_TRIED, Result.WORKS]
+    return min((each.result for each in drills), key=order.index, default=None)

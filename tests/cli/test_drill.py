@@ -1,0 +1,27 @@
+"""`slipway drill`: what people and scripts read, and how it ends."""
+
+from tests.cli.conftest import ADAPTER, SINK, Terminal
+
+
+def test_scripts_read_where_it_would_go_and_how_long_it_would_take(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    terminal.deploy("third")
+
+    [found] = terminal.json("drill", ADAPTER)
+
+    assert (found["target"], found["result"]) == (ADAPTER, "would work")
+    assert found["to"] == terminal.world.commits["second"].sha
+    assert found["expected_seconds"] > 0
+    assert found["updates_measured"] == 2
+    steps = [each["name"] for each in found["steps"]]
+    assert steps == ["choose the way back", "pull with the pull secret", "preview"]
+
+
+def test_a_rollback_that_would_not_work_ends_with_five_and_says_why(terminal: Terminal) -> None:
+    terminal.deploy("second")
+
+    result = terminal.type("drill")
+
+    assert result.exit_code == 5
+    assert f"{SINK}" in result.stdout
+    assert "no-candidate: " in result.stdout

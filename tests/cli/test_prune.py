@@ -1,0 +1,63 @@
+"""`slipway prune`: a plan to read, and its deletion by its hash only."""
+
+import pytest
+
+from tests.cli.conftest import Terminal
+
+
+@pytest.fixture
+def aged(terminal: Terminal) -> Terminal:
+    """Images of commits that were made long ago, and published by CI."""
+    world = terminal.world
+    for name in ("second", "third"):
+        world.publish(name)
+    return terminal
+
+
+def repository(terminal: Terminal) -> str:
+    return terminal.world.target.service.repository
+
+
+def test_a_plan_is_shown_and_nothing_deleted(aged: Terminal) -> None:
+    made = aged.json("prune", repository(aged))
+
+    tags = {tag for each in made["deletions"] for tag in each["tags"]}
+    assert tags == {aged.world.commits[name].sha for name in ("second", "third")}
+    assert (made["applied"], made["deleted"]) == (False, [])
+    assert aged.world.registry.removed == []
+    assert len(made["plan"]) == 16
+
+
+def test_the_plan_that_was_shown_is_what_is_deleted(aged: Terminal) -> None:
+    made = aged.json("prune", repository(aged))
+
+    done = aged.json("prune", repository(aged), "--apply", made["plan"])
+
+    assert done["applied"] is True
+    assert set(done["deleted"]) == set(map(str, aged.world.registry.removed))
+    assert len(done["deleted"]) == 4
+    assert aged.json("prune", repository(aged))["deletions"] == []
+
+
+def test_another_hash_deletes_nothing(aged: Terminal) -> None:
+    result = aged.type("prune", repository(aged), "--apply", "0" * 16)
+
+    assert result.exit_code == 2
+    assert "look at the plan again" in result.output
+    assert aged.world.registry.removed == []
+
+
+def test_people_read_what_goes_what_stays_and_what_to_type(aged: Terminal) -> None:
+    shown = aged.type("prune", repository(aged)).stdout
+
+    assert "goes, with 1 parts" in shown
+    assert "the cluster has it" in shown
+    assert "--apply" in shown
+
+
+def test_a_repository_that_no_target_has_is_refused_with_those_there_are(aged: Terminal) -> None:
+    for words in ((), ("ghcr.io/x/y",)):
+        result = aged.type("prune", *words)
+
+        assert result.exit_code == 2
+        assert repository(aged) in result.output

@@ -1,0 +1,156 @@
+"""A drill says beforehand what the rollback would then do, and changes nothing."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from flows.deploy import release as deploy
+from flows.drilling import drill
+from flows.rollback import release as roll_back
+from slipway.domain.change import PathChange, ResourceChange
+from slipway.domain.drill import Drill, Result
+from slipway.domain.release import State
+from slipway.errors import PreviewFailed, Unreachable
+from tests.fakes.faults import raising
+from tests.fakes.world import World, deploy_request, rollback_request
+
+WRITES = {"config.write", "stack.up", "stack.refresh", "registry.tag", "cluster.restart"}
+
+
+async def released() -> World:
+    world = World.seeded()
+    for name in ("second", "third"):
+        outcome = await deploy(world.ports(), deploy_request(world.commits[name].sha))
+        assert outcome.state is State.LIVE, outcome.release.reason
+        await asyncio.sleep(60)
+    return world
+
+
+def gone(world: World) -> None:
+    for name in ("first", "second"):
+        digest = world.digest_of(name)
+        assert digest is not None
+        world.registry.delete(world.target.service.repository, digest)
+
+
+def revoked(world: World) -> None:
+    world.registry.passwords.clear()
+
+
+def arm_node(world: World) -> None:
+    world.cluster.platforms = frozenset({"linux/arm64"})
+
+
+def somebodys_change(world: World) -> None:
+    change = PathChange("spec.replicas", "update")
+    world.stack.extra.append(ResourceChange("urn:other::x", "update", "kubernetes:x", (change,)))
+
+
+def broken_program(world: World) -> None:
+    world.faults.always("stack.preview", PreviewFailed("error: cannot find module: mend it"))
+
+
+def deleted(world: World) -> None:
+    world.cluster.deployments.pop(("apps", world.deployment.name))
+
+
+def kubectl(world: World) -> None:
+    world.deployment.image_managers = ("kubectl-set",)
+
+
+TROUBLES: dict[str, tuple[Callable[[World], None], str]] = {
+    "no image": (gone, "no-candidate"),
+    "secret revoked": (revoked, "pull-secret-unusable"),
+    "wrong platform": (arm_node, "platform-missing"),
+    "somebody else's change": (somebodys_change, "not-image-only"),
+    "program broken": (broken_program, "preview-failed"),
+    "Deployment deleted": (deleted, "deployment-unfit"),
+    "kubectl owns the image": (kubectl, "deployment-unfit"),
+}
+
+
+async def test_a_rollback_that_would_work_is_said_to_and_then_does() -> None:
+    world = await released()
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.to) == (Result.WORKS, world.commits["second"])
+    outcome = await roll_back(world.ports(), rollback_request())
+    assert (outcome.state, outcome.release.commit) == (State.LIVE, found.to)
+
+
+@pytest.mark.parametrize("what", TROUBLES)
+async def test_a_rollback_that_would_be_refused_is_said_to_and_then_is(what: str) -> None:
+    spoil, code = TROUBLES[what]
+    world = await released()
+    spoil(world)
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.why.partition(":")[0]) == (Result.FAILS, code)
+    outcome = await roll_back(world.ports(), rollback_request())
+    assert outcome.state is State.REFUSED
+
+
+async def test_a_drill_changes_nothing() -> None:
+    world = await released()
+    world.faults.effects.clear()
+
+    await drill(world.ports())
+
+    assert "stack.preview" in world.faults.effects
+    assert not WRITES & set(world.faults.effects)
+
+
+async def test_the_time_a_rollback_would_take_is_told_from_what_was_measured() -> None:
+    world = await released()
+
+    before = await drill(world.ports())
+    outcome = await roll_back(world.ports(), rollback_request())
+
+    assert outcome.release.ended is not None
+    really = (outcome.release.ended - outcome.release.started).total_seconds()
+    assert before.expected_seconds == pytest.approx(really, rel=0.5)
+    assert [name for name, _ in before.took][-1] == "preview"
+
+
+@pytest.mark.parametrize("effect", ["registry.find", "cluster.observe", "stack.preview"])
+async def test_what_can_not_be_reached_proves_nothing(effect: str) -> None:
+    world = await released()
+    world.faults.always(effect, Unreachable("no route to host: try again"))
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.expected_seconds) == (Result.NOT_TRIED, None)
+    assert "no route to host" in found.why
+
+
+async def test_while_a_release_is_at_work_nothing_is_tried() -> None:
+    world = await released()
+    await world.ledger.acquire(str(world.target.stack), "somebody", 600)
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.why.split()[0]) == (Result.NOT_TRIED, "somebody")
+
+
+async def test_a_release_that_begins_meanwhile_is_not_blamed_on_the_rollback() -> None:
+    world = await released()
+
+    async def begin() -> None:
+        await world.ledger.acquire(str(world.target.stack), "somebody", 600)
+        revoked(world)
+
+    world.faults.before("cluster.observe", begin)
+
+    found: Drill = await drill(world.ports())
+
+    assert found.result is Result.NOT_TRIED
+
+
+async def test_a_place_that_blinks_is_asked_again() -> None:
+    world = await released()
+    world.faults.before("stack.preview", raising(Unreachable("a blink: try again")))
+
+    assert (await drill(world.ports())).result is Result.WORKS

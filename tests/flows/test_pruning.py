@@ -1,0 +1,210 @@
+"""Pruning the seed's system in memory: a plan on facts all read, and exactly that plan."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from flows.deploy import release as deploy
+from flows.pruning import apply, by_repository, plan
+from flows.rollback import release as roll_back
+from slipway.domain.hold import NewHold
+from slipway.domain.image import Digest
+from slipway.domain.release import State
+from slipway.domain.retention import Contents, Plan, Policy
+from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
+from slipway.tasks.candidates import list_candidates
+from tests.fakes.images import digest_of
+from tests.fakes.restrictions import EPOCH
+from tests.fakes.world import World, deploy_request, rollback_request
+
+LATER = EPOCH + timedelta(days=100)
+POLICY = Policy(keep_live=2)
+NAMES = ("one", "two", "three", "four", "five")
+READS = (
+    "registry.tags",
+    "registry.contents",
+    "registry.referrers",
+    "cluster.images",
+    "config.values",
+    "stack.state",
+    "source.fetch",
+)
+
+
+async def aged() -> World:
+    """Five commits that only CI has published, then three that were deployed."""
+    world = World.seeded()
+    for number, name in enumerate(NAMES):
+        text = {"adapter/app.py": f"good {100 + number}"}
+        world.commits[name] = world.git.commit(name, text)
+        world.publish(name)
+    for number in range(3):
+        name = f"live-{number}"
+        world.commits[name] = world.git.commit(name, {"adapter/app.py": f"good {200 + number}"})
+        outcome = await deploy(world.ports(), deploy_request(world.commits[name].sha))
+        assert outcome.state is State.LIVE, outcome.release.reason
+        await asyncio.sleep(60)
+    return world
+
+
+async def planned(world: World, policy: Policy = POLICY, at: datetime = LATER) -> Plan:
+    return await plan([world.ports()], policy, at)
+
+
+def names(world: World, made: Plan) -> set[str]:
+    known = {commit.sha: name for name, commit in world.commits.items()}
+    return {known[tag] for each in made.deletions for tag in each.tags}
+
+
+async def test_what_was_published_long_ago_and_never_live_may_go() -> None:
+    world = await aged()
+
+    made = await planned(world)
+
+    assert names(world, made) == set(NAMES)
+
+
+async def test_what_is_live_or_was_or_stands_in_escs_history_stays() -> None:
+    """The first image was only ever run by hand: ESC's own history is what remembers it."""
+    world = await aged()
+    world.deployment.sets = world.deployment.sets[-1:]  # revisionHistoryLimit has passed
+
+    made = await planned(world)
+
+    reasons = " ".join(made.kept.values())
+    for why in ("the cluster has it", "ESC has or had it"):
+        assert why in reasons
+    first = world.digest_of("first")
+    assert first in made.kept
+
+
+async def test_an_image_that_anybody_in_the_cluster_runs_stays() -> None:
+    world = await aged()
+    repository = world.target.service.repository
+    world.cluster.other_images = {f"{repository}:{world.commits['one']}"}
+    child = next(
+        image.child
+        for image in world.registry.images.values()
+        if image.digest == world.digest_of("two")
+    )
+    world.cluster.other_images.add(f"mirror.local/adapter@{child}")
+
+    assert names(world, await planned(world)) == set(NAMES) - {"one", "two"}
+
+
+async def test_what_a_hold_is_about_stays() -> None:
+    world = await aged()
+    hold = NewHold("watch it", "ada", about=world.commits["three"])
+    await world.ledger.place_hold(world.target.name, hold)
+
+    assert names(world, await planned(world)) == set(NAMES) - {"three"}
+
+
+async def test_what_is_young_stays() -> None:
+    world = await aged()
+
+    assert names(world, await planned(world, at=EPOCH + timedelta(days=20))) == set()
+
+
+async def test_every_target_of_the_repository_has_a_say() -> None:
+    """Two targets of one image: what was live at either stays."""
+    world = await aged()
+    every = [world.ports(name) for name in world.targets]
+
+    assert {repository: len(some) for repository, some in by_repository(every).items()} == {
+        each.service.repository: 1 for each in world.targets.values()
+    }
+
+
+@pytest.mark.parametrize("effect", READS)
+@pytest.mark.parametrize("error", [AccessDenied("no: ask somebody"), Unreachable("no: try again")])
+async def test_a_read_that_fails_ends_the_planning(effect: str, error: SlipwayError) -> None:
+    world = await aged()
+    world.faults.always(effect, error)
+
+    with pytest.raises(type(error)):
+        await planned(world)
+
+
+@pytest.mark.parametrize("effect", READS)
+async def test_a_read_that_fails_while_a_plan_is_applied_deletes_nothing(effect: str) -> None:
+    world = await aged()
+    made = await planned(world)
+    world.faults.always(effect, AccessDenied("no: ask somebody"))
+
+    with pytest.raises(AccessDenied):
+        await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert world.registry.removed == []
+
+
+async def test_exactly_the_plan_is_deleted_and_nothing_else() -> None:
+    world = await aged()
+    before = {digest for _, digest in world.registry.images}
+    made = await planned(world)
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    expected = {each for some in made.deletions for each in (some.digest, *some.parts)}
+    assert set(pruned.deleted) == expected == set(world.registry.removed)
+    gone = before - {digest for _, digest in world.registry.images}
+    assert gone == {each.digest for each in made.deletions}
+    assert (await planned(world)).deletions == ()
+
+
+async def test_a_plan_that_is_not_the_same_any_more_is_refused() -> None:
+    world = await aged()
+    made = await planned(world)
+    await roll_back(world.ports(), rollback_request(world.commits["one"].sha))
+
+    with pytest.raises(InvalidInput, match="look at the plan again"):
+        await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert world.registry.removed == []
+
+
+async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
+    world = await aged()
+    made = await planned(world)
+    holders: list[str] = []
+
+    async def look() -> None:
+        held = await world.ledger.holder(str(world.target.stack))
+        holders.append(held[0] if held else "")
+
+    world.faults.before("registry.remove", look)
+    await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert holders == ["prune"]
+    assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+async def test_after_a_prune_the_default_rollback_still_works() -> None:
+    world = await aged()
+    [before] = [each for each in (await list_candidates(world.ports())).listed if each.is_default]
+    made = await planned(world, Policy(keep_live=2))
+    await apply([world.ports()], POLICY, made.hash, LATER)
+
+    outcome = await roll_back(world.ports(), rollback_request())
+
+    assert (outcome.state, outcome.release.commit) == (State.LIVE, before.commit)
+
+
+async def test_a_signature_goes_with_its_image_and_stays_with_what_stays() -> None:
+    world = await aged()
+    repository = world.target.service.repository
+    signatures: dict[str, Digest] = {}
+    for name in ("one", "live-2"):
+        subject = world.digest_of(name)
+        assert subject is not None
+        signatures[name] = digest_of(f"signature of {name}")
+        world.registry.signatures[repository, signatures[name]] = Contents(
+            signatures[name], subject=subject
+        )
+
+    made = await planned(world)
+
+    going = {each for some in made.deletions for each in some.parts}
+    assert signatures["one"] in going
+    assert signatures["live-2"] not in going

@@ -1,0 +1,141 @@
+"""Audit, drill and prune as Prefect runs: states with names, tables to read, events to act on."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from flows import audit, drill, prune
+from flows.audit import AuditOptions
+from flows.deploy import release as deploy
+from flows.prune import PruneOptions
+from slipway.domain.finding import Severity
+from tests.fakes.world import World, deploy_request, reference_of
+
+# Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world behind the blocks, quick enough for real time, with a way back."""
+    made = World.seeded()
+    made.change_target(soak=0.0)
+    for name in ("second", "third"):
+        await deploy(made.ports(), deploy_request(made.commits[name].sha))
+    made.git.branches["main"] = made.commits["third"].sha
+
+    @contextlib.asynccontextmanager
+    async def connected(target: str) -> AsyncIterator[Any]:
+        yield made.ports(target)
+
+    async def registered() -> list[str]:
+        return [made.target.name]
+
+    for module in (audit, drill, prune):
+        monkeypatch.setattr(module, "connected", connected)
+        monkeypatch.setattr(module, "registered", registered)
+    return made
+
+
+async def table(client: PrefectClient, key: str) -> str:
+    """The newest artifact under a key."""
+    found = await client.read_artifacts(
+        artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    )
+    return str(max(found, key=lambda each: each.created or datetime.min.replace(tzinfo=UTC)).data)
+
+
+async def events(client: PrefectClient, name: str) -> list[dict[str, Any]]:
+    """The events of this name, once there is one: they arrive behind the run."""
+    since = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    wanted = {"filter": {"event": {"name": [name]}, "occurred": {"since": since}}}
+    async with asyncio.timeout(60):
+        while True:
+            answer = await client._client.post("/events/filter", json=wanted)
+            answer.raise_for_status()
+            if found := answer.json()["events"]:
+                return list(found)
+            await asyncio.sleep(0.5)
+
+
+async def test_a_quiet_system_completes_quiet_with_what_runs_where(world: World) -> None:
+    state = await audit.audit(return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Quiet")
+    async with get_client() as client:
+        shown = await table(client, "audit-what-runs")
+    assert world.target.name in shown
+    assert world.commits["third"].short in shown
+
+
+async def test_a_finding_is_in_the_table_an_event_and_by_its_severity_a_failure(
+    world: World,
+) -> None:
+    world.config.edit("bob", adapterImage=reference_of(world, "second"))
+
+    mild = await audit.audit(return_state=True)
+    strict = await audit.audit(AuditOptions(fail_on=Severity.ERROR), return_state=True)
+
+    assert (mild.type.value, mild.name) == ("COMPLETED", "Findings")
+    assert (strict.type.value, strict.name) == ("FAILED", "Findings")
+    async with get_client() as client:
+        assert "IMG006" in await table(client, "audit-findings")
+        [event] = await events(client, "slipway.finding.new")
+    assert event["payload"]["id"] == "IMG006"
+    assert event["payload"]["command"].startswith("slipway deploy ")
+    assert event["resource"]["slipway.target"] == world.target.name
+
+
+async def test_a_drill_that_works_completes_and_leaves_the_candidates(world: World) -> None:
+    state = await drill.drill(return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "WouldWork")
+    async with get_client() as client:
+        assert "would work" in await table(client, "drills")
+        shown = await table(client, f"candidates-{world.target.name}")
+    assert world.commits["second"].short in shown
+
+
+async def test_a_drill_that_would_not_work_fails_so_that_somebody_is_told(world: World) -> None:
+    world.registry.passwords.clear()
+
+    state = await drill.drill(return_state=True)
+
+    assert (state.type.value, state.name) == ("FAILED", "WouldNotWork")
+    assert "pull-secret-unusable" in str(state.message)
+
+
+async def test_a_plan_is_shown_and_applied_only_by_its_hash(world: World) -> None:
+    world.publish("sick")
+    repository = world.target.service.repository
+
+    planned = await prune.prune(repository, return_state=True)
+    assert (planned.type.value, planned.name) == ("COMPLETED", "Planned")
+    assert world.registry.removed == []
+    plan = str(planned.message).split()[1].rstrip(":")
+
+    wrong = await prune.prune(repository, PruneOptions(apply="0" * 16), return_state=True)
+    assert (wrong.type.value, wrong.name) == ("FAILED", "Refused")
+    assert world.registry.removed == []
+
+    done = await prune.prune(repository, PruneOptions(apply=plan), return_state=True)
+    assert (done.type.value, done.name) == ("COMPLETED", "Pruned")
+    assert world.digest_of("sick") is None
+
+
+async def test_a_repository_that_no_target_has_is_refused_with_those_there_are(
+    world: World,
+) -> None:
+    state = await prune.prune("ghcr.io/x/y", return_state=True)
+
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert world.target.service.repository in str(state.message)

@@ -1,0 +1,1 @@
+"""Audits, drills and retention against real parts."""

@@ -1,0 +1,17 @@
+"""The running example, as the tests of whole releases use it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.audit.keyboard import Keyboard, make_keyboard
+from tests.sandbox.releases.conftest import example_box, world
+from tests.sandbox.releases.real_world import RealWorld
+
+__all__ = ["example_box", "keyboard", "world"]
+
+
+@pytest.fixture
+def keyboard(world: RealWorld, tmp_path: Path) -> Keyboard:
+    """Somebody who types what a finding prints."""
+    return make_keyboard(world, tmp_path)

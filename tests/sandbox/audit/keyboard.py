@@ -1,0 +1,86 @@
+"""Typing a remedy exactly as a finding prints it, on the machine of an operator."""
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import image_registry, kubernetes, toolchain
+from sandbox.token_issuer.accounts import PUBLISHER
+from tests.sandbox.releases.real_world import RealWorld
+
+TYPED_WITHIN = 300.0
+"""Seconds: a whole release, on a machine that has other things to do."""
+SLIPWAY = """\
+#!/bin/sh
+case "$1" in deploy|rollback) set -- "$@" --local ;; esac
+exec {python} -c 'from slipway.cli.main import main; main()' "$@"
+"""
+KUBECTL = """\
+#!/bin/sh
+exec {kubectl} --kubeconfig={kubeconfig} "$@"
+"""
+REGISTRIES = """\
+[[registry]]
+location = "{host}"
+insecure = true
+"""
+
+
+@dataclass(frozen=True)
+class Keyboard:
+    """A shell that finds slipway, kubectl and skopeo, and their credentials."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    async def type(self, command: str) -> None:
+        """Type a command to its end; the test fails when the command does."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["/bin/bash", "-o", "pipefail", "-c", command],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TYPED_WITHIN,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
+    """The operator's machine, in a folder."""
+    root = str(Path(__file__).parents[3])
+    programs = {
+        "slipway": SLIPWAY.format(python=sys.executable),
+        "kubectl": KUBECTL.format(
+            kubectl=toolchain.binary("kubectl"), kubeconfig=kubernetes.kubeconfig(world.box)
+        ),
+    }
+    binaries = folder / "bin"
+    binaries.mkdir()
+    for name, text in programs.items():
+        (binaries / name).write_text(text)
+        (binaries / name).chmod(0o755)
+    host = image_registry.host(world.box)
+    account = image_registry.accounts(world.box)[PUBLISHER]
+    token = _basic(account.username, account.password)
+    (folder / "auth.json").write_text(json.dumps({"auths": {host: {"auth": token}}}))
+    (folder / "registries.conf").write_text(REGISTRIES.format(host=host))
+    environment = {
+        **world.environment,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": root,
+        "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
+        "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
+    }
+    return Keyboard(environment, folder)
+
+
+def _basic(username: str, password: str) -> str:
+    return base64.b64encode(f"{username}:{password}".encode()).decode()

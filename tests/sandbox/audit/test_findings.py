@@ -1,0 +1,182 @@
+"""Each condition is made as people and tools really make it, found, mended as printed, and gone."""
+
+import asyncio
+
+import pytest
+
+from flows.auditing import Report, audit
+from sandbox.image_registry import Registry
+from slipway.domain.finding import Finding
+from slipway.domain.image import ImageReference
+from slipway.domain.release import Release, State
+from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.registry_side import kill_registry
+from tests.sandbox.releases.ends import sound
+from tests.sandbox.releases.others import pull_account_revoked
+from tests.sandbox.releases.real_world import RealWorld
+from tests.sandbox.witness import copy_in_registry, delete_from_registry
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(900)]
+
+NEWS = {"IMG011"}
+"""A newer commit than what runs is there whenever a test has committed one for later."""
+QUIET_AUDITS = 100
+
+
+async def look(world: RealWorld) -> Report:
+    return await audit([await world.eyes()])
+
+
+async def found(world: RealWorld) -> dict[str, Finding]:
+    return {each.rule: each for each in (await look(world)).findings if each.rule not in NEWS}
+
+
+async def released(world: RealWorld, count: int = 2) -> list[Release]:
+    """Fresh commits, live one after the other, in a world where nothing else is wrong."""
+    await sound(world)
+    done = []
+    for _ in range(count):
+        outcome = await world.deploy(world.commit())
+        assert outcome.state is State.LIVE, outcome.release.reason
+        done.append(outcome.release)
+    assert await found(world) == {}
+    return done
+
+
+async def repository(world: RealWorld) -> str:
+    return (await world.eyes()).target.service.repository
+
+
+async def test_kubectl_set_image_is_found_and_given_back_to_pulumi(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    seen = await world.observe()
+    await asyncio.to_thread(
+        world.kubectl, "set", "image", f"deployment/{seen.name}", f"adapter={before.image}"
+    )
+
+    findings = await found(world)
+    assert set(findings) == {"IMG006", "SYS004"}
+    assert before.image in findings["IMG006"].seen
+    await keyboard.type(findings["IMG006"].remedy.command)
+
+    assert await found(world) == {}
+    assert (await world.observe()).image == now.image
+    again = await world.deploy(world.commit())
+    assert again.state is State.LIVE, again.release.reason
+
+
+async def test_an_overwritten_tag_is_found_and_pointed_back(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    path = await repository(world)
+    await asyncio.to_thread(
+        copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:{now.commit}"
+    )
+
+    findings = await found(world)
+    # Its label names another commit than the tag only for those who go by the tag.
+    assert set(findings) == {"IMG004"}
+    await keyboard.type(findings["IMG004"].remedy.command)
+
+    assert await found(world) == {}
+    ports = await world.eyes()
+    assert now.commit is not None
+    there = await ports.registry.find(ImageReference(path, now.commit.sha))
+    assert there is not None
+    assert there.digest == now.digest
+
+
+async def test_main_that_was_moved_is_found_and_moved_back(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, _ = await released(world)
+    path = await repository(world)
+    await asyncio.to_thread(copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:main")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG005"}
+    await keyboard.type(findings["IMG005"].remedy.command)
+
+    assert await found(world) == {}
+
+
+async def test_an_edited_esc_value_is_found_with_its_author_and_undone(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    await asyncio.to_thread(world.esc.edit, lambda text: text.replace(now.image, before.image))
+
+    findings = await found(world)
+    assert set(findings) == {"IMG006"}
+    assert before.image in findings["IMG006"].seen
+    await keyboard.type(findings["IMG006"].remedy.command)
+
+    assert await found(world) == {}
+    assert await world.value() == now.image
+
+
+async def test_a_deleted_image_is_found_while_its_pods_still_run_and_rolled_back_from(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    path = await repository(world)
+    await asyncio.to_thread(delete_from_registry, world.box, f"{path}:{now.commit}")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG001"}
+    await keyboard.type(findings["IMG001"].remedy.command)
+
+    assert await found(world) == {}
+    assert (await world.observe()).image == before.image
+
+
+async def test_a_revoked_pull_secret_is_found_and_nothing_once_it_is_renewed(
+    world: RealWorld,
+) -> None:
+    await released(world, 1)
+
+    with pull_account_revoked(world.box):
+        findings = await found(world)
+    assert set(findings) == {"IMG003"}
+
+    assert await found(world) == {}
+
+
+async def test_a_registry_that_is_down_is_unknown_and_no_image_is_called_missing(
+    world: RealWorld,
+) -> None:
+    await released(world, 1)
+
+    await asyncio.to_thread(kill_registry, world.box)
+    try:
+        findings = await found(world)
+    finally:
+        await asyncio.to_thread(Registry().start, world.box)
+    assert "IMG002" in findings
+    assert set(findings) <= {"IMG002", "SYS001"}
+
+    assert await found(world) == {}
+
+
+async def test_a_quiet_system_is_quiet_a_hundred_times(world: RealWorld) -> None:
+    await released(world, 1)
+
+    for _ in range(QUIET_AUDITS):
+        assert await found(world) == {}
+
+
+async def test_nothing_is_found_in_the_middle_of_a_release_or_its_restore(
+    world: RealWorld,
+) -> None:
+    await released(world, 1)
+
+    for behaviour, end in (("good", State.LIVE), ("crashes", State.RESTORED)):
+        work = asyncio.create_task(world.deploy(world.commit(behaviour)))
+        while not work.done():
+            assert set(await found(world)) <= {"IMG013"}  # a pod that crashes does crash
+            await asyncio.sleep(0.2)
+        assert (await work).state is end
+    assert await found(world) == {}
