@@ -1,6 +1,8 @@
 """One Prefect test server for all runs; it takes half a minute to start."""
 
+import gc
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +10,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.settings import (
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
     PREFECT_LOGGING_EXTRA_LOGGERS,
+    PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW,
     temporary_settings,
 )
 from prefect.testing.utilities import prefect_test_harness
@@ -24,11 +27,17 @@ def server() -> Iterator[None]:
             {
                 PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
                 PREFECT_LOGGING_EXTRA_LOGGERS: LOGGERS,
+                # A world may be made ready by releases outside of any run.
+                PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
             }
         ),
     ):
         # A worker's process reads the setting when it starts; this one has started already.
         setup_logging(incremental=False)
         yield
+    with warnings.catch_warnings():
+        # Sockets that Prefect's client leaves to the garbage collector: not at the end of all tests.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     for name in LOGGERS:
         logging.getLogger(name).handlers.clear()
