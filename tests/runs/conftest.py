@@ -36,7 +36,7 @@ def server() -> Iterator[None]:
         setup_logging(incremental=False)
         yield
     with warnings.catch_warnings():
-        # Sockets that Prefect's client leaves to the garbage collector: not at the end of all tests.
+        # Prefect's client leaves sockets to the garbage collector: not at the end of all tests.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     for name in LOGGERS:
