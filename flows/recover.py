@@ -119,7 +119,7 @@ async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
 
 
 async def _finish_pinned(ports: Ports, record: Record) -> None:
-    await wait_until_idle(ports)
+    await wait_until_idle(ports, record)
     because = _known_cause(record.release)
     if await _stands(ports, record.release):
         try:

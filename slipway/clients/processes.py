@@ -15,11 +15,7 @@ class LocalProcesses:
 
     def own(self) -> ProcessIdentity | None:
         """See `slipway.ports.Processes`."""
-        started = _started(os.getpid())
-        boot = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
-        if started is None or not boot:
-            return None
-        return ProcessIdentity(_host(), boot, os.getpid(), started)
+        return identity_of(os.getpid())
 
     def has_ended(self, process: ProcessIdentity) -> bool:
         """See `slipway.ports.Processes`."""
@@ -27,6 +23,15 @@ class LocalProcesses:
         if mine is None or process.host != mine.host:
             return False
         return process.boot != mine.boot or _started(process.pid) != process.started
+
+
+def identity_of(pid: int) -> ProcessIdentity | None:
+    """How a process of this machine can be recognised later; None where that can't be told."""
+    started = _started(pid)
+    boot = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
+    if started is None or not boot:
+        return None
+    return ProcessIdentity(_host(), boot, pid, started)
 
 
 def _host() -> str:

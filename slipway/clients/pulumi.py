@@ -5,13 +5,15 @@ Why not through Pulumi's Automation API: docs/decisions/pulumi-cli-not-automatio
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 from slipway.clients import command, pulumi_tags
+from slipway.clients.processes import identity_of
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.clients.pulumi_cli import (
     PulumiCli,
@@ -30,7 +32,15 @@ from slipway.domain.change import Preview
 from slipway.domain.redaction import redacted
 from slipway.domain.target import ConfigKey, Target
 from slipway.errors import ApplyFailed, PreviewFailed, SlipwayError, StackBusy, StackUnusable
-from slipway.ports import Applied, ProgramRevision, StackState, StackUpdate
+from slipway.ports import (
+    IN_PROGRESS,
+    Applied,
+    ProgramRevision,
+    StackState,
+    StackUpdate,
+    Started,
+    unheard,
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +78,7 @@ class PulumiStack:
         )
         return StackState(
             last_update=history[0] if history else None,
-            # `activeUpdate` names the last update for ever, also one that has ended.
-            busy=bool(stack.get("currentOperation")),
+            busy=_is_held(stack),
             deployments=parse_deployments(export),
             pending_operations=count_pending(export),
         )
@@ -139,38 +148,67 @@ class PulumiStack:
             )
         return events.preview
 
-    async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
+    async def up(
+        self,
+        program: ProgramRevision,
+        message: str,
+        stop: asyncio.Event,
+        started: Started = unheard,
+    ) -> Applied:
         """Apply; ends only when the update has ended, interrupted once where it must be."""
-        done, events = await self._change("up", program, message, stop, self.target.apply_within)
+        call = _Call("up", message, stop, self.target.apply_within, started)
+        done, events = await self._change(program, call)
         update = await self._find_ours(message, "update")
         succeeded = done.code == 0 if update is None else update.result == "succeeded"
         version = update.version if update else None
         why = "" if succeeded else self._why(done, events)
         return Applied(succeeded, events.preview, version, why)
 
-    async def refresh(self, program: ProgramRevision, message: str) -> None:
+    async def refresh(
+        self, program: ProgramRevision, message: str, started: Started = unheard
+    ) -> None:
         """Read one resource back into the stack's state; supervised like an update."""
-        never = asyncio.Event()
-        done, events = await self._change("refresh", program, message, never, REFRESH_WITHIN)
+        call = _Call("refresh", message, asyncio.Event(), REFRESH_WITHIN, started)
+        done, events = await self._change(program, call)
         if done.code:
             raise ApplyFailed(
                 f"pulumi refresh of {program.only or self.target.stack} failed: "
                 f"{self._why(done, events)}; mend what it names, then slipway recover"
             )
 
-    async def _change(
-        self, verb: str, program: ProgramRevision, message: str, stop: asyncio.Event, within: float
-    ) -> tuple[Supervised, EventLog]:
+    async def cancel(self, message: str) -> bool:
+        """Let go of the stack for the update of this message, which must be dead."""
+        path = f"/api/stacks/{self.target.stack}"
+        before = await self._ask("")
+        [newest] = await self._history(1) or (None,)
+        after = await self._ask("")
+        held = [str(each.get("activeUpdate")) for each in (before, after) if _is_held(each)]
+        # Versions are given when updates begin: the newest is the one that has held the stack
+        # both before and after it was asked for.
+        is_ours = newest is not None and (newest.message, newest.result) == (message, IN_PROGRESS)
+        if not is_ours or len(held) < len((before, after)) or held[0] != held[1]:
+            return False
+        # By its id, so that an update that begins meanwhile is not meant; any kind goes by this.
+        answer = await self.api.send("POST", f"{path}/update/{quote(held[0], safe='')}/cancel")
+        if not answer.good:
+            raise StackUnusable(
+                f"the dead update {held[0]} of stack {self.target.stack} can't be cancelled "
+                f"({answer.problem}): wait until its lease has run out, or run `pulumi cancel`"
+            )
+        return True
+
+    async def _change(self, program: ProgramRevision, call: "_Call") -> tuple[Supervised, EventLog]:
         file = self._stack_file(program.tree)
         with scratch() as where:
-            more = ("--yes", "--skip-preview", "--message", message)
+            more = ("--yes", "--skip-preview", "--message", call.message)
             done = await supervise(
-                self._words(verb, where, program, *more),
+                self._words(call.verb, where, program, *more),
                 env=self._environment(where, file, program),
                 cwd=file.path.parent,
-                within=within,
-                stop=stop,
+                within=call.within,
+                stop=call.stop,
                 listener=self._log_line,
+                started=call.tell,
             )
             events = parse_event_log(where.event_lines())
         if done.code and not events.preview.changes and is_busy(done.stderr + done.stdout):
@@ -228,6 +266,27 @@ class PulumiStack:
     def _safe(self, text: str) -> str:
         """The text without our token, should a plugin ever print its environment, and others'."""
         return redacted(text.replace(self.api.token.get_secret_value(), "[token]"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One change of a stack: what is done, and how it is watched."""
+
+    verb: str
+    message: str
+    stop: asyncio.Event
+    within: float
+    started: Started
+
+    def tell(self, pid: int) -> None:
+        """Say which process does it, where that can be told."""
+        if (identity := identity_of(pid)) is not None:
+            self.started(identity)
+
+
+def _is_held(stack: Mapping[str, Any]) -> bool:
+    # `activeUpdate` names the last update for ever, also one that has ended.
+    return bool(stack.get("currentOperation"))
 
 
 def _text(output: bytes) -> str:

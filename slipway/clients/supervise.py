@@ -45,10 +45,12 @@ async def supervise(
     within: float,
     stop: asyncio.Event,
     listener: Listener,
+    started: Callable[[int], None] = lambda _pid: None,
     ends_within: float = ENDS_WITHIN,
 ) -> Supervised:
     """Run a command to its own end; each line of its output goes to `listener` as it appears.
 
+    `started` is told its process id, and must not raise.
     When `stop` is set, `within` seconds have passed, or the task is cancelled, it gets exactly one
     SIGINT, and its end is awaited before this returns or raises. `StillRunning` when it does not
     end then; it is left alone. Should this whole process die, the kernel sends the SIGINT.
@@ -56,6 +58,7 @@ async def supervise(
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         outputs = _Output(stdout, listener), _Output(stderr, listener)
         child = start_child(argv, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
+        started(child.pid)
         watch = _Watch(child, stop, within, ends_within, outputs)
         await watch.until_ended()
         return Supervised(child.code, outputs[0].kept(), outputs[1].kept(), watch.why)

@@ -175,7 +175,7 @@ class Release:
     worker: ProcessIdentity | None = None
     """The process that works on it, or did last."""
     engine: ProcessIdentity | None = None
-    """Its `pulumi`, while one may be alive."""
+    """Its newest `pulumi`, from when it was seen to start; None while that is not known."""
     journal: Head = field(default=Head(), compare=False)
     """Where its journal ends, as of this copy; no part of what the release is."""
 

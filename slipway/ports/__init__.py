@@ -18,16 +18,20 @@ from slipway.ports.processes import Processes
 from slipway.ports.runs import FlowRuns
 from slipway.ports.source import SourceRepository
 from slipway.ports.stack import (
+    IN_PROGRESS,
     Applied,
     ProgramRevision,
     RecordedDeployment,
     Stack,
     StackState,
     StackUpdate,
+    Started,
+    unheard,
 )
 from slipway.ports.surroundings import Ports
 
 __all__ = [
+    "IN_PROGRESS",
     "Applied",
     "Cluster",
     "CommitStatuses",
@@ -56,5 +60,7 @@ __all__ = [
     "Stack",
     "StackState",
     "StackUpdate",
+    "Started",
     "WriteBack",
+    "unheard",
 ]

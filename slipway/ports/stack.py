@@ -1,14 +1,18 @@
 """Pulumi: the stack, what it believes, and how it is updated."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from slipway.domain.change import Preview
 from slipway.domain.commit import Commit
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import ConfigKey
+
+IN_PROGRESS = "in-progress"
+"""The result of an update that has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ class Applied:
     why: str = ""
 
 
+Started = Callable[[ProcessIdentity], None]
+"""Is told which process has been started; returns at once, and never raises."""
+
+
+def unheard(process: ProcessIdentity) -> None:
+    """Nobody wants to know the process."""
+    del process
+
+
 class Stack(Protocol):
     """The Pulumi stack."""
 
@@ -119,13 +132,28 @@ class Stack(Protocol):
     async def preview(self, program: ProgramRevision) -> Preview:
         """What an update would change; `PreviewFailed` with the engine's error. Changes nothing."""
 
-    async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
-        """Apply, pinned to the ESC revision.
+    async def up(
+        self,
+        program: ProgramRevision,
+        message: str,
+        stop: asyncio.Event,
+        started: Started = unheard,
+    ) -> Applied:
+        """Apply, pinned to the ESC revision; `started` is told the process that does it.
 
         When `stop` is set, the task is cancelled, or the deadline passes, the update gets one
         SIGINT and its end is awaited; only then does this return or raise. `StackBusy` when another
         update holds the stack (nothing was applied). Never runs twice at once.
         """
 
-    async def refresh(self, program: ProgramRevision, message: str) -> None:
+    async def refresh(
+        self, program: ProgramRevision, message: str, started: Started = unheard
+    ) -> None:
         """Read `program.only` back from the cluster into the stack's state; changes no cluster."""
+
+    async def cancel(self, message: str) -> bool:
+        """Let go of the stack for the update that bears this message, if it holds it.
+
+        Only for one whose process is proven to have ended: one that is alive would go on in the
+        cluster, and could not write down what it does. May be done again.
+        """

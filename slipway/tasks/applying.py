@@ -1,18 +1,21 @@
 """Apply: one supervised `pulumi up` at a time, judged by what the cluster shows while it runs."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 
 from slipway.domain.change import ImageChange, require_image_only
 from slipway.domain.image import Digest
 from slipway.domain.journal import intent, observed
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Phase
 from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads
 from slipway.domain.target import Allowance
-from slipway.errors import ApplyFailed, StackBusy
-from slipway.ports import Applied, Ports, ProgramRevision, StackState
+from slipway.errors import ApplyFailed, SlipwayError, StackBusy
+from slipway.ports import IN_PROGRESS, Applied, Ports, ProgramRevision, StackState, Started
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.program import config_revision_of, update_message
+from slipway.tasks.program import config_revision_of, is_of, update_message
 from slipway.tasks.record import Record
 from slipway.tasks.verifying import LOOK_EVERY, disproven, look, too_late
 
@@ -32,12 +35,18 @@ async def read_state(ports: Ports) -> StackState:
 
 
 @once("wait until the stack is idle")
-async def wait_until_idle(ports: Ports) -> StackState:
-    """Wait until no update holds the stack; `StackBusy` when one still does after 15 minutes."""
+async def wait_until_idle(ports: Ports, record: Record | None = None) -> StackState:
+    """Wait until no update holds the stack; `StackBusy` when one still does after 15 minutes.
+
+    An update of `record`'s release whose process is proven to have ended is cancelled: its lease
+    would hold the stack for five minutes.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + IDLE_WITHIN
     told = False
     while (state := await read_state(ports)).busy:
+        if record is not None and await _let_go(ports, record, state):
+            continue
         if not told:
             log.info("stack %s has an update under way: waiting", ports.target.stack)
             told = True
@@ -49,6 +58,21 @@ async def wait_until_idle(ports: Ports) -> StackState:
             )
         await asyncio.sleep(ASK_EVERY)
     return state
+
+
+async def _let_go(ports: Ports, record: Record, state: StackState) -> bool:
+    """Cancel the update that holds the stack if it is this release's and proven dead."""
+    engine, update = record.release.engine, state.last_update
+    if engine is None or update is None or not is_of(update, record.release):
+        return False
+    if update.result != IN_PROGRESS or not ports.processes.has_ended(engine):
+        return False
+    log.info("update %d of stack %s is dead (%s)", update.version, ports.target.stack, engine)
+    await record.journal(intent("cancel", version=update.version, engine=str(engine)))
+    async with record.observing("cancel"):
+        let_go = await ports.stack.cancel(update.message)
+    await record.journal(observed("cancel", done=let_go))
+    return let_go
 
 
 async def describe_foreign_config(ports: Ports, state: StackState, revision: int) -> str:
@@ -146,8 +170,8 @@ async def up(
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch_for_trouble(ports, expected, stop))
     try:
-        async with record.observing("up"):
-            applied = await ports.stack.up(program, message, stop)
+        async with record.observing("up"), noting_engine(record) as started:
+            applied = await ports.stack.up(program, message, stop, started)
     finally:
         watching.cancel()
         [result] = await asyncio.gather(watching, return_exceptions=True)
@@ -186,8 +210,33 @@ async def announce(
         esc_revision=program.config_revision,
         only=program.only,
     )
-    await record.note(phase, told)
+    # None until the new one has been noted: the last one's death proves nothing of it.
+    await record.note(phase, told, engine=None)
     return update_message(record.release, verb, await ports.ledger.identity(), program)
+
+
+@contextlib.asynccontextmanager
+async def noting_engine(record: Record) -> AsyncIterator[Started]:
+    """Record the process of an update while it runs: its death is then known to recovery.
+
+    What can't be recorded costs recovery only its patience.
+    """
+    told: asyncio.Future[ProcessIdentity] = asyncio.get_running_loop().create_future()
+
+    async def note() -> None:
+        engine = await told
+        try:
+            await record.note(engine=engine)
+        except SlipwayError as error:
+            log.warning("%s could not be recorded: %s", engine, error)
+
+    noting = asyncio.create_task(note())
+    try:
+        yield lambda engine: None if told.done() else told.set_result(engine)
+    finally:
+        if not told.done():
+            noting.cancel()
+        await asyncio.gather(noting, return_exceptions=True)
 
 
 async def _watch_for_trouble(

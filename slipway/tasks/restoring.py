@@ -9,7 +9,7 @@ from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.rollout import Expectation
 from slipway.errors import ChangeNotAllowed, SlipwayError
 from slipway.ports import Ports, ProgramRevision, StackState
-from slipway.tasks.applying import announce, guard, up, wait_until_idle
+from slipway.tasks.applying import announce, guard, noting_engine, up, wait_until_idle
 from slipway.tasks.policies import once
 from slipway.tasks.program import is_of, open_program
 from slipway.tasks.record import Record
@@ -44,7 +44,7 @@ async def reapply(
     back and the stack's last update is ours; any other revision may hold what nobody has applied
     yet, and somebody's update what the baseline's program knows nothing of: those are guarded.
     """
-    state = await wait_until_idle(ports)
+    state = await wait_until_idle(ports, record)
     commit = baseline.program or record.release.program
     assert commit is not None  # noqa: S101 - the decision records both
     exact = baseline.way_back == baseline.config_value and _is_ours(state, record.release)
@@ -102,7 +102,7 @@ def _not_ours_to_undo(ports: Ports, wanted: ImageChange, error: SlipwayError) ->
 async def align(ports: Ports, record: Record) -> None:
     """Read the Deployment back into Pulumi's state where a killed update has left it behind."""
     release = record.release
-    state = await wait_until_idle(ports)
+    state = await wait_until_idle(ports, record)
     recorded = next((each for each in state.deployments if each.urn == _urn(release)), None)
     container = ports.target.workload.container
     clean = recorded is not None and not recorded.init_errors and not state.pending_operations
@@ -118,8 +118,8 @@ async def align(ports: Ports, record: Record) -> None:
 
 async def _refresh(ports: Ports, record: Record, program: ProgramRevision, verb: str) -> None:
     message = await announce(ports, record, "refresh", program, verb)
-    async with record.observing("refresh"):
-        await ports.stack.refresh(program, message)
+    async with record.observing("refresh"), noting_engine(record) as started:
+        await ports.stack.refresh(program, message, started)
     await record.journal(observed("refresh"))
 
 

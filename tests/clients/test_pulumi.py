@@ -222,3 +222,51 @@ def test_the_engines_own_errors_come_before_the_rest_of_the_output() -> None:
     assert last_lines([], greeting, "") == "error: no stack"
     assert last_lines([], "Logging in using access token from PULUMI_ACCESS_TOKEN", "no") == "no"
     assert last_lines([], "", "") == "it said nothing"
+
+
+class Held:
+    """Pulumi Cloud with one update that holds the stack, until another follows it."""
+
+    def __init__(self, *ids: str, message: str = "ours", result: str = "in-progress") -> None:
+        self.ids, self.message, self.result = list(ids), message, result
+        self.cancelled: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.cancelled.append(request.url.path)
+            return httpx.Response(204)
+        if request.url.path.endswith("/updates"):
+            update = {"version": 7, "kind": "update", "result": self.result}
+            return httpx.Response(200, json={"updates": [update | {"message": self.message}]})
+        held = self.ids.pop(0) if len(self.ids) > 1 else self.ids[0]
+        busy = {"currentOperation": {"kind": "update"}} if held else {}
+        return httpx.Response(200, json={"activeUpdate": held or "old", **busy})
+
+    async def cancel(self, message: str = "ours") -> bool:
+        api = PulumiApi(BACKEND, CANARY, httpx.MockTransport(self))
+        async with api:
+            return await replace(stack(), cli=PulumiCli(api)).cancel(message)
+
+
+async def test_a_dead_update_is_cancelled_by_its_id() -> None:
+    held = Held("u-7")
+
+    assert await held.cancel()
+    assert held.cancelled == ["/api/stacks/acme/cluster/prod/update/u-7/cancel"]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        Held("u-7", message="somebody's"),
+        Held("u-7", result="failed"),
+        Held("u-7", "u-8"),
+        Held("", "u-8"),
+        Held("u-7", ""),
+        Held(""),
+    ],
+    ids=["another's", "ended", "followed", "begun", "over", "idle"],
+)
+async def test_any_other_update_is_not_cancelled(held: Held) -> None:
+    assert not await held.cancel()
+    assert held.cancelled == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway.clients.supervise import Supervised, supervise
+from slipway.clients.supervise import ENDS_WITHIN, Supervised, supervise
 from slipway.errors import ProgramMissing, StillRunning
 from tests.clients.test_command import PATH, until_ended
 
@@ -34,6 +34,7 @@ class Listening:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.processes: list[int] = []
         self.ready = asyncio.Event()
 
     def __call__(self, line: str) -> None:
@@ -49,11 +50,21 @@ async def watch(
         [sys.executable, "-c", script],
         env=PATH,
         cwd=cwd,
-        within=more.pop("within", 30),
+        within=more.get("within", 30),
         stop=stop or asyncio.Event(),
         listener=heard,
-        **more,
+        started=heard.processes.append,
+        ends_within=more.get("ends_within", ENDS_WITHIN),
     )
+
+
+async def test_its_process_is_known_from_its_start(tmp_path: Path) -> None:
+    """The very process that runs the command, so that its death is the command's."""
+    heard = Listening()
+
+    await watch("import os; print(os.getpid())", heard, tmp_path)
+
+    assert heard.lines == [str(each) for each in heard.processes]
 
 
 async def test_lines_are_heard_while_it_runs_and_kept_to_its_end(tmp_path: Path) -> None:

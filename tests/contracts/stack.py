@@ -6,8 +6,9 @@ from typing import Protocol
 import pytest
 
 from slipway.domain.change import ImageChange, ResourceChange, find_forbidden
+from slipway.domain.process import ProcessIdentity
 from slipway.errors import StackBusy
-from slipway.ports import ProgramRevision, RecordedDeployment, Stack
+from slipway.ports import Processes, ProgramRevision, RecordedDeployment, Stack
 
 MESSAGE = "slipway deploy release=1"
 IMAGE_PATH = "spec.template.spec.containers[0].image"
@@ -17,6 +18,7 @@ class Surroundings(Protocol):
     """A stack whose program has been applied once, with `good`; `absent` can't be pulled."""
 
     stack: Stack
+    processes: Processes
     urn: str
     container: str
     good: str
@@ -70,14 +72,20 @@ async def interrupted(here: Surroundings) -> None:
     assert applied.why
 
 
-async def killed(here: Surroundings) -> None:
-    """An update to an image that can't become ready, whose processes die on its way."""
+async def killed(here: Surroundings) -> ProcessIdentity:
+    """An update to an image that can't become ready, whose processes die on its way; which."""
     revision = await here.pin(here.absent)
-    update = asyncio.create_task(here.stack.up(here.at(revision), MESSAGE, asyncio.Event()))
+    seen: list[ProcessIdentity] = []
+    update = asyncio.create_task(
+        here.stack.up(here.at(revision), MESSAGE, asyncio.Event(), seen.append)
+    )
     await until_applying(here, here.absent)
+    assert not here.processes.has_ended(seen[0])
     await here.kill_update()
     applied = await update
     assert not applied.succeeded
+    [engine] = seen
+    return engine
 
 
 class StackContract:
@@ -200,6 +208,54 @@ class StackContract:
         assert (state.busy, state.pending_operations) == (False, 1)
         assert state.last_update is not None
         assert state.last_update.result == "failed"
+
+    async def test_a_killed_update_is_known_to_be_dead_and_lets_go_when_it_is_cancelled(
+        self, here: Surroundings
+    ) -> None:
+        """Without the five minutes of its lease; what it left is as after them."""
+        engine = await killed(here)
+        held = (await here.stack.state()).busy
+
+        cancelled = await here.stack.cancel(MESSAGE)
+
+        state = await here.stack.state()
+        assert here.processes.has_ended(engine)
+        assert (held, cancelled) == (True, True)
+        assert (state.busy, state.pending_operations) == (False, 1)
+        assert state.last_update is not None
+        assert state.last_update.result == "failed"
+        assert not await here.stack.cancel(MESSAGE)
+        back = await here.pin(here.good)
+        await here.stack.refresh(here.at(back, only=here.urn), MESSAGE)
+        assert (await here.stack.up(here.at(back), MESSAGE, asyncio.Event())).succeeded
+        assert here.asked_for() == here.good
+
+    async def test_only_the_update_that_is_meant_is_cancelled(self, here: Surroundings) -> None:
+        await killed(here)
+
+        cancelled = await here.stack.cancel("slipway deploy release=2")
+
+        assert not cancelled
+        assert (await here.stack.state()).busy
+
+    async def test_an_update_that_has_ended_is_not_cancelled(self, here: Surroundings) -> None:
+        revision = await here.pin(here.better)
+        await here.stack.up(here.at(revision), MESSAGE, asyncio.Event())
+
+        assert not await here.stack.cancel(MESSAGE)
+
+        last = (await here.stack.state()).last_update
+        assert last is not None
+        assert last.result == "succeeded"
+
+    async def test_a_refresh_tells_its_process_too(self, here: Surroundings) -> None:
+        seen: list[ProcessIdentity] = []
+
+        program = here.at(await here.pin(here.good), only=here.urn)
+        await here.stack.refresh(program, MESSAGE, seen.append)
+
+        [engine] = seen
+        assert here.processes.has_ended(engine)
 
     async def test_after_a_killed_update_pulumi_says_unchanged_while_the_cluster_differs(
         self, here: Surroundings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slipway.domain.commit import Commit
-from slipway.ports import ProgramRevision, Stack
+from slipway.ports import Processes, ProgramRevision, Stack
 from tests.contracts.stack import StackContract, Surroundings
 from tests.fakes.world import World, reference_of
 
@@ -19,6 +19,7 @@ class InMemory:
         world.publish("second")
         self.world = world
         self.stack: Stack = world.stack
+        self.processes: Processes = world.ports().processes
         self.urn, self.container = world.resources[0].urn, world.deployment.container
         self.good = world.value or ""
         self.better = reference_of(world, "second")

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import inspect
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -96,11 +96,23 @@ class Process:
             each.cancel()
 
 
+FIRST_ENGINE = 1_000_000
+"""The process id of the first update: above those of the story's own processes."""
+
+
+class Ends(Protocol):
+    """A child of a process of the story."""
+
+    @property
+    def has_ended(self) -> bool: ...
+
+
 class FakeProcesses:
     """The `Processes` port: who looks, and whom it sees, are processes of the story."""
 
-    def __init__(self, known: list[Process]) -> None:
+    def __init__(self, known: Sequence[Process], engines: Sequence[Ends] = ()) -> None:
         self._known = known
+        self._engines = engines
 
     def own(self) -> ProcessIdentity | None:
         """See `slipway.ports.Processes`; nothing is known of a story outside any process."""
@@ -111,6 +123,8 @@ class FakeProcesses:
 
     def has_ended(self, process: ProcessIdentity) -> bool:
         """See `slipway.ports.Processes`."""
+        if process.pid >= FIRST_ENGINE:
+            return self._engines[process.pid - FIRST_ENGINE].has_ended
         return self._known[process.pid].dead
 
 

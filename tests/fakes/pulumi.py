@@ -13,6 +13,7 @@ from slipway.domain.change import (
     ResourceChange,
 )
 from slipway.domain.commit import Commit
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import ConfigKey
 from slipway.errors import (
     ApplyFailed,
@@ -28,11 +29,13 @@ from slipway.ports import (
     RecordedDeployment,
     StackState,
     StackUpdate,
+    Started,
+    unheard,
 )
 from tests.fakes.esc import FakeConfigStore
 from tests.fakes.faults import Faults
 from tests.fakes.kubernetes import FakeCluster, FakeDeployment
-from tests.fakes.processes import CURRENT, Process
+from tests.fakes.processes import CURRENT, FIRST_ENGINE, Process
 
 AWAIT = 600.0
 LOOK_EVERY = 0.5
@@ -46,8 +49,9 @@ REFRESH_TAKES = 1.0
 class Update(Process):
     """The CLI's own process: it outlives whoever started it, and ends in order when asked once."""
 
-    def __init__(self, message: str, program: ProgramRevision, version: int) -> None:
+    def __init__(self, message: str, program: ProgramRevision, version: int, number: int) -> None:
         super().__init__(f"pulumi {version}")
+        self.identity = ProcessIdentity("here", "boot", FIRST_ENGINE + number, 0)
         self.message, self.program, self.version = message, program, version
         self.started = asyncio.get_running_loop().time()
         self.asked = asyncio.Event()
@@ -56,6 +60,11 @@ class Update(Process):
         self.ends: float | None = None
         """When its lease runs out, once nobody renews it any more."""
         self.why = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process is not there any more."""
+        return self.dead or (bool(self.tasks) and all(each.done() for each in self.tasks))
 
     def signal(self, number: int) -> None:
         """SIGINT: end in order."""
@@ -102,6 +111,10 @@ class FakeStack:
     """Our own updates under way, and those whose process died; shared likewise."""
     tags: dict[str, str] = field(default_factory=dict)
     """The stack's tags, shared likewise."""
+    engines: list[Update] = field(default_factory=list)
+    """Every update and refresh that was ever started, shared likewise."""
+    cancelled_alive: list[str] = field(default_factory=list)
+    """The messages of updates that were cancelled while they ran, shared likewise."""
     shadows: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     """Keys that no file of the program names."""
@@ -179,7 +192,13 @@ class FakeStack:
         extra = [each for each in self.extra if program.only in {"", each.urn}]
         return Preview((*self._changes(program), *extra), self.complete)
 
-    async def up(self, program: ProgramRevision, message: str, stop: asyncio.Event) -> Applied:
+    async def up(
+        self,
+        program: ProgramRevision,
+        message: str,
+        stop: asyncio.Event,
+        started: Started = unheard,
+    ) -> Applied:
         try:
             await self.faults.at("before", "stack.up")
         except Unreachable as error:  # the CLI says so and ends
@@ -190,6 +209,7 @@ class FakeStack:
         except PreviewFailed as error:
             self._end(update, "failed")
             return Applied(False, Preview((), complete=False), update.version, str(error))
+        started(update.identity)
         work = update.start(self._update(update))
         await _supervised(update, work, stop, self.apply_within)
         await self.faults.at("after", "stack.up")
@@ -198,12 +218,27 @@ class FakeStack:
         why = "" if succeeded else update.why or "pulumi was killed"
         return Applied(succeeded, Preview(changes, complete=True), update.version, why)
 
-    async def refresh(self, program: ProgramRevision, message: str) -> None:
+    async def refresh(
+        self, program: ProgramRevision, message: str, started: Started = unheard
+    ) -> None:
         await self.faults.at("before", "stack.refresh")
         refresh = self._start("refresh", program, message)
+        started(refresh.identity)
         await _supervised(refresh, refresh.start(self._refresh(refresh)), asyncio.Event())
         if self.updates[refresh.version - 1].result != "succeeded":
             raise ApplyFailed(f"pulumi refresh failed: {refresh.why or 'pulumi was killed'}")
+
+    async def cancel(self, message: str) -> bool:
+        await self.faults.at("before", "stack.cancel")
+        held = self.busy and next((each for each in self.running if each.message == message), None)
+        if not held:
+            return False
+        if not held.has_ended:
+            # The real engine is not told: it goes on, and what it does is written down nowhere.
+            self.cancelled_alive.append(message)
+        self._end(held, "failed")
+        await self.faults.at("after", "stack.cancel")
+        return True
 
     def somebody_updates(self, message: str = "by hand") -> None:
         """Another person's finished update, which changed nothing here."""
@@ -221,7 +256,8 @@ class FakeStack:
             holders = [*self.held_by, *(each.message for each in self.running)]
             raise StackBusy(f"stack is held by {holders[0]}")
         version = len(self.updates) + 1
-        update = Update(message, program, version)
+        update = Update(message, program, version, len(self.engines))
+        self.engines.append(update)
         self.running.append(update)
         self.updates.append(StackUpdate(version, kind, "in-progress", message, program.commit.sha))
         if (parent := CURRENT.get()) is not None:

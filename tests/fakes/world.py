@@ -62,6 +62,8 @@ class World:
         self.held_by: list[str] = []
         self.running: list[Update] = []
         self.stack_tags: dict[str, str] = {}
+        self.engines: list[Update] = []
+        self.cancelled_alive: list[str] = []
         self.stack = self._stack("adapterImage")
 
     @classmethod
@@ -115,7 +117,7 @@ class World:
             stack,
             self.cluster,
             self.ledger,
-            FakeProcesses(self.processes),
+            FakeProcesses(self.processes, self.engines),
             self._neighbour,
             write_back=self.write_back,
         )
@@ -182,6 +184,8 @@ class World:
             self.held_by,
             self.running,
             self.stack_tags,
+            self.engines,
+            self.cancelled_alive,
         )
 
     def _by_hand(self, commit: Commit) -> None:

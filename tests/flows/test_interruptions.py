@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
 from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
+from tests.fakes.pulumi import LEASE, LOOK_EVERY
 from tests.fakes.world import World, deploy_request, reference_of
 from tests.flows.dying import dead
 
@@ -107,6 +109,78 @@ async def test_a_dead_process_leaves_what_recovery_finishes(
     assert main == (world.digest_of("second") if end is State.LIVE else first)
     assert world.runs() == {world.digest_of("second") if end is State.LIVE else first}
     assert world.resources[0].recorded == world.deployment.image == world.value
+
+
+@pytest.mark.parametrize("name", ["second", "crashing"])
+async def test_recovery_does_not_wait_for_the_lease_of_an_update_that_is_proven_dead(
+    name: str,
+) -> None:
+    world = World.seeded()
+    await dead(world, name, "after", "stack.server-side-apply")
+    [left] = [each for each in world.ledger.releases.values() if each.is_open]
+    began = asyncio.get_running_loop().time()
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert left.engine == world.engines[0].identity
+    assert outcome.state is (State.LIVE if name == "second" else State.RESTORED)
+    assert asyncio.get_running_loop().time() - began < LEASE / 3
+    assert world.cancelled_alive == []
+    told = await world.ledger.journal(outcome.release.id)
+    assert any('"step":"cancel"' in each.content.replace(" ", "") for each in told)
+
+
+async def test_recovery_waits_for_an_update_whose_process_may_be_alive() -> None:
+    """Its own process is killed; pulumi, asked to end by the kernel, takes its time."""
+    world = World.seeded()
+    process = world.process("deploy")
+    applying = asyncio.Event()
+    world.faults.after("stack.server-side-apply", applying.set)
+    request = deploy_request(world.commits["stuck"].sha)
+    process.start(deploy.release(gated(world.ports()), request))
+    await applying.wait()
+    await asyncio.sleep(2 * LOOK_EVERY)
+    [engine] = world.running
+    engine.stubborn = True
+    process.kill()
+
+    recovering = asyncio.ensure_future(recover.finish_all(world.ports()))
+    await asyncio.sleep(LEASE_SECONDS + 60)
+    busy = world.busy
+    engine.lose_power()
+    [outcome] = await recovering
+
+    assert busy
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.cancelled_alive == []
+
+
+async def test_an_update_whose_process_could_not_be_recorded_is_waited_for() -> None:
+    world = World.seeded()
+    await dead(world, "second", "after", "stack.server-side-apply")
+    [left] = [each for each in world.ledger.releases.values() if each.is_open]
+    world.ledger.releases[left.id] = replace(left, engine=None)
+    began = asyncio.get_running_loop().time()
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert asyncio.get_running_loop().time() - began > LEASE / 2
+
+
+async def test_a_killed_pulumi_costs_its_own_release_no_lease_either() -> None:
+    world = World.seeded()
+
+    def kill() -> None:
+        world.running[-1].lose_power()
+
+    world.faults.after("stack.server-side-apply", kill)
+    began = asyncio.get_running_loop().time()
+
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert asyncio.get_running_loop().time() - began < LEASE / 3
 
 
 async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left() -> None:

@@ -17,11 +17,12 @@ from pydantic import SecretStr
 from sandbox import pulumi
 from sandbox.part import start_all, stop_all
 from sandbox.pulumi import PulumiCloud
+from slipway.clients.processes import LocalProcesses
 from slipway.clients.pulumi import PulumiStack
 from slipway.domain.change import ImageChange, find_first_urn, find_forbidden
 from slipway.domain.target import StackName
 from slipway.errors import AccessDenied, PreviewFailed, StackUnusable
-from slipway.ports import ProgramRevision, Stack
+from slipway.ports import Processes, ProgramRevision, Stack
 from tests.contracts.stack import StackContract, Surroundings
 from tests.sandbox.conftest import KubernetesBox
 from tests.sandbox.pulumi_world import (
@@ -75,6 +76,7 @@ class OnPulumi:
     def __init__(self, world: PulumiWorld, stack: PulumiStack) -> None:
         self.world, self.urn = world, world.urn
         self.stack: Stack = stack
+        self.processes: Processes = LocalProcesses()
 
     async def pin(self, image: str) -> int:
         return await self.world.pin(image)

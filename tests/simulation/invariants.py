@@ -64,13 +64,15 @@ def what_runs_is_proven(world: World, story: Story) -> Iterator[str]:
 
 
 def nothing_is_leaked(world: World, story: Story) -> Iterator[str]:
-    """I6: nobody holds the lease, and no update holds the stack."""
+    """I6: nobody holds the lease, no update the stack, and none was cancelled that was alive."""
     del story
     for stack, held in world.ledger.leases.items():
         if held.holder is not None and held.expires > world.ledger.now():
             yield f"{stack} is held by {held.holder}"
     if world.busy:
         yield "an update holds the stack"
+    for message in world.cancelled_alive:
+        yield f"cancelled while its process was alive: {message}"
 
 
 def other_keys_are_as_their_editors_left_them(world: World, story: Story) -> Iterator[str]:

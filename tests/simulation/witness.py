@@ -17,7 +17,7 @@ from tests.fakes.processes import Process
 from tests.fakes.pulumi import Update
 from tests.fakes.world import World
 
-FENCED = {"config.write", "stack.up", "stack.refresh", "registry.tag"}
+FENCED = {"config.write", "stack.up", "stack.refresh", "stack.cancel", "registry.tag"}
 """What only the holder of the stack's lease may do."""
 ALREADY_SENT = 1
 """What a process that was stopped past its lease may still complete: the request it had sent."""
