@@ -1,6 +1,6 @@
 """`make mutants`: plant each bug in a copy of the repository, and see that it is noticed.
 
-The simulation looks first; what it does not notice, the fast tests of the same rooms must.
+The fast tests of the same room look first; what they do not notice, the simulation must.
 """
 
 import argparse
@@ -73,8 +73,8 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name contains this")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
-    parser.add_argument("--sagas", type=int, default=300, help="before the fast tests look")
-    parser.add_argument("--seeds", type=int, default=3, help="of the matrix")
+    parser.add_argument("--sagas", type=int, default=100, help="after the fast tests have looked")
+    parser.add_argument("--seeds", type=int, default=1, help="of the matrix")
     asked = parser.parse_args(argv)
     chosen = tuple(each for each in MUTANTS if asked.only in each.name)
     missed = 0

@@ -13,7 +13,7 @@ class Mutant:
     old: str
     new: str
     tests: str = "tests/flows/test_interruptions.py"
-    """Where a fast test must notice it, should the simulation not."""
+    """Where a fast test should notice it; the simulation looks where none does."""
 
     def plant(self, tree: Path) -> None:
         """Put the bug into a copy of the repository."""
@@ -30,20 +30,42 @@ class Mutant:
 ROLLING_OUT, RECOVER = "flows/rolling_out.py", "flows/recover.py"
 PINNING, APPLYING = "slipway/tasks/pinning.py", "slipway/tasks/applying.py"
 RESTORING, LEASE = "slipway/tasks/restoring.py", "slipway/tasks/lease.py"
-VERIFYING, RECORD = "slipway/tasks/verifying.py", "slipway/tasks/record.py"
+VERIFYING, RELEASES = "slipway/tasks/verifying.py", "slipway/ledger/releases.py"
 
 MUTANTS = (
     Mutant(
-        "drop the fence check before an effect",
-        RECORD,
-        "        await self.note()\n",
-        "        return\n",
+        "change the stack without asking the ledger first",
+        APPLYING,
+        "    await record.note(phase, told, engine=None)\n",
+        "    str(told)\n",
+        "tests/flows/test_journal.py",
     ),
     Mutant(
         "drop the fence check in the ledger",
-        "slipway/ledger/sql.py",
-        "                _holds_still(release),\n",
-        "",
+        RELEASES,
+        "    if fence > release.fence:\n",
+        "    if fence > release.fence > 10**9:\n",
+        "tests/ledger/test_memory.py",
+    ),
+    Mutant(
+        "let a release go on that has lost its lease",
+        RELEASES,
+        "    if release.fence and newest > release.fence:\n",
+        "    if release.fence and newest < 0:\n",
+        "tests/ledger/test_memory.py",
+    ),
+    Mutant(
+        "undo an end that was for good",
+        RELEASES,
+        "    if state in FOR_GOOD and state is not release.state:\n",
+        "    if state in FOR_GOOD and fence < 0:\n",
+        "tests/ledger/test_memory.py",
+    ),
+    Mutant(
+        "order what went live by a clock that was set back",
+        RELEASES,
+        "    if release.state is not State.LIVE:\n        return float",
+        "    if release.state.is_end:\n        return float",
         "tests/ledger/test_sql.py",
     ),
     Mutant(
@@ -57,8 +79,8 @@ MUTANTS = (
     Mutant(
         "record the pin after it was made",
         PINNING,
-        "    await record.note(Phase.PINNING)\n    if before.value == image:",
-        "    if before.value == image:",
+        '    await record.note(Phase.PINNING, _intent("pin", before, image))\n    async',
+        "    async",
     ),
     Mutant(
         "record the update after it was made",
@@ -121,8 +143,14 @@ MUTANTS = (
     Mutant(
         "don't wait for idle",
         APPLYING,
-        "    while (state := await ports.stack.state()).busy:\n",
-        "    while (state := await ports.stack.state()).busy and told:\n",
+        "    while (state := await read_state(ports)).busy:\n",
+        "    while (state := await read_state(ports)).busy and told:\n",
+    ),
+    Mutant(
+        "cancel an update that may be alive",
+        APPLYING,
+        "    if update.result != IN_PROGRESS or not ports.processes.has_ended(engine):\n",
+        "    if update.result != IN_PROGRESS:\n",
     ),
     Mutant(
         "apply the revision before the pin",
@@ -134,13 +162,14 @@ MUTANTS = (
     Mutant(
         "skip the refresh in a restore",
         RESTORING,
-        "            await ports.stack.refresh(narrowed, message)\n        whole",
-        "            pass\n        whole",
+        "        if baseline.urn:\n            await _refresh",
+        "        if not baseline.urn:\n            await _refresh",
+        "tests/flows/test_restores.py",
     ),
     Mutant(
         "move :main backwards",
         "slipway/tasks/settling.py",
-        "    return await ports.source.is_ancestor(Commit(there.revision), commit)\n",
+        "    return await ports.source.is_ancestor(older, newer)\n",
         "    return True\n",
         "tests/flows/test_deploy.py",
     ),
@@ -153,7 +182,7 @@ MUTANTS = (
     Mutant(
         "call a release restored without proof",
         ROLLING_OUT,
-        "        await verify(ports, expected)\n    except SlipwayError",
+        "        record.proof = await verify(ports, expected)\n    except SlipwayError",
         "        pass\n    except SlipwayError",
         "tests/flows/test_restores.py",
     ),
@@ -197,8 +226,8 @@ MUTANTS = (
     Mutant(
         "recover forward without proof",
         RECOVER,
-        "            proof = await verify(ports, _expectation(ports, record.release))\n",
-        '            proof = "as it seems"\n',
+        "            record.proof = await verify(ports, _expectation(ports, record.release))\n",
+        "            record.proof = None\n",
     ),
     Mutant(
         "recover a restore forward",
@@ -215,8 +244,8 @@ MUTANTS = (
     Mutant(
         "leave releases open whose process died early",
         RECOVER,
-        "    return release.fence > 0\n",
-        "    return release.phase.reached(Phase.DECIDED)\n",
+        "    return release.worker is not None and ports.processes.has_ended(release.worker)\n",
+        "    return False\n",
     ),
     Mutant(
         "adopt what a release has put there meanwhile",
@@ -234,8 +263,57 @@ MUTANTS = (
     Mutant(
         "change more than the image",
         APPLYING,
-        "    require_image_only(preview, wanted, allowances, behind)\n",
+        "    require_image_only(preview, wanted, _allowances(ports, record), behind)\n",
         "    behind.strip()\n",
         "tests/flows/test_refusals.py",
+    ),
+    Mutant(
+        "give the lease back before the line is left",
+        LEASE,
+        "    async with _held(ports, lease), _in_line(ports, record):\n",
+        "    async with _in_line(ports, record), _held(ports, lease):\n",
+        "tests/flows/test_waiting.py",
+    ),
+    Mutant(
+        "count restarts of long ago",
+        "slipway/domain/rollout.py",
+        "container.restarts - before.get(key, 0)",
+        "container.restarts + 0 * len(before)",
+        "tests/domain/test_rollout.py",
+    ),
+    Mutant(
+        "let a person pass a hold without a word",
+        "slipway/domain/gates.py",
+        "    if not holds or (request.why.strip() and not request.automatic):\n",
+        "    if not holds or not request.automatic:\n",
+        "tests/flows/test_holds.py",
+    ),
+    Mutant(
+        "let automation pass a hold by saying why",
+        "slipway/domain/gates.py",
+        "    if not holds or (request.why.strip() and not request.automatic):\n",
+        "    if not holds or request.why.strip():\n",
+        "tests/flows/test_holds.py",
+    ),
+    Mutant(
+        "let automation try a vetoed commit",
+        "slipway/domain/gates.py",
+        "    if standing is None or (request.options.even_if_vetoed and not request.automatic):\n",
+        "    if standing is None or request.options.even_if_vetoed or request.automatic:\n",
+        "tests/flows/test_holds.py",
+    ),
+    Mutant(
+        "supersede by whoever has asked last",
+        "slipway/domain/waiting.py",
+        "    runs, commit = rivals[which_runs([commit for _, commit in rivals], behind)]\n",
+        "    runs, commit = rivals[-1]\n",
+        "tests/domain/test_waiting.py",
+    ),
+    Mutant(
+        "start another recovery while one is under way",
+        "slipway/webhook/left_open.py",
+        "        if not await self._runs.has_ended(last.run):\n",
+        "        if not last.run:\n",
+        "tests/webhook/dispatching/test_left_open.py",
     ),
 )

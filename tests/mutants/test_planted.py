@@ -8,8 +8,6 @@ import pytest
 from tests.mutants.__main__ import ROOT
 from tests.mutants.planted import MUTANTS, Mutant
 
-pytestmark = pytest.mark.trial
-
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_fits_the_code_and_leaves_it_readable(mutant: Mutant, tmp_path: Path) -> None:
