@@ -180,7 +180,7 @@ class PulumiStack:
         """Let go of the stack for the update of this message, which must be dead."""
         path = f"/api/stacks/{self.target.stack}"
         before = await self._ask("")
-        [newest] = await self._history(1) or (None,)
+        newest = next(iter(await self._history(1)), None)
         after = await self._ask("")
         held = [str(each.get("activeUpdate")) for each in (before, after) if _is_held(each)]
         # Versions are given when updates begin: the newest is the one that has held the stack
