@@ -10,7 +10,8 @@ from flows import deploy, recover
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Phase, Release, State
-from slipway.errors import ApplyFailed, PreviewFailed, Unreachable
+from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, Unreachable
+from slipway.ports import Lease
 from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
@@ -415,6 +416,42 @@ async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_reco
     assert outcome.release.is_open
     assert recovered.state is State.RESTORED
     assert world.value == value
+
+
+async def test_a_refusal_is_recorded_before_the_lease_is_given_back() -> None:
+    """Who takes the lease next must not find a release open that is only about to end."""
+    world = World.seeded()
+    world.faults.before("stack.preview", raising(PreviewFailed("no such resource")))
+    give_back, left = world.ledger.give_back, list[Release]()
+
+    async def giving_back(lease: Lease) -> None:
+        left.extend(await world.ledger.unfinished(lease.stack))
+        await give_back(lease)
+
+    world.ledger.give_back = giving_back  # type: ignore[method-assign] # planted
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.REFUSED
+    assert left == []
+
+
+async def test_a_release_whose_end_the_ledger_did_not_take_once_is_not_called_refused() -> None:
+    """It is live, and only the ledger does not say so: recovery does."""
+    world = World.seeded()
+    ledger = world.ledger
+    save, refusing = ledger.save, iter([True])
+
+    async def saving(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        if release.state is State.LIVE and next(refusing, False):
+            raise LedgerUnusable("the disk is full: make room")
+        return await save(release, *entries)
+
+    ledger.save = saving  # type: ignore[method-assign] # a fault of the ledger
+    outcome = await deploying(world, "second")
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert outcome.state is State.RELEASING
+    assert recovered.state is State.LIVE, recovered.release.reason
 
 
 async def test_what_a_release_has_put_there_meanwhile_is_not_adopted() -> None:

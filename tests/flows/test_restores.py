@@ -1,6 +1,8 @@
 """Restores: after the pin, whatever fails ends with the old image proven running again."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -91,6 +93,43 @@ async def test_a_restore_does_not_blame_what_ran_before_for_restarts_of_long_ago
     await restored(world, "crashing")
 
     assert before in world.deployment.pods
+
+
+async def test_a_restore_that_could_not_be_proven_is_not_called_restored() -> None:
+    world = World.seeded()
+    faults, gone = world.faults, Unreachable("no route to the cluster")
+
+    def then_be_gone() -> None:
+        faults.after("stack.up", lambda: faults.always("cluster.observe", gone))
+
+    faults.before("stack.read-back", then_be_gone)
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert outcome.state is State.NEEDS_ATTENTION, outcome.release.reason
+    assert outcome.release.unproven
+
+
+async def test_a_signal_does_not_end_a_restore() -> None:
+    """A worker that is stopped twice: whoever asked once has been heard already."""
+    world = World.seeded()
+    heard: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {each: signal.signal(each, lambda number, _: heard.append(number)) for each in numbers}
+
+    def stop_us() -> None:
+        for each in numbers:
+            os.kill(os.getpid(), each)
+
+    world.faults.before("stack.read-back", stop_us)
+    try:
+        await restored(world, "crashing")
+        after = [signal.getsignal(each) for each in numbers]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert heard == []
+    assert signal.SIG_IGN not in after
 
 
 async def test_an_update_past_the_targets_patience_is_ended_and_restored() -> None:

@@ -129,9 +129,16 @@ MUTANTS = (
     ),
     Mutant(
         "treat unknown as proven",
+        "slipway/domain/rollout.py",
+        "            return Judgement(Verdict.UNKNOWN, why, pod.name)\n",
+        "            return Judgement(Verdict.PROVEN, why, pod.name)\n",
+        "tests/domain/test_rollout.py",
+    ),
+    Mutant(
+        "treat unknown as bad",
         VERIFYING,
         "        return None, watch, Judgement(Verdict.UNKNOWN, str(error))\n",
-        "        return None, watch, Judgement(Verdict.PROVEN, str(error))\n",
+        "        return None, watch, Judgement(Verdict.DISPROVEN, str(error))\n",
         "tests/flows/test_restores.py",
     ),
     Mutant(
@@ -210,6 +217,7 @@ MUTANTS = (
         ROLLING_OUT,
         "        before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}\n",
         "        before = dict.fromkeys((), signal.SIG_IGN)\n",
+        "tests/flows/test_restores.py",
     ),
     Mutant(
         "refuse after the lease is given back",
