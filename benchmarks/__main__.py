@@ -10,7 +10,18 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import deploy, growth, machine, noticing, plots, publish, startup
+from benchmarks import (
+    deploy,
+    growth,
+    machine,
+    noticing,
+    plots,
+    publish,
+    pushed,
+    startup,
+    storm,
+    webhook,
+)
 from benchmarks.rows import Record, Row, read, write
 from benchmarks.samples import FEWEST_ROUNDS
 from benchmarks.table import results_table, write_page
@@ -22,12 +33,15 @@ BENCHMARKS: Mapping[str, Measure] = {
     "publish": publish.measure,
     "deploy": deploy.measure,
     "noticing": noticing.measure,
+    "pushed": pushed.measure,
     "targets": growth.targets,
     "definitions": growth.definitions,
     "tags": growth.tags,
 }
 ALONE: Mapping[str, Callable[[None, int], Coroutine[Any, Any, list[Row]]]] = {
     "ledger": growth.ledger,
+    "webhook": webhook.measure,
+    "storm": storm.measure,
 }
 """What needs no sandbox."""
 NAMES = [*ALONE, *BENCHMARKS]

@@ -106,6 +106,11 @@ def listens(address: str) -> bool:
         return probe.connect_ex(address.removeprefix("unix://")) == 0
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens at now."""
+    return _free_port(set())
+
+
 def _free_port(taken: set[str | int]) -> int:
     while True:
         with socket.socket() as probe:

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from sandbox import example, prefect_server, repository
 from sandbox.box import Box
 from sandbox.github.places import api, secret, token, webhook_address
 from sandbox.processes import Processes
+from slipway.ledger.settings import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 60.0
@@ -49,8 +51,12 @@ class GitHub:
         return {"SANDBOX_GITHUB": api(box), "SANDBOX_GITHUB_TOKEN": token(box)}
 
 
+@dataclass(frozen=True)
 class Webhook:
     """`slipway webhook`, for the example's targets."""
+
+    ledger: str = ""
+    """URL of its ledger; empty for the sandbox's own file."""
 
     name = "webhook"
     needs: Sequence[str] = ("github", "worker")
@@ -65,6 +71,7 @@ class Webhook:
             [sys.executable, "-c", program, "webhook"],
             environment={
                 **example.places(box),
+                **({VARIABLE: self.ledger} if self.ledger else {}),
                 "SANDBOX_GITHUB_TOKEN": token(box),
                 "PREFECT_API_URL": prefect_server.api(box),
                 "SLIPWAY_WEBHOOK_SECRETS": secret(box),

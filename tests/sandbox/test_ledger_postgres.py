@@ -1,14 +1,9 @@
 """The ledger on a real PostgreSQL keeps the same contract as on SQLite."""
 
 import asyncio
-import os
-import shutil
-import socket
 import subprocess
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -27,59 +22,20 @@ from tests.ledger.examples import a_request, a_target, let_an_hour_have_passed
 from tests.ledger.inbox_contract import InboxContract, a_delivery
 from tests.ledger.journal_contract import require_whole
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
+from tests.sandbox import postgres
 
-DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-INITDB = shutil.which("initdb", path=os.pathsep.join([*map(str, DEBIAN), os.environ["PATH"]]))
-USER = "nobody" if os.geteuid() == 0 else None
-"""PostgreSQL refuses to run as root."""
-
-pytestmark = [
-    pytest.mark.sandbox,
-    pytest.mark.skipif(INITDB is None, reason="PostgreSQL is not installed"),
-]
-
-
-def tool(name: str) -> str:
-    return str(Path(INITDB or "").with_name(name))
-
-
-def run_as_server(folder: Path, name: str, *arguments: str) -> None:
-    # To nowhere: the server would keep a pipe open after pg_ctl has ended.
-    nowhere = subprocess.DEVNULL
-    subprocess.run(
-        [tool(name), *arguments], cwd=folder, user=USER, check=True, stdout=nowhere, stderr=nowhere
-    )
+pytestmark = [pytest.mark.sandbox, postgres.needed]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server of our own on a free port, with its files in a folder that its user may enter."""
-    folder = Path("/tmp") / f"slipway-postgres-{uuid.uuid4().hex}"  # noqa: S108 - random name
-    folder.mkdir(mode=0o700)
-    if USER is not None:
-        shutil.chown(folder, USER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    cluster, log = str(folder / "cluster"), str(folder / "log")
-    where = f"-h 127.0.0.1 -p {port} -k {folder}"
-    run_as_server(folder, "initdb", "-D", cluster, "-A", "trust", "-U", "slipway")
-    run_as_server(folder, "pg_ctl", "-D", cluster, "-l", log, "-w", "-o", where, "start")
-    yield f"127.0.0.1:{port}"
-    run_as_server(folder, "pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
-    shutil.rmtree(folder)
+    with postgres.running() as address:
+        yield address
 
 
 @pytest.fixture
 def settings(server: str) -> LedgerSettings:
-    host, _, port = server.partition(":")
-    name = f"ledger_{uuid.uuid4().hex}"
-    subprocess.run(
-        [tool("createdb"), "-h", host, "-p", port, "-U", "slipway", name],
-        check=True,
-        capture_output=True,
-    )
-    return LedgerSettings(url=SecretStr(f"postgresql+asyncpg://slipway@{server}/{name}"))
+    return LedgerSettings(url=SecretStr(postgres.new_database(server)))
 
 
 class TestPostgresLedger(LedgerContract):
@@ -141,7 +97,7 @@ async def test_fences_grow_by_one_whoever_takes_the_lease(settings: LedgerSettin
 def of_the_first_schema(settings: LedgerSettings) -> LedgerSettings:
     url = settings.url.get_secret_value().replace("+asyncpg", "")
     fixture = str(FIXTURES / "r0001-postgresql.sql")
-    psql = [tool("psql"), "-d", url, "-v", "ON_ERROR_STOP=1", "-q", "-f", fixture]
+    psql = [postgres.tool("psql"), "-d", url, "-v", "ON_ERROR_STOP=1", "-q", "-f", fixture]
     subprocess.run(psql, check=True, capture_output=True)
     return settings
 

@@ -1,0 +1,1 @@
+"""The webhook among real parts."""
