@@ -24,6 +24,10 @@ KUBECTL = """\
 #!/bin/sh
 exec {kubectl} --kubeconfig={kubeconfig} "$@"
 """
+SKOPEO = """\
+#!/bin/sh
+exec /usr/bin/skopeo --registries-conf={conf} "$@"
+"""
 REGISTRIES = """\
 [[registry]]
 location = "{host}"
@@ -62,6 +66,7 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
             kubectl=toolchain.binary("kubectl"), kubeconfig=kubernetes.kubeconfig(world.box)
         ),
     }
+    programs["skopeo"] = SKOPEO.format(conf=folder / "registries.conf")
     binaries = folder / "bin"
     binaries.mkdir()
     for name, text in programs.items():
@@ -77,7 +82,6 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": root,
         "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
-        "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
     }
     return Keyboard(environment, folder)
 
