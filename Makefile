@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-trial test-fast bench simulate mutants \
+.PHONY: help python venv machine demo up down reset check test test-long test-fast bench simulate mutants \
   fmt lock wheel clean
 
 PYTHON ?= python3
@@ -50,13 +50,13 @@ test: machine venv ## the whole suite
 	@$(BIN)/python -m sandbox prepare $(NEEDS)
 	$(BIN)/pytest
 
-test-trial: NEEDS := --tests
-test-trial: machine venv ## what is not yet part of every run
+test-long: NEEDS := --tests
+test-long: machine venv ## what takes too long for every run: audits of broken systems, storms of pushes
 	@$(BIN)/python -m sandbox prepare $(NEEDS)
-	$(BIN)/pytest -m trial
+	$(BIN)/pytest -m long
 
 test-fast: venv ## everything that needs no sandbox
-	$(BIN)/pytest -m 'not sandbox and not trial'
+	$(BIN)/pytest -m 'not sandbox and not long'
 
 bench: venv ## measure the promises; ONLY="startup publish" takes some of them
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

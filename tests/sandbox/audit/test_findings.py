@@ -16,7 +16,7 @@ from tests.sandbox.releases.others import pull_account_revoked
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry, delete_from_registry
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
 NEWS = {"IMG011"}
 """A newer commit than what runs is there whenever a test has committed one for later."""

@@ -18,7 +18,7 @@ from tests.sandbox.releases.others import pull_account_revoked
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import digest_in_registry
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
 LATER = datetime.now(UTC) + timedelta(days=100)
 

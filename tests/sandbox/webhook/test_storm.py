@@ -16,7 +16,7 @@ from tests.sandbox import postgres
 
 # A thousand pushes are spread over a minute and a half; Prefect starts twice, slowly where others
 # are busy. Not seen green as a whole on a quiet machine yet.
-pytestmark = [pytest.mark.sandbox, pytest.mark.trial, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture
