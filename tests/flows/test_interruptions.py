@@ -184,6 +184,31 @@ async def test_a_killed_pulumi_costs_its_own_release_no_lease_either() -> None:
     assert asyncio.get_running_loop().time() - began < LEASE / 3
 
 
+async def test_a_restore_that_was_begun_is_finished_although_the_image_runs() -> None:
+    """Its cause stands in the ledger: what somebody has read there stays true."""
+    world = World.seeded()
+    process, stopped = world.process("deploy"), asyncio.Event()
+
+    async def die() -> None:
+        process.lose_power()
+        stopped.set()
+        await process.breathe()
+
+    def kill_pulumi() -> None:
+        world.running[-1].lose_power()
+        world.faults.before("config.write", die)
+
+    world.faults.after("stack.server-side-apply", kill_pulumi)
+    request = deploy_request(world.commits["second"].sha)
+    process.start(deploy.release(gated(world.ports()), request))
+    await stopped.wait()
+
+    [outcome] = await recover.finish_all(world.ports())
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.runs() == {world.digest_of("first")}
+
+
 async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left() -> None:
     world = World.seeded()
     await dead(world, "second", "after", "config.write")
