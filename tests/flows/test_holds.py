@@ -66,6 +66,17 @@ async def test_a_rollback_stays_rolled_back_and_the_image_is_published() -> None
     assert outcome.release.digest == world.digest_of("third")
 
 
+async def test_automation_does_not_pass_a_hold_by_saying_why() -> None:
+    """The webhook always says which push it is."""
+    world = World.seeded()
+    await rolled_back(world)
+
+    outcome = await by_automation(world, "third", why="push to main")
+
+    assert summary(outcome) == "refused: held"
+    assert world.runs() == {world.digest_of("first")}
+
+
 async def test_a_hold_stops_automation_that_waited_for_the_rollback() -> None:
     """It asked before there was a hold, and is told under the lease."""
     world = World.seeded()
