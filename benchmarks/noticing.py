@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks import SOAK
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import Sample, Series, in_turns, run
 from benchmarks.world import ROOT, SELECTOR, World
@@ -42,10 +43,10 @@ async def measure(world: World, rounds: int) -> list[Row]:
     alone = Series(tuple(pull.alone)), Series(tuple(exits.alone))
     back = Series(tuple(pull.back + exits.back))
     image = "an image that can't be pulled is noticed after the kubelet's report"
-    exiting = "an image that exits at once is noticed after its first start"
+    exiting = "an image that exits at once is noticed after the kubelet's report of its first start"
     status, up = "kubectl rollout status", "pulumi up alone"
     again = "from the decision to the old digest proven on all pods"
-    soak = "no pod had to start; the soak is part of it"
+    soak = f"no pod had to start; a soak of {SOAK:g} s is part of it, by default it is 10 s"
     return [
         Row(
             "V1-pull", image, "s", gone["ours"], gone["peer"], None, PULL, note=f"{status}; {NOTE}"
@@ -85,7 +86,7 @@ class Bad(ABC):
         if release.state is not State.RESTORED:
             raise RuntimeError(f"not restored but {release.state}: {release.reason}")
         self.back.append(Sample(ended - decided.result()))
-        return Sample(max(noticed, 0.0))
+        return Sample(noticed)
 
     async def peers(self, _: int) -> Sample:
         """From the report to the end of `kubectl rollout status`, beside `pulumi up` alone."""

@@ -6,14 +6,13 @@ import io
 import json
 import os
 import tarfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
 
 from benchmarks.rows import AtMost, Row
-from benchmarks.samples import Sample, Words, in_turns, run
+from benchmarks.samples import Sample, Stopwatch, Words, in_turns, run
 from benchmarks.world import World
 from slipway.domain.commit import Commit
 from slipway.domain.image import PublishedImage
@@ -117,9 +116,10 @@ class Case:
     async def _floor(self, _: int) -> Sample:
         repository = self._repository() or self.world.repository
         layer = os.urandom(self.layer)
-        began, cpu = time.perf_counter(), time.process_time()
-        push_directly(self.world, repository, f"floor-{os.urandom(6).hex()}", layer)
-        return Sample(time.perf_counter() - began, time.process_time() - cpu)
+        with self.world.registry_client(repository, "pull,push") as client:
+            watch = Stopwatch()
+            push_directly(client, f"floor-{os.urandom(6).hex()}", layer)
+            return watch.sample()
 
     def _repository(self) -> str:
         return f"{self.world.repository}-{os.urandom(6).hex()}" if self.fresh else ""
@@ -128,41 +128,36 @@ class Case:
 async def _timed(ports: Ports, commit: Commit) -> tuple[Sample, PublishedImage]:
     """Publish as a release does, and end that release: others would wait for it."""
     record = await open_record(ports, Request(Kind.DEPLOY, commit.sha, "bench"))
-    began, cpu = time.perf_counter(), time.process_time()
+    watch = Stopwatch()
     image = await publish(ports, record, commit)
-    sample = Sample(time.perf_counter() - began, time.process_time() - cpu)
+    sample = watch.sample()
     await record.to(State.REFUSED, "refused: only its publishing was measured")
     return sample, image
 
 
-def push_directly(world: World, repository: str, tag: str, payload: bytes) -> None:
+def push_directly(client: httpx.Client, tag: str, payload: bytes) -> None:
     """Push an image of one layer with nothing but requests; without a payload, its manifest."""
-    host, _, path = repository.partition("/")
-    authorization = {"Authorization": world.registry_token(repository, "pull,push")}
     tarred, packed = _layer(payload)
     config = {"architecture": "amd64", "os": "linux", "config": {}}
     config["rootfs"] = {"type": "layers", "diff_ids": [_digest(tarred)]}
     blobs = {"config": json.dumps(config).encode(), "layer": packed}
-    with httpx.Client(base_url=f"http://{host}/v2/{path}/", headers=authorization) as client:
-        for blob in blobs.values():
-            if client.head(f"blobs/{_digest(blob)}").is_success:
-                continue
-            where = client.post("blobs/uploads/").raise_for_status().headers["location"]
-            address = httpx.URL(where).copy_merge_params({"digest": _digest(blob)})
-            client.put(address, content=blob).raise_for_status()
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": DOCKER_MANIFEST,
-            "config": _described("application/vnd.docker.container.image.v1+json", blobs["config"]),
-            "layers": [
-                _described("application/vnd.docker.image.rootfs.diff.tar.gzip", blobs["layer"])
-            ],
-        }
-        client.put(
-            f"manifests/{tag}",
-            content=json.dumps(manifest).encode(),
-            headers={"Content-Type": DOCKER_MANIFEST},
-        ).raise_for_status()
+    for blob in blobs.values():
+        if client.head(f"blobs/{_digest(blob)}").is_success:
+            continue
+        where = client.post("blobs/uploads/").raise_for_status().headers["location"]
+        address = httpx.URL(where).copy_merge_params({"digest": _digest(blob)})
+        client.put(address, content=blob).raise_for_status()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": _described("application/vnd.docker.container.image.v1+json", blobs["config"]),
+        "layers": [_described("application/vnd.docker.image.rootfs.diff.tar.gzip", blobs["layer"])],
+    }
+    client.put(
+        f"manifests/{tag}",
+        content=json.dumps(manifest).encode(),
+        headers={"Content-Type": DOCKER_MANIFEST},
+    ).raise_for_status()
 
 
 def _layer(payload: bytes) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import resource
 import statistics
 import subprocess
 import time
@@ -20,6 +21,22 @@ class Sample:
     cpu: float | None = None
     at_least: bool = False
     """Nobody waited for the end: the true value is larger."""
+
+
+class Stopwatch:
+    """Runs from when it is made; counts the processor time of waited-for children too."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), _cpu_seconds()
+
+    def sample(self) -> Sample:
+        """What it shows now."""
+        return Sample(time.perf_counter() - self._began, _cpu_seconds() - self._cpu)
+
+
+def _cpu_seconds() -> float:
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 Words = Sequence[str | Path]

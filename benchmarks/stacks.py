@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.samples import Sample, Side, run
+from benchmarks.samples import Sample, Side, Stopwatch, run
 from benchmarks.world import World
 from sandbox import pulumi
 from sandbox.containerd import PAUSE
@@ -66,13 +66,13 @@ class Stacks:
         async def ours(number: int) -> Sample:
             revision = self._set(made, f"{PAUSE}-{number}-ours")
             program = ProgramRevision(tree, COMMIT, revision)
-            began, cpu = time.perf_counter(), time.process_time()
+            watch = Stopwatch()
             await stack.state()
             await stack.preview(program)
             applied = await stack.up(program, f"bench {number}", asyncio.Event())
             if not applied.succeeded:
                 raise RuntimeError(applied.why)
-            return Sample(time.perf_counter() - began, time.process_time() - cpu)
+            return watch.sample()
 
         async def peer(number: int) -> Sample:
             self._set(made, f"{PAUSE}-{number}-peer")

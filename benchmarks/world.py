@@ -172,6 +172,12 @@ class World:
         )
         return f"Bearer {answer.raise_for_status().json()['token']}"
 
+    def registry_client(self, repository: str, actions: str) -> httpx.Client:
+        """A client at a repository of the registry that may do this, with its token already."""
+        host, _, path = repository.partition("/")
+        headers = {"Authorization": self.registry_token(repository, actions)}
+        return httpx.Client(base_url=f"http://{host}/v2/{path}/", headers=headers)
+
     def delete_image(self, repository: str, digest: str) -> None:
         """Delete an image, and every tag of it, from the registry."""
         host, _, path = repository.partition("/")
