@@ -1,7 +1,6 @@
 """The parts of the sandbox, and the example that it leaves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sandbox import example
 from sandbox.box import Box
@@ -15,21 +14,21 @@ from sandbox.pulumi import PulumiCloud
 from sandbox.repository import Repository
 
 
-@dataclass(frozen=True)
 class Example:
     """The services of the example, as deployed by hand; what Slipway needs to find them."""
-
-    tells_github: bool = False
-    """Whether releases tell GitHub of themselves, whose part is then up too."""
 
     name = "example"
     needs: Sequence[str] = ("docker", "registry", "git", "pulumi", "kubernetes")
     processes: Sequence[str] = ()
 
+    def __init__(self, *, tells_github: bool = False) -> None:
+        """Releases tell GitHub of themselves where its part is up too."""
+        self._tells_github = tells_github
+
     def start(self, box: Box) -> None:
         """Publish, pin and apply, unless it stands there already; write slipway.toml."""
         example.seed(box)
-        example.write_configuration(box, tells_github=self.tells_github)
+        example.write_configuration(box, tells_github=self._tells_github)
 
     def clean(self, box: Box) -> None:
         """Nothing stays behind."""
