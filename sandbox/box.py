@@ -52,7 +52,8 @@ class Box:
         return replace(self, options=Options(**self._read("options.json")))  # type: ignore[arg-type] # written above
 
     def folder(self, *parts: str) -> Path:
-        """A folder inside the sandbox, made when it is absent."""
+        """A folder inside the sandbox, made when it is absent; others may not look into it."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.root.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path

@@ -30,6 +30,11 @@ def meaning(deployment: dict[str, Any]) -> dict[str, Any]:
     ours["schedules"] = [
         {key: each[key] for key in ("active", "schedule")} for each in ours["schedules"]
     ]
+    # Each file names repositories of its own registry.
+    if repository := ours["parameters"].get("repository"):
+        here = repository.rpartition("/")[2]
+        ours["parameters"] = {**ours["parameters"], "repository": here}
+        ours["description"] = ours["description"].replace(repository, here)
     said = {key: value for key, value in ours["parameter_openapi_schema"].items() if value}
     form = {**said, "additionalProperties": False}
     return {key: value or None for key, value in ours.items()} | {"parameter_openapi_schema": form}

@@ -1,6 +1,7 @@
 """What `python -m sandbox env` prints is all that a person's shell needs."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -15,16 +16,17 @@ from tests.sandbox.releases.real_world import ADAPTER
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
+HOME = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
 PLACES = {"git", "registry", "config", "stack", "deployment", "pods", "agree"}
 
 
 def typed(box: Box, command: str) -> "subprocess.CompletedProcess[str]":
-    """A command in a shell that has nothing but its own name for the home, and that output."""
+    """A command in a shell that has nothing but a home, and that output."""
     python = shlex.quote(sys.executable)
     setting = f'eval "$({python} -m sandbox --state {shlex.quote(str(box.root))} env)"'
     return subprocess.run(
         ["/bin/bash", "-c", f"set -eu; {setting}; {command}"],
-        env={"HOME": str(box.root), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        env={**HOME, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
