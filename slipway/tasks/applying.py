@@ -130,7 +130,7 @@ async def _up_when_idle(
 ) -> Applied:
     guarded_at = record.release.baseline.last_update if record.release.baseline else 0
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + IDLE_WITHIN
+    deadline, told = loop.time() + IDLE_WITHIN, ""
     while True:
         state = await wait_until_idle(ports)
         version = state.last_update.version if state.last_update else 0
@@ -144,7 +144,9 @@ async def _up_when_idle(
         except StackBusy as error:
             if loop.time() >= deadline:
                 raise
-            log.debug("%s: waiting", error)
+            if str(error) != told:
+                told = str(error)
+                log.info("%s: waiting", error)
             await asyncio.sleep(ASK_EVERY)
 
 

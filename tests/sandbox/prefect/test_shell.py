@@ -38,7 +38,7 @@ def typed(box: Box, command: str) -> "subprocess.CompletedProcess[str]":
     [
         ("kubectl --namespace apps get pods", "ls-triton-adapter-"),
         (f"pulumi stack export --stack {example.STACK}", "ls-triton-adapter"),
-        ("prefect --no-prompt deployment ls", "rollback/annotations-sink-prod"),
+        ("COLUMNS=200 prefect --no-prompt deployment ls", "rollback/annotations-sink-prod"),
         ("docker image ls", "example-base"),
         (f"slipway history {ADAPTER} --json", '"esc_revision"'),
     ],
