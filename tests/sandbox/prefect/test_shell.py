@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import example
 from sandbox.box import Box
-from tests.sandbox.prefect.ui import Ui
+from tests.sandbox.prefect.ui import Run
 from tests.sandbox.releases.real_world import ADAPTER
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
@@ -43,16 +43,16 @@ def typed(box: Box, command: str) -> "subprocess.CompletedProcess[str]":
         (f"slipway history {ADAPTER} --json", '"esc_revision"'),
     ],
 )
-def test_each_tool_works_in_such_a_shell(ui: Ui, box: Box, command: str, shown: str) -> None:
-    ui.deployments()
+def test_each_tool_works_in_such_a_shell(live: Run, box: Box, command: str, shown: str) -> None:
+    assert live.state == ("COMPLETED", "Live")
     done = typed(box, command)
 
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
 
 
-def test_status_and_doctor_see_the_real_parts_from_such_a_shell(ui: Ui, box: Box) -> None:
-    ui.deployments()
+def test_status_and_doctor_see_the_real_parts_from_such_a_shell(live: Run, box: Box) -> None:
+    assert live.state == ("COMPLETED", "Live")
     status = json.loads(typed(box, f"slipway status {ADAPTER} --json").stdout)
     doctor = json.loads(typed(box, f"slipway doctor {ADAPTER} --json").stdout)
 
