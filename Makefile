@@ -51,7 +51,7 @@ test: machine venv ## the whole suite
 	$(BIN)/pytest
 
 test-long: NEEDS := --tests
-test-long: machine venv ## what takes too long for every run: audits of broken systems, storms of pushes
+test-long: machine venv ## what takes too long for every run: broken systems audited, storms, runs interrupted
 	@$(BIN)/python -m sandbox prepare $(NEEDS)
 	$(BIN)/pytest -m long
 

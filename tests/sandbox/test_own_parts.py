@@ -14,7 +14,7 @@ from sandbox.docker_engine import Docker, engine
 from sandbox.processes import Processes
 from tests.sandbox.conftest import KubernetesBox, running
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 OWN = {"dockerd", "etcd", "kubelet", "containerd"}
 IMAGE = "jsonpath={.items[*].status.containerStatuses[*].imageID}"
 

@@ -7,7 +7,7 @@ from tests.sandbox.prefect.stand import World
 from tests.sandbox.prefect.ui import Run, Ui
 from tests.sandbox.releases.real_world import ADAPTER
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 def in_pulumi_up(ui: Ui, world: World, watch: Watch) -> Run:
