@@ -27,6 +27,10 @@ DEPLOYMENTS = [
     f"deploy/{SINK}",
     f"rollback/{SINK}",
     "recover/oceanid-cluster-prod",
+    "audit/all",
+    "drill/all",
+    "prune/ls-triton-adapter",
+    "prune/annotations-sink",
 ]
 
 
