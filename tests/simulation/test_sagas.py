@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.simulation.__main__ import FEWEST, run_batch
 from tests.simulation.shrinking import shrink, told
 from tests.simulation.simulator import Result, quiet, simulate
@@ -12,6 +14,7 @@ from tests.simulation.witness import Violation
 SAGAS = 2000
 
 
+@pytest.mark.timeout(600)
 def test_no_invariant_is_broken_in_some_thousand_sagas() -> None:
     batch = run_batch(range(SAGAS))
 
