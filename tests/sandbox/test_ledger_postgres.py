@@ -40,8 +40,9 @@ def settings(server: str) -> LedgerSettings:
 
 class TestPostgresLedger(LedgerContract):
     @pytest.fixture
-    def ledger(self, settings: LedgerSettings) -> Ledger:
-        return SqlLedger(settings)
+    async def ledger(self, settings: LedgerSettings) -> AsyncIterator[Ledger]:
+        yield SqlLedger(settings)
+        await asyncio.sleep(0)  # asyncpg's transports close their sockets in the loop's next turn
 
     async def set_clock_back(self, ledger: Ledger) -> None:
         await let_an_hour_have_passed(ledger)
