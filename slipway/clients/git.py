@@ -10,7 +10,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from slipway.clients import command
@@ -40,6 +40,10 @@ class GitMirror:
     read_within: float = 30.0
     checkouts: Path | None = None
     """Where checkouts are made; None takes the system's folder for temporary files."""
+    _inputs: dict[tuple[Commit, Service], str] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Build inputs that were asked for: a commit's never change, and telling them is four reads."""
 
     @property
     def mirror(self) -> Path:
@@ -174,6 +178,11 @@ class GitMirror:
 
     async def build_inputs(self, commit: Commit, service: Service) -> str:
         """The id of everything that the service's build can see at the commit."""
+        if (commit, service) not in self._inputs:
+            self._inputs[commit, service] = await self._read_inputs(commit, service)
+        return self._inputs[commit, service]
+
+    async def _read_inputs(self, commit: Commit, service: Service) -> str:
         for each in (service.folder, service.context_path, service.dockerfile_path):
             _plain(each)
         tree = await self._tree(commit)
