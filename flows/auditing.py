@@ -68,6 +68,13 @@ class Report:
         """The highest severity there is."""
         return worst(self.findings)
 
+    @property
+    def states(self) -> Mapping[str, str]:
+        """Fingerprint of each finding → new or persisting, where the ledger could be asked."""
+        return {
+            mark: state for each in self.targets for mark, state in states(each.changes).items()
+        }
+
     def reaches(self, severity: Severity | None) -> bool:
         """Whether anything found is at least so severe; never for None."""
         found = self.worst
@@ -144,7 +151,5 @@ def what_runs_where(report: Report) -> list[Mapping[str, str]]:
 
 def finding_rows(report: Report) -> list[Mapping[str, str]]:
     """The report's second table: a line a finding, worst first."""
-    known = {
-        print_: state for each in report.targets for print_, state in states(each.changes).items()
-    }
+    known = report.states
     return [finding_row(each, known.get(each.fingerprint, "")) for each in report.findings]

@@ -13,7 +13,7 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Lineage
 from slipway.domain.finding import Changes, Finding, RecordedFinding, Severity
 from slipway.domain.rollout import Workloads
-from slipway.tasks.audit_report import payload, running, states
+from slipway.tasks.audit_report import payload, running
 
 COLOURS = {
     Severity.CRITICAL: "red",
@@ -62,12 +62,12 @@ def audit(
 
 def report_record(report: Report) -> dict[str, Any]:
     """A report for scripts. The keys are a contract: docs/command-line.md."""
+    known = report.states
     return {
         "worst": report.worst,
         "targets": [_target_record(each) for each in report.targets],
         "findings": [
-            {**payload(each), "state": _states(report).get(each.fingerprint)}
-            for each in report.findings
+            {**payload(each), "state": known.get(each.fingerprint)} for each in report.findings
         ],
         "gone": [
             _gone_record(each)
@@ -99,17 +99,11 @@ def _gone_record(gone: RecordedFinding) -> dict[str, Any]:
     return {**payload(gone.finding), "since": gone.since.isoformat()}
 
 
-def _states(report: Report) -> dict[str, str]:
-    return {
-        print_: state for each in report.targets for print_, state in states(each.changes).items()
-    }
-
-
 def _print(report: Report) -> None:
     rows = what_runs_where(report)
     if rows:
         print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    known = _states(report)
+    known = report.states
     for each in report.findings:
         click.echo()
         _print_finding(each, known.get(each.fingerprint, ""))

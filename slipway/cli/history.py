@@ -11,12 +11,11 @@ from slipway.cli.restriction_lines import restriction_lines
 from slipway.cli.session import Session
 from slipway.domain.hold import Hold, Veto
 from slipway.domain.release import Release
+from slipway.ports import ALL
 
 R = TypeVar("R", Hold, Veto)
 
 NEWEST = 20
-ALL = 2**31 - 1
-"""More than a ledger ever holds of one target, and still a number for every database."""
 
 
 @click.command

@@ -13,7 +13,7 @@ from slipway.ports.config import ConfigStore
 from slipway.ports.github import CommitStatuses, Deployments, HookDeliveries, WriteBack
 from slipway.ports.images import ImageBuilder, ImageRegistry, PullCredentials
 from slipway.ports.inbox import Inbox
-from slipway.ports.ledger import Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
+from slipway.ports.ledger import ALL, Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
 from slipway.ports.processes import Processes
 from slipway.ports.runs import FlowRuns
 from slipway.ports.source import SourceRepository
@@ -31,6 +31,7 @@ from slipway.ports.stack import (
 from slipway.ports.surroundings import Ports
 
 __all__ = [
+    "ALL",
     "IN_PROGRESS",
     "Applied",
     "Cluster",

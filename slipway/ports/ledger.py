@@ -14,6 +14,9 @@ from slipway.domain.takeover import Takeover
 from slipway.domain.target import Target
 from slipway.domain.waiting import Waiter
 
+ALL = 2**31 - 1
+"""A limit that is none: more than a ledger ever holds, and still a number for every database."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -1,13 +1,13 @@
 """Every commit that a target could go back to, judged by what the rollback itself accepts."""
 
 import asyncio
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway.domain.acceptance import Published, Surroundings, acceptable
 from slipway.domain.candidate import Candidate, newest_first, states_at
 from slipway.domain.commit import Commit
+from slipway.domain.image import ImageReference
 from slipway.domain.release import Release
 from slipway.domain.target import CommitInfo
 from slipway.errors import NothingToRollBackTo, PermanentError, PlatformMissing, UnknownCommit
@@ -15,7 +15,6 @@ from slipway.ports import Ports
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
 
 AT_ONCE = 16
-_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,8 @@ async def _places(ports: Ports, history: Sequence[Release]) -> Mapping[Commit, i
     """Every commit that has or had an image, newest first: how far it is behind the branch."""
     repository = ports.target.service.repository
     tags = {*await ports.registry.tags(repository), *await ports.ledger.published_tags(repository)}
-    commits = {Commit(tag) for tag in tags if _COMMIT.fullmatch(tag)}
+    named = (ImageReference(repository, tag).commit for tag in tags)
+    commits = {each for each in named if each is not None}
     commits |= {each.commit for each in history if each.commit and each.live_since}
     behind = await ports.source.behind(sorted(commits), ports.target.branch)
     on_line = sorted(behind, key=lambda each: behind[each])

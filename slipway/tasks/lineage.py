@@ -11,7 +11,7 @@ from slipway.domain.rollout import Workloads
 from slipway.domain.target import CommitInfo
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
-from slipway.tasks.publishing import MAIN
+from slipway.tasks.publishing import MAIN, are_same_inputs
 
 LOOKED_AT = 20
 """Commits that touch a service's folder among which the last real change is looked for."""
@@ -77,11 +77,8 @@ def _unlike(held: Holdings) -> Iterator[tuple[Commit, Commit]]:
 
 
 async def _same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
-    source, service = ports.source, ports.target.service
-    for each in (one, other):
-        if not await source.is_ancestor(each, each):
-            return False  # git does not know it
-    return await source.build_inputs(one, service) == await source.build_inputs(other, service)
+    known = await ports.source.is_ancestor(other, other)
+    return known and await are_same_inputs(ports, one, other)
 
 
 async def _main_is_newer(ports: Ports, held: Holdings, memory: Memory) -> bool:

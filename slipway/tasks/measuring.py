@@ -9,12 +9,10 @@ from slipway.domain.journal import EntryKind
 from slipway.domain.measures import Measures, Spread, Times, measure, spread
 from slipway.domain.release import Kind, Release, State
 from slipway.errors import SlipwayError
-from slipway.ports import Ledger, Ports
+from slipway.ports import ALL, Ledger, Ports
 
 UPDATES = 10
 """Updates from which it is told how long the next one takes."""
-EVERY = 2**31 - 1
-"""More than a ledger ever holds of one target, and still a number for every database."""
 
 
 async def measure_targets(every: Sequence[Ports], since: datetime, until: datetime) -> Measures:
@@ -23,7 +21,7 @@ async def measure_targets(every: Sequence[Ports], since: datetime, until: dateti
     reached: dict[str, datetime] = {}
     histories = []
     for ports in every:
-        history = await ports.ledger.history(ports.target.name, EVERY)
+        history = await ports.ledger.history(ports.target.name, ALL)
         histories.append(history)
         for release in history:
             if release.kind is Kind.DEPLOY and _matters(release, since):

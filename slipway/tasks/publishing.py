@@ -71,10 +71,10 @@ async def find_origin(ports: Ports, image: PublishedImage, commit: Commit) -> Or
 
 async def has_same_inputs(ports: Ports, image: PublishedImage, commit: Commit) -> bool:
     """Whether git gives the commit of the image's label the same build inputs."""
-    return image.labelled is not None and await _are_same_inputs(ports, image.labelled, commit)
+    return image.labelled is not None and await are_same_inputs(ports, image.labelled, commit)
 
 
-async def _are_same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
+async def are_same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
     """Whether git knows both commits, and what a build can see is the same at both."""
     source, service = ports.source, ports.target.service
     if not await source.is_ancestor(one, one) or not await source.has_folder(one, service.folder):
@@ -127,7 +127,7 @@ async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
     if main is not None and await has_same_inputs(ports, main, commit):
         return main
     for each in await ports.ledger.newest_published(repository, RECENT):
-        if each.commit is None or not await _are_same_inputs(ports, each.commit, commit):
+        if each.commit is None or not await are_same_inputs(ports, each.commit, commit):
             continue
         image = await ports.registry.find(each)
         if image is not None and await has_same_inputs(ports, image, commit):

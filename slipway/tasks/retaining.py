@@ -10,20 +10,17 @@ from datetime import datetime
 
 from slipway.domain.auditing.picture import reference_of
 from slipway.domain.candidate import proven_live
-from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Release
 from slipway.domain.retention import Contents, InUse, Inventory, Policy
 from slipway.errors import UnknownCommit, Unreachable
-from slipway.ports import Ports
+from slipway.ports import ALL, Ports
 from slipway.tasks.asking import Together
 
 AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; deeper ones are nothing that a build makes."""
-EVERY = 2**31 - 1
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 async def read_inventory(ports: Ports) -> Inventory:
@@ -89,7 +86,7 @@ async def _named(ports: Ports, together: Together, policy: Policy) -> Iterator[t
     values = await ports.config.values(target.config_key)
     state = await together.once("state", str(target.stack), ports.stack.state)
     recorded = [image for each in state.deployments for image in each.images.values()]
-    history = await ports.ledger.history(target.name, EVERY)
+    history = await ports.ledger.history(target.name, ALL)
     live = proven_live(history)[: policy.keep_live]
     opened = [each for each in history if each.is_open]
     return iter(
@@ -120,9 +117,10 @@ async def _born(ports: Ports, together: Together) -> Mapping[str, datetime]:
     born = {tag: each.at for tag, each in published.items()}
     await together.fetched(ports)
     for tag in await ports.registry.tags(repository):
-        if tag not in born and _COMMIT.fullmatch(tag):
+        commit = ImageReference(repository, tag).commit
+        if tag not in born and commit is not None:
             try:
-                made = (await ports.source.describe(Commit(tag))).committed_at
+                made = (await ports.source.describe(commit)).committed_at
             except UnknownCommit:
                 continue
             born[tag] = datetime.fromisoformat(made)
