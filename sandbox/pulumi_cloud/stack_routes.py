@@ -75,13 +75,14 @@ async def tags(request: Request) -> Response:
 async def one_tag(request: Request) -> Response:
     """PATCH: another value for a tag; DELETE: remove it."""
     stack, name = cloud_of(request).stack(request), request.path_params["name"]
+    wanted = await json_object(request) if request.method == "PATCH" else None
+    # Read after the last wait: an update that starts meanwhile must not be written over.
     record = stack.record()
     if name not in record["tags"]:
         raise not_found(f"tag {name!r} does not exist")
     kept = {each: value for each, value in record["tags"].items() if each != name}
-    if request.method == "PATCH":
-        _, value = _tag({"name": name, **await json_object(request)})
-        kept[name] = value
+    if wanted is not None:
+        _, kept[name] = _tag({"name": name, **wanted})
     stack.save(record | {"tags": kept})
     return Response(status_code=DONE)
 

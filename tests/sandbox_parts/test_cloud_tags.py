@@ -1,5 +1,7 @@
 """The stand-in for Pulumi Cloud keeps a stack's tags by the documented rules."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.sandbox_parts.cloud import CloudInProcess
@@ -63,3 +65,20 @@ async def test_replacing_all_tags_leaves_no_other(cloud_with_a_tag: CloudInProce
     await cloud_with_a_tag.client().patch(f"{STACK}/tags", json={"owner": "ada"})
 
     assert await tags_of(cloud_with_a_tag) == {"owner": "ada"}
+
+
+async def test_an_update_that_starts_while_a_tag_arrives_keeps_the_stack(
+    cloud_with_a_tag: CloudInProcess,
+) -> None:
+    client = cloud_with_a_tag.client()
+    update = (await client.post(f"{STACK}/update", json={})).json()["updateID"]
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b'{"value": '
+        await client.post(f"{STACK}/update/{update}", json={})
+        yield b'"b"}'
+
+    await client.patch(f"{STACK}/tags/team", content=slow_body())
+
+    stack = (await client.get(STACK)).json()
+    assert (stack["activeUpdate"], stack["tags"]) == (update, {"team": "b"})
