@@ -17,7 +17,7 @@ from sandbox.processes import Processes
 
 PAUSE = "slipway.sandbox/pause:1"
 BUSYBOX = Path("/bin/busybox")
-READY_WITHIN = 30.0
+READY_WITHIN = 180.0
 GONE_WITHIN = 15.0
 
 

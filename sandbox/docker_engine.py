@@ -11,7 +11,7 @@ from sandbox.box import USUAL_DOCKER, Box, listens
 from sandbox.example_images import make_base_image
 from sandbox.processes import Processes
 
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 
 
 class Docker:

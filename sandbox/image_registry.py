@@ -14,7 +14,7 @@ from sandbox.token_issuer.accounts import Account, make_accounts, read_accounts
 from sandbox.token_issuer.keys import CERTIFICATE_FILE, ISSUER, make_key
 
 ROOT = Path(__file__).parents[1]
-READY_WITHIN = 30.0
+READY_WITHIN = 180.0
 
 
 class Registry:

@@ -14,7 +14,7 @@ from sandbox.box import Box
 from sandbox.processes import Processes
 
 NODE = "sandbox"
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 SERVICE_SUBNET = "10.97.0.0/16"
 
 

@@ -15,7 +15,7 @@ from sandbox.processes import Processes
 from sandbox.pulumi_cloud.accounts import SECTION, new_credentials
 
 ORGANIZATION = "acme"
-READY_WITHIN = 30.0
+READY_WITHIN = 180.0
 
 
 class PulumiCloud:

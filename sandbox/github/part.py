@@ -15,7 +15,7 @@ from sandbox.processes import Processes
 from slipway.ledger.settings import VARIABLE
 
 ROOT = Path(__file__).parents[2]
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 
 
 class GitHub:
