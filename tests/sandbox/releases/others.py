@@ -175,8 +175,9 @@ class Operator:
             [*self._words("refresh"), "--skip-preview"],
             env=self._environment(),
             cwd=self.checkout,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         try:
             until(self._stack_is_held, "somebody's refresh holds the stack")
@@ -185,7 +186,8 @@ class Operator:
             yield lambda: process.send_signal(signal.SIGCONT)
         finally:
             process.send_signal(signal.SIGCONT)
-            assert process.wait(timeout=60) == 0
+            printed, _ = process.communicate(timeout=60)
+            assert process.returncode == 0, printed
 
     def _stack_is_held(self) -> bool:
         address = f"{pulumi.backend(self._box)}/api/stacks/{example.STACK}"
