@@ -9,7 +9,7 @@ import functools
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from slipway.errors import TransientError
 
@@ -50,7 +50,7 @@ def _step(name: str, delays: Sequence[float]) -> Callable[[Step[P, R]], Step[P, 
         async def run(*args: P.args, **kwargs: P.kwargs) -> R:
             # A step inside a step is part of it, not one more task to look at.
             if in_flow_run() and not _in_task_run():
-                return await as_task()(*args, **kwargs)
+                return await _uncrashed(as_task()(*args, **kwargs))
             return await _with_tries(function, name, delays, *args, **kwargs)
 
         return run
@@ -80,7 +80,32 @@ def _as_task(function: Step[P, R], name: str, delays: Sequence[float]) -> Step[P
         retry_condition_fn=_is_transient,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(function)
+    )(_ending_cancelled(function))
+
+
+def _ending_cancelled(function: Step[P, R]) -> Step[P, R]:
+    """The step, whose task run ends as cancelled when it is: Prefect calls it a crash itself."""
+    from prefect.states import Cancelled  # noqa: PLC0415 - likewise
+
+    @functools.wraps(function)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await function(*args, **kwargs)
+        except asyncio.CancelledError:
+            # Prefect takes a state that is returned as the task run's end, and hands it on.
+            return cast("R", Cancelled(message="the run was cancelled"))
+
+    return run
+
+
+async def _uncrashed(step: Awaitable[R]) -> R:
+    """The step's result; a cancel goes on as the cancel that it was."""
+    from prefect.client.schemas.objects import State  # noqa: PLC0415 - likewise
+
+    result = await step
+    if isinstance(result, State):
+        raise asyncio.CancelledError
+    return result
 
 
 def _is_transient(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:

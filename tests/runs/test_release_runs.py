@@ -62,6 +62,39 @@ async def run(world: World, name: str, **options: Any) -> State[Any]:
     )
 
 
+async def cancelled_at(world: World, effect: str) -> UUID:
+    """The id of a run that was cancelled before an effect, as its process is asked to."""
+    running = asyncio.ensure_future(run(world, "second"))
+
+    async def cancel() -> None:
+        running.cancel()
+        await asyncio.sleep(0)
+
+    world.faults.before(effect, cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    [newest, *_] = await world.ledger.history(world.target.name)
+    return UUID(newest.request.prefect_run)
+
+
+async def step_ends(
+    client: PrefectClient, flow_run: UUID, wanted: set[str]
+) -> dict[str, str | None]:
+    """The end of each wanted step of a run, once all have ended."""
+    of_this = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+    async with asyncio.timeout(60):
+        while True:
+            runs = await client.read_task_runs(flow_run_filter=of_this)
+            ends = {
+                each.name.rsplit("-", 1)[0]: each.state.name
+                for each in runs
+                if each.state is not None and each.state.is_final()
+            }
+            if wanted <= set(ends):
+                return {name: ends[name] for name in wanted}
+            await asyncio.sleep(0.2)
+
+
 async def steps_of(client: PrefectClient, flow_run: UUID, wanted: set[str]) -> set[str]:
     """The names of a run's steps, once the wanted ones are there: they come later, as events."""
     of_this = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
@@ -114,6 +147,21 @@ async def test_other_ends_fail_under_a_name_of_their_own(
     state = await run(world, name)
 
     assert (state.type.value, state.name) == ("FAILED", state_name)
+
+
+async def test_the_step_that_a_cancel_interrupts_is_cancelled_and_the_restore_completes(
+    world: World,
+) -> None:
+    await seeded(world)
+
+    run_id = await cancelled_at(world, "stack.server-side-apply")
+
+    [newest, *_] = await world.ledger.history(world.target.name)
+    async with get_client() as client:
+        ends = await step_ends(client, run_id, {"apply with pulumi up", "take the pin back"})
+    assert newest.state.value == "restored"
+    assert newest.reason.startswith("cancelled: ")
+    assert ends == {"apply with pulumi up": "Cancelled", "take the pin back": "Completed"}
 
 
 async def test_deploying_what_runs_completes_as_unchanged(world: World) -> None:
