@@ -34,6 +34,8 @@ class Cluster:
     def __init__(self) -> None:
         self.cancelled = threading.Event()
         self._client: Any = None
+        # The library names a certificate's temporary file before it has written it.
+        self._making = threading.Lock()
 
     def apply(self, kind: Kind, wanted: Mapping[str, Any]) -> Object:
         """Server-side apply, never by force; a conflict names fields and managers."""
@@ -106,11 +108,12 @@ class Cluster:
         return answer.status, json.loads(answer.data or b"{}")
 
     def _made(self) -> Any:
-        if self._client is None:
-            from kubernetes import config  # noqa: PLC0415 - 0.8 s
+        with self._making:
+            if self._client is None:
+                from kubernetes import config  # noqa: PLC0415 - 0.8 s
 
-            self._client = config.new_client_from_config()  # type: ignore[no-untyped-call] # its configuration module has no types
-        return self._client
+                self._client = config.new_client_from_config()  # type: ignore[no-untyped-call] # its configuration module has no types
+            return self._client
 
 
 def _good(status: int, body: Object, what: str) -> Object:

@@ -9,6 +9,7 @@ import contextvars
 import functools
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
@@ -57,6 +58,8 @@ NOT_FOUND, UNAUTHORIZED, FORBIDDEN = 404, 401, 403
 _NO_LOG = "unable to retrieve container logs for "
 """What the kubelet writes into a log, with status 200, once it has removed the container."""
 BUSY = frozenset({429, 500, 502, 503, 504})
+_MAKING = threading.Lock()
+"""The library names a certificate's temporary file before it has written it (`kube_config.py`)."""
 
 
 class KubernetesCluster:
@@ -261,9 +264,10 @@ class KubernetesCluster:
         return answer.status, answer.data.decode(errors="replace")
 
     def _client(self) -> "ApiClient":
-        if self._made is None:
-            self._made = self._make()
-        return self._made
+        with _MAKING:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def _make(self) -> "ApiClient":
         from kubernetes import config  # noqa: PLC0415 - 0.8 s
