@@ -33,10 +33,9 @@ def results_table(records: Sequence[Record]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     for each in records:
         sides = " | ".join(_side(each, name) for name in ("ours", "peer", "limit"))
-        ratio = "" if each["ratio"] is None else f"{each['ratio']:.3g}"
         promise, verdict = each["promise"] or "", _VERDICT[each["ok"]]
         what = f"{each['what']}, {each['unit']}" + (f" ({each['note']})" if each["note"] else "")
-        yield f"| {each['id']} | {what} | {sides} | {ratio} | {promise} | {verdict} |"
+        yield f"| {each['id']} | {what} | {sides} | {_ratio(each)} | {promise} | {verdict} |"
 
 
 def parts_table(records: Sequence[Record]) -> Iterator[str]:
@@ -77,6 +76,14 @@ def conditions_line(records: Sequence[Record]) -> str:
         f"{min(busy):.0%} to {max(busy):.0%} of the processors busy just before a measurement; the "
         f"load average was {min(load):.1f} to {max(load):.1f}."
     )
+
+
+def _ratio(record: Record) -> str:
+    """Below what is shown, where nobody waited for the end of the other side."""
+    if record["ratio"] is None:
+        return ""
+    other = "limit" if record["peer"] is None else "peer"
+    return ("< " if other in record["at_least"] else "") + f"{record['ratio']:.3g}"
 
 
 def _side(record: Record, name: str) -> str:

@@ -49,11 +49,13 @@ def test_a_broken_promise_is_shown_as_such() -> None:
     assert list(results_table([record(ok=None, promise=None)]))[-1].endswith("|  | reported |")
 
 
-def test_what_nobody_waited_for_is_shown_as_more() -> None:
+def test_what_nobody_waited_for_is_shown_as_more_and_the_ratio_as_less() -> None:
     cut = Series(tuple(Sample(30.0, at_least=True) for _ in range(5)))
     made = Row("V1", "notice", "s", series(*[1.0] * 5), cut).record(CONDITIONS)
 
-    assert "| > 30 |" in list(results_table([made]))[-1]
+    line = list(results_table([made]))[-1]
+    assert "| > 30 |" in line
+    assert "| < 0.0333 |" in line
 
 
 def test_parts_stand_side_by_side_and_a_part_that_a_row_lacks_is_empty() -> None:
