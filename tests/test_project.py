@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from slipway.clients.kubernetes import WORKLOAD_LISTS
 from slipway.domain.auditing.rules import RULES
 from slipway.errors import SlipwayError
 from tests.blocks.test_file import ENVIRONMENT
+from tests.ledger.examples import a_target
 
 ROOT = Path(__file__).parents[1]
 PREFECT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
@@ -74,6 +76,18 @@ def test_register_makes_of_the_example_what_prefect_yaml_has() -> None:
         return deployment["entrypoint"], deployment["name"]
 
     assert sorted(made, key=order) == sorted(DEPLOYMENTS, key=order)
+
+
+def test_stacks_of_one_name_in_two_organizations_are_recovered_by_two_deployments() -> None:
+    ours = a_target("adapter-prod")
+    theirs = replace(ours, name="other-prod", stack=replace(ours.stack, organization="umbrella"))
+
+    recovering = [each for each in deployments_of([ours, theirs]) if each.flow.name == "recover"]
+
+    assert [(each.name, each.target) for each in recovering] == [
+        ("acme:cluster:prod", "adapter-prod"),
+        ("umbrella:cluster:prod", "other-prod"),
+    ]
 
 
 def test_a_run_of_deploy_asks_only_for_the_commit() -> None:

@@ -83,7 +83,7 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
         yield Deployment(deploy, name, name, f"Deploy a commit to {name}, and prove that it runs.")
         published = f"Bring back an image of {name} that is published already."
         yield Deployment(rollback, name, name, published)
-        stacks.setdefault(each.stack.short, name)
+        stacks.setdefault(each.stack.deployment, name)
     for stack, name in stacks.items():
         yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")
     seen = "See whether what should run runs, everywhere, and could still go back."

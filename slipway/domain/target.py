@@ -52,9 +52,12 @@ class StackName:
         return f"{self.organization}/{self.project}/{self.stack}"
 
     @property
-    def short(self) -> str:
-        """Project and stack, as its Prefect deployment is named."""
-        return f"{self.project}-{self.stack}"
+    def deployment(self) -> str:
+        """The name of the Prefect deployment that recovers it.
+
+        Prefect refuses a slash, and Pulumi a colon in any of the three: no two stacks share a name.
+        """
+        return f"{self.organization}:{self.project}:{self.stack}"
 
 
 @dataclass(frozen=True, slots=True)

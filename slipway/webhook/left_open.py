@@ -110,7 +110,7 @@ class LeftReleases:
 
 def recovery_of(target: Target) -> str:
     """The Prefect deployment that recovers a target's stack."""
-    return f"recover/{target.stack.short}"
+    return f"recover/{target.stack.deployment}"
 
 
 def _pause(vain: int) -> float:

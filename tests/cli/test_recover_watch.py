@@ -36,7 +36,10 @@ class _Answers(BaseHTTPRequestHandler):
     server: Prefect
 
     def do_GET(self) -> None:
-        known = self.path in {"/api/deployments/name/recover/cluster-prod", "/api/flow_runs/run-1"}
+        known = self.path in {
+            "/api/deployments/name/recover/acme%3Acluster%3Aprod",
+            "/api/flow_runs/run-1",
+        }
         self._answer({"id": "deployment-1", "state": {"type": "RUNNING"}}, 200 if known else 404)
 
     def do_POST(self) -> None:
@@ -141,7 +144,7 @@ class Recovering:
 
 
 async def start(runs: RecoveriesHere, key: str) -> str:
-    return await runs.start("recover/cluster-prod", {"target": TARGET}, key)
+    return await runs.start("recover/acme:cluster:prod", {"target": TARGET}, key)
 
 
 async def until_begun(recovering: Recovering) -> None:

@@ -26,7 +26,7 @@ DEPLOYMENTS = [
     f"rollback/{ADAPTER}",
     f"deploy/{SINK}",
     f"rollback/{SINK}",
-    "recover/oceanid-cluster-prod",
+    "recover/acme:oceanid-cluster:prod",
     "audit/all",
     "drill/all",
     "prune/ls-triton-adapter",

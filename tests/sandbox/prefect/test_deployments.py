@@ -65,7 +65,7 @@ def test_prefect_deploy_makes_what_register_has_made_and_a_worker_runs_it(
     for name, deployment in deployed.items():
         assert deployment["updated"] > registered[name]["updated"], f"{name} was not deployed"
         assert meaning(deployment) == meaning(registered[name])
-    run = ui.start("recover/oceanid-cluster-prod").ended()
+    run = ui.start("recover/acme:oceanid-cluster:prod").ended()
     assert run.state == ("COMPLETED", "Nothing"), run.message
 
 

@@ -46,7 +46,7 @@ def test_a_run_whose_process_is_killed_during_pulumi_up_is_finished_by_the_recov
 
     kill_flow(run.id)
     run.ended()
-    recovery = ui.start("recover/oceanid-cluster-prod").ended()
+    recovery = ui.start("recover/acme:oceanid-cluster:prod").ended()
 
     assert run.state == ("CRASHED", "Crashed")
     assert recovery.state == ("FAILED", "Restored"), recovery.message

@@ -84,7 +84,7 @@ async def test_what_is_left_is_recovered_once_its_holders_lease_has_run_out() ->
 
     assert before == 0
     [(deployment, parameters)] = scene.runs.made.values()
-    assert (deployment, parameters) == ("recover/cluster-prod", {"target": "adapter-prod"})
+    assert (deployment, parameters) == ("recover/acme:cluster:prod", {"target": "adapter-prod"})
 
 
 async def test_no_second_run_is_started_while_one_is_to_come_or_at_work() -> None:
