@@ -56,6 +56,10 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise self._translated(error) from error
+        except dialect.refusals_to_connect(self.engine.dialect) as error:
+            if dialect.is_for_good(error):
+                raise LedgerUnusable(f"{self} can't be used: {error}; {_LOOK}") from error
+            raise Unreachable(f"{self} did not answer: {error}; {_LOOK}") from error
         except OSError as error:
             raise Unreachable(f"{self} did not answer: {error}; {_LOOK}") from error
 

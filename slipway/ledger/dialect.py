@@ -101,6 +101,21 @@ def is_transient(error: DBAPIError) -> bool:
     return True
 
 
+def refusals_to_connect(dialect: Dialect) -> tuple[type[Exception], ...]:
+    """What the driver raises past SQLAlchemy, before it is connected: by a server that starts."""
+    if dialect.name != "postgresql":
+        return ()
+    import asyncpg  # type: ignore[import-untyped] # noqa: PLC0415 - no types; SQLite needs none of it
+
+    return (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def is_for_good(refusal: Exception) -> bool:
+    """Whether a server will not let this user in, or has no such database, however often asked."""
+    state = getattr(refusal, "sqlstate", None) or ""
+    return state.startswith(("28", "3D"))
+
+
 def _make_folder(url: URL) -> None:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
