@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from slipway.errors import SlipwayError, TransientError
+from slipway.errors import LeaseLost, SlipwayError
 from slipway.ports import Lease, Ledger, Ports
 from slipway.tasks.ownership import require_own_stack
 from slipway.tasks.policies import once
@@ -108,7 +108,9 @@ async def _keep(ledger: Ledger, lease: Lease) -> None:
         await asyncio.sleep(RENEW_EVERY)
         try:
             await ledger.renew(lease, LEASE_SECONDS)
-        except TransientError as error:
+        except LeaseLost:
+            return  # the next save says so, where it matters
+        except SlipwayError as error:  # also a full disk, which may have space again
             log.warning("the lease of stack %s could not be renewed: %s", lease.stack, error)
 
 

@@ -10,7 +10,7 @@ from flows import deploy, recover
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Phase, Release, State
-from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, Unreachable
+from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, SlipwayError, Unreachable
 from slipway.ports import Lease
 from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.faults import raising
@@ -531,6 +531,30 @@ async def test_a_lease_lasts_longer_than_its_renewals_are_apart() -> None:
     world.faults.before("stack.up", wait)
 
     assert (await deploying(world, "second")).state is State.LIVE
+
+
+@pytest.mark.parametrize("error", [Unreachable("restarted"), LedgerUnusable("disk full")])
+async def test_a_lease_that_could_not_be_renewed_once_is_renewed_the_next_time(
+    error: SlipwayError,
+) -> None:
+    world = World.seeded()
+    renew, failing = world.ledger.renew, iter([True])
+
+    async def renewing(lease: Lease, seconds: float) -> None:
+        if next(failing, False):
+            raise error
+        await renew(lease, seconds)
+
+    async def wait() -> None:
+        await asyncio.sleep(LEASE_SECONDS * 3)
+        assert await world.ledger.acquire(str(world.target.stack), "thief", 1.0) is None
+
+    world.ledger.renew = renewing  # type: ignore[method-assign] # a fault of the ledger
+    world.faults.before("stack.up", wait)
+
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.LIVE, outcome.release.reason
 
 
 async def test_a_release_whose_process_died_while_it_built_is_ended_refused() -> None:
