@@ -1,5 +1,6 @@
 """A registry and a builder in memory; an image behaves as its text says."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ class Behaviour(StrEnum):
     DOES_NOT_COMPILE = "does-not-compile"
 
 
+@functools.cache
 def behaviour_in(text: str) -> Behaviour:
     """The behaviour that a source text asks for; good when it asks for none."""
     found = [each for each in Behaviour if re.search(rf"\b{each.value}\b", text)]
@@ -99,6 +101,9 @@ class FakeRegistry:
         if reference.digest is None:
             digest = self.tagged.get((reference.repository, reference.tag or "latest"))
             return self.images.get((reference.repository, digest)) if digest else None
+        found = self.images.get((reference.repository, reference.digest))
+        if found is not None:
+            return found
         for (repository, _), image in self.images.items():
             if repository == reference.repository and reference.digest in image.accepted:
                 return image

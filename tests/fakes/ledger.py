@@ -55,6 +55,8 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         self.name = "11ed9e2" * 4 + "0000"
         self.releases: dict[str, Release] = {}
         self.journals: dict[str, list[JournalEntry]] = {}
+        self._columns: dict[str, dict[str, Any]] = {}
+        """What each journal tells of its release by now."""
         self.leases: dict[str, HeldLease] = {}
         self.lines: dict[str, Standing] = {}
         self.tags: dict[tuple[str, str], Digest] = {}
@@ -117,7 +119,9 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
             live = release.state is State.LIVE
             ended = self._after_all_live(release.target) if live else self.now()
         live_since = row.live_since or (ended if release.state is State.LIVE else None)
-        return self._insert(replace(release, ended=ended, live_since=live_since), *entries)
+        if (ended, live_since) != (release.ended, release.live_since):
+            release = replace(release, ended=ended, live_since=live_since)
+        return self._insert(release, *entries)
 
     async def find(self, release: str) -> Release | None:
         """See `slipway.ports.Ledger`."""
@@ -245,7 +249,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
 
     def _insert(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
         row = self.releases.get(release.id)
-        news = changed(_columns(row) if row else {}, _columns(release))
+        news = self._news(row, release)
         contents = [(EntryKind.STATE, news)] if news else []
         contents += [content_of(each) for each in entries]
         head = row.journal if row else Head()
@@ -257,6 +261,18 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         end = head_of(follow) if follow else head
         self.releases[release.id] = replace(release, journal=end)
         return self.releases[release.id]
+
+    def _news(self, row: Release | None, release: Release) -> dict[str, Any]:
+        """What the journal has not told of a release yet."""
+        if row is None:
+            self._columns[release.id] = _columns(release)
+            return self._columns[release.id]
+        if row == release:
+            return {}
+        before = self._columns[release.id]
+        now = {**before, **progress_columns(release), "ended": _seconds(release.ended)}
+        self._columns[release.id] = now
+        return changed(before, now)
 
     def _is_ours(self, lease: Lease) -> bool:
         held = self.leases.get(lease.stack)
@@ -272,8 +288,12 @@ def _columns(release: Release) -> dict[str, Any]:
         "target": release.target,
         "stack": release.stack,
         "started": release.started.timestamp(),
-        "ended": release.ended.timestamp() if release.ended else None,
+        "ended": _seconds(release.ended),
     }
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
 
 
 def _tag_of(reference: ImageReference) -> tuple[str, str]:

@@ -6,6 +6,7 @@ and after every call.
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import signal
 from collections.abc import Callable, Coroutine, Sequence
@@ -171,11 +172,16 @@ class _Gated:
 
     def __getattr__(self, method: str) -> Any:
         function = getattr(self._port, method)
-        if not inspect.iscoroutinefunction(function):
+        if not _is_coroutine_function(type(self._port), method):
             return function
         wrapped = _around(function, f"{self._name}.{method}", self._gate)
         setattr(self, method, wrapped)
         return wrapped
+
+
+@functools.cache
+def _is_coroutine_function(port: type[Any], method: str) -> bool:
+    return inspect.iscoroutinefunction(getattr(port, method, None))
 
 
 def _around(

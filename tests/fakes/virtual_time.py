@@ -1,6 +1,7 @@
 """An event loop whose clock jumps to the next timer instead of waiting for it."""
 
 import asyncio
+import contextvars
 import heapq
 import signal
 from collections import deque
@@ -37,6 +38,17 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
             handle = ready.popleft()
             if not handle.cancelled():
                 handle._run()
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """Without the checks of a loop that threads may call: it is asked at every step."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def add_signal_handler(self, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
         signal.signal(sig, lambda *_: self.call_soon(callback, *args))
