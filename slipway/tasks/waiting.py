@@ -59,6 +59,8 @@ async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     holder = next((each for each in line if each.release == holding), None)
     if holder is not None and to_be_ended(mine, holder):
         await _ask_to_end(ports, record, holder)
+    if holding == release.id:
+        return None, "the lease that it has taken unheard: nobody knows its fence, so it runs out"
     first = in_order(waiting)[0]
     if holding or first != mine:
         return None, f"release {holding or first.release}"

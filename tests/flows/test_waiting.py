@@ -257,6 +257,26 @@ async def test_a_ledger_that_blinks_costs_a_waiting_release_nothing(
     assert outcome.state is State.LIVE, outcome.release.reason
 
 
+async def test_a_lease_whose_answer_was_lost_is_taken_again_once_it_has_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody knows its fence, so nobody can work by it or give it back."""
+    world = World.seeded()
+    acquire, lost = world.ledger.acquire, iter([True])
+
+    async def answered(*arguments: object) -> object:
+        lease = await acquire(*arguments)  # type: ignore[arg-type] # handed on as they came
+        if next(lost, False):
+            raise Unreachable("the ledger's answer was lost")
+        return lease
+
+    monkeypatch.setattr(world.ledger, "acquire", answered)
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert outcome.release.fence == 2
+
+
 async def test_nobody_is_left_in_the_line() -> None:
     world = World.seeded()
 
