@@ -39,6 +39,14 @@ def origin(image: PublishedImage, commit: Commit, *, same_inputs: bool) -> Origi
     )
 
 
+def agrees_with_inputs(image: PublishedImage, inputs: str) -> bool:
+    """Whether the image does not say itself that it was built from something else.
+
+    Git gives a commit's inputs by today's build arguments and platform, the label by those of then.
+    """
+    return image.build_inputs in {None, inputs}
+
+
 def require_deployable(
     image: PublishedImage, commit: Commit, found: Origin, *, adopt: bool
 ) -> None:

@@ -13,7 +13,7 @@ from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.settings import VARIABLE, LedgerSettings
 
-NEWEST = "0004"
+NEWEST = "0005"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
 _LOOK = f"check the database that {VARIABLE} names, and try again"
 

@@ -1,8 +1,8 @@
-"""Published images: which digest a tag was pushed with, written once."""
+"""Published images: which digest a tag was pushed with, and built from what, written once."""
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
 
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.errors import InvalidInput, TagConflict
@@ -21,17 +21,11 @@ class SqlImages(LedgerPart):
             digest = await connection.scalar(_digest_of(reference))
         return None if digest is None else Digest(digest)
 
-    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
+    async def published_from(self, repository: str, build_inputs: str) -> Sequence[Digest]:
         """See `slipway.ports.Ledger`."""
-        newest = (
-            select(images.c.tag, images.c.digest)
-            .where(images.c.repository == repository)
-            .order_by(images.c.recorded.desc(), images.c.tag)
-            .limit(limit)
-        )
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(newest)).all()
-        return [ImageReference(repository, row.tag, Digest(row.digest)) for row in rows]
+            found = (await connection.scalars(built_from(repository, build_inputs))).all()
+        return [Digest(each) for each in found]
 
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """See `slipway.ports.Ledger`."""
@@ -41,16 +35,25 @@ class SqlImages(LedgerPart):
             rows = (await connection.execute(wanted)).all()
         return {tag: RecordedTag(Digest(digest), moment(at)) for tag, digest, at in rows}
 
-    async def record_published(self, reference: ImageReference, digest: Digest) -> None:
+    async def record_published(
+        self, reference: ImageReference, digest: Digest, build_inputs: str | None = None
+    ) -> None:
         """See `slipway.ports.Ledger`."""
         row = {
             "repository": reference.repository,
             "tag": _tag_of(reference),
             "digest": str(digest),
             "recorded": database_now(),
+            "build_inputs": build_inputs,
         }
+        told_later = (
+            update(images)
+            .where(_is(reference), images.c.digest == str(digest), images.c.build_inputs.is_(None))
+            .values(build_inputs=build_inputs)
+        )
         async with self._database.transaction() as connection:
             await connection.execute(insert_if_absent(connection.dialect, images, row))
+            await connection.execute(told_later)
             recorded = await connection.scalar(_digest_of(reference))
         if recorded != str(digest):
             raise TagConflict(
@@ -65,7 +68,19 @@ def _tag_of(reference: ImageReference) -> str:
     return reference.tag
 
 
+def _is(reference: ImageReference) -> ColumnElement[bool]:
+    return and_(images.c.repository == reference.repository, images.c.tag == _tag_of(reference))
+
+
 def _digest_of(reference: ImageReference) -> Select[tuple[str]]:
-    return select(images.c.digest).where(
-        images.c.repository == reference.repository, images.c.tag == _tag_of(reference)
+    return select(images.c.digest).where(_is(reference))
+
+
+def built_from(repository: str, build_inputs: str) -> Select[tuple[str]]:
+    """The digests, each once however many tags it has."""
+    return (
+        select(images.c.digest)
+        .where(images.c.repository == repository, images.c.build_inputs == build_inputs)
+        .group_by(images.c.digest)
+        .order_by(func.max(images.c.recorded).desc(), images.c.digest)
     )

@@ -168,6 +168,8 @@ published_image = Table(
     Column("tag", String(128), primary_key=True),
     Column("digest", String(71), nullable=False),
     Column("recorded", Double, nullable=False),
+    Column("build_inputs", String(64)),
+    Index("published_image_by_inputs", "repository", "build_inputs"),
 )
 
 delivery = Table(

@@ -163,11 +163,16 @@ class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
     async def published(self, reference: ImageReference) -> Digest | None:
         """The digest recorded for a tag, None if none was."""
 
-    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
-        """The tags of a repository that were recorded last, newest first, with their digests."""
+    async def published_from(self, repository: str, build_inputs: str) -> Sequence[Digest]:
+        """The digests of a repository recorded as built from these inputs, newest first."""
 
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """Every tag recorded for a repository."""
 
-    async def record_published(self, reference: ImageReference, digest: Digest) -> None:
-        """Record a tag's digest, once; `TagConflict` when another one is recorded."""
+    async def record_published(
+        self, reference: ImageReference, digest: Digest, build_inputs: str | None = None
+    ) -> None:
+        """Record a tag's digest, once; `TagConflict` when another one is recorded.
+
+        The id of what it was built from is None where nobody knows it, and may be told later, once.
+        """

@@ -10,6 +10,7 @@ from slipway.domain.publication import (
     REVISION_LABEL,
     SOURCE_LABEL,
     Origin,
+    agrees_with_inputs,
     origin,
     require_as_recorded,
     require_deployable,
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 
 MAIN = "main"
 """The tag that follows what is live."""
-RECENT = 20
-"""Published images among which one of equal inputs is looked for: a revert is seldom an old one."""
 
 
 async def publish(
@@ -45,9 +44,16 @@ async def publish(
         inputs = await ports.source.build_inputs(commit, ports.target.service)
         image_id = await build(ports, commit, inputs)
         image = await push(ports, record, commit, image_id)
-    reference = ImageReference(image.repository, commit.sha)
-    await ports.ledger.record_published(reference, image.digest)
+    await record_published(ports, image, commit)
     return image
+
+
+async def record_published(ports: Ports, image: PublishedImage, commit: Commit) -> None:
+    """Record the image under the commit's tag, and what it was built from if its label tells."""
+    reference = ImageReference(image.repository, commit.sha)
+    inputs = await ports.source.build_inputs(commit, ports.target.service)
+    known = image.labelled is not None and agrees_with_inputs(image, inputs)
+    await ports.ledger.record_published(reference, image.digest, inputs if known else None)
 
 
 @repeatable("look for the image")
@@ -118,19 +124,20 @@ async def share_equal(ports: Ports, record: Record, commit: Commit) -> Published
 
 
 async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
-    """What `:main` names, or what was published lately, if it was built from equal inputs.
+    """What the ledger knows to be built from equal inputs and the registry still has, or `:main`.
 
-    Git is asked first: it is here, and the registry is not.
+    What `:main` names may be from before the ledger, or from before it recorded what images were
+    built from. The ledger's word is not enough: a label that names other inputs shares nothing.
     """
     repository = ports.target.service.repository
-    main = await ports.registry.find(ImageReference(repository, MAIN))
-    if main is not None and await has_same_inputs(ports, main, commit):
-        return main
-    for each in await ports.ledger.newest_published(repository, RECENT):
-        if each.commit is None or not await are_same_inputs(ports, each.commit, commit):
-            continue
+    inputs = await ports.source.build_inputs(commit, ports.target.service)
+    recorded = await ports.ledger.published_from(repository, inputs)
+    names = [ImageReference(repository, None, each) for each in recorded]
+    for each in (*names, ImageReference(repository, MAIN)):
         image = await ports.registry.find(each)
-        if image is not None and await has_same_inputs(ports, image, commit):
+        if image is None or not agrees_with_inputs(image, inputs):
+            continue
+        if await has_same_inputs(ports, image, commit):
             return image
     return None
 

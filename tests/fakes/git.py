@@ -99,7 +99,8 @@ class FakeGit:
         return [await self.describe(Commit(sha)) for sha in touching[:limit]]
 
     async def build_inputs(self, commit: Commit, service: Service) -> str:
-        return hashlib.sha256(self.text_of(commit, service.folder).encode()).hexdigest()
+        seen = f"{self.text_of(commit, service.folder)}{sorted(service.build_arguments)}"
+        return hashlib.sha256(seen.encode()).hexdigest()
 
     @contextlib.asynccontextmanager
     async def checkout(self, commit: Commit) -> AsyncIterator[Path]:

@@ -61,6 +61,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         self.lines: dict[str, Standing] = {}
         self.tags: dict[tuple[str, str], Digest] = {}
         self.tagged_at: dict[tuple[str, str], datetime] = {}
+        self.built_from: dict[tuple[str, str], str] = {}
 
     async def record_takeover(self, takeover: Takeover) -> None:
         """See `slipway.ports.Ledger`."""
@@ -206,13 +207,14 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         """See `slipway.ports.Ledger`."""
         return self.tags.get(_tag_of(reference))
 
-    async def newest_published(self, repository: str, limit: int) -> Sequence[ImageReference]:
+    async def published_from(self, repository: str, build_inputs: str) -> Sequence[Digest]:
         """See `slipway.ports.Ledger`."""
-        recorded = reversed(self.tags.items())
         found = [
-            ImageReference(at, tag, digest) for (at, tag), digest in recorded if at == repository
+            digest
+            for (at, tag), digest in reversed(self.tags.items())
+            if at == repository and self.built_from.get((at, tag)) == build_inputs
         ]
-        return found[:limit]
+        return list(dict.fromkeys(found))
 
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """See `slipway.ports.Ledger`."""
@@ -222,12 +224,16 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
             if where == repository
         }
 
-    async def record_published(self, reference: ImageReference, digest: Digest) -> None:
+    async def record_published(
+        self, reference: ImageReference, digest: Digest, build_inputs: str | None = None
+    ) -> None:
         """See `slipway.ports.Ledger`."""
         recorded = self.tags.setdefault(_tag_of(reference), digest)
         self.tagged_at.setdefault(_tag_of(reference), self.now())
         if recorded != digest:
             raise TagConflict(f"{reference} is recorded as {recorded}, not {digest}")
+        if build_inputs is not None:
+            self.built_from.setdefault(_tag_of(reference), build_inputs)
 
     def _after_all_live(self, target: str) -> datetime:
         times = (each.live_since for each in self.releases.values() if each.target == target)

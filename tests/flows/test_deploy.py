@@ -8,6 +8,7 @@ from flows import deploy, rollback
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Options, State
 from slipway.errors import AccessDenied
+from tests.fakes.images import make_image
 from tests.fakes.world import (
     World,
     deploy_request,
@@ -341,6 +342,55 @@ async def test_a_revert_takes_the_image_that_was_built_before_without_a_build() 
     tag = ImageReference(world.target.service.repository, back.sha)
     assert await world.ledger.published(tag) == world.digest_of("second")
     assert any("whose build inputs are the same" in note for note in outcome.release.notes)
+
+
+async def test_a_revert_takes_its_image_however_many_were_published_since() -> None:
+    world = World.seeded()
+    await deployed(world, "second")
+    repository = world.target.service.repository
+    for number in range(40):
+        later = world.git.commit(f"later {number}", {"adapter/app.py": f"good {number} of many"})
+        image = make_image(f"later {number}", {})
+        inputs = await world.git.build_inputs(later, world.target.service)
+        tag = ImageReference(repository, later.sha)
+        await world.ledger.record_published(tag, image.digest, inputs)
+    await deployed(world, "third")
+    world.faults.effects.clear()
+    back = world.git.commit("revert", {"adapter/app.py": "good 2"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(back.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {world.digest_of("second")}
+    assert "builder.build" not in world.faults.effects
+
+
+async def test_an_image_that_was_built_with_other_arguments_is_not_shared() -> None:
+    """`:main` names it, and its commit has the same files."""
+    world = World.seeded()
+    await deployed(world, "second")
+    arguments = (("FLAVOUR", "dark"),)
+    world.change_target(service=replace(world.target.service, build_arguments=arguments))
+    world.faults.effects.clear()
+    same = world.git.commit("only words", {"adapter/app.py": "good 2", "adapter/README.md": "x"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(same.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert "builder.build" in world.faults.effects
+
+
+async def test_an_image_from_before_the_ledger_is_shared_while_main_names_it() -> None:
+    world = World.seeded()
+    image = world.publish("second")
+    world.registry.put(world.target.service.repository, "main", image)
+    same = world.git.commit("only words", {"adapter/app.py": "good 2", "adapter/README.md": "x"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(same.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {image.digest}
+    assert "builder.build" not in world.faults.effects
 
 
 async def test_an_image_of_equal_inputs_that_is_gone_is_built_again() -> None:

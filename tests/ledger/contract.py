@@ -8,7 +8,7 @@ import pytest
 
 from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
-from slipway.domain.image import ImageReference
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Baseline, Kind, Phase, Release, State
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
@@ -18,6 +18,7 @@ from tests.ledger.examples import (
     COMMIT,
     DIGEST,
     IMAGE,
+    INPUTS,
     OTHER,
     STACK,
     TINY,
@@ -369,21 +370,44 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.published(tag) == DIGEST
         assert await ledger.published(ImageReference(IMAGE.repository, "2" * 40)) is None
 
-    async def test_the_newest_tags_of_a_repository_come_first_with_their_digests(
+    async def test_images_built_from_the_same_inputs_are_found_newest_first_and_each_once(
         self, ledger: Ledger
     ) -> None:
-        named = [ImageReference(IMAGE.repository, str(digit) * 40) for digit in range(4)]
-        for each in named:
-            await ledger.record_published(each, DIGEST)
-        await ledger.record_published(ImageReference("ghcr.io/acme/shop/sink", "a" * 40), OTHER)
-        await ledger.record_published(named[0], DIGEST)
+        digests = [DIGEST, DIGEST, OTHER, Digest("sha256:" + "c" * 64)]
+        inputs = [INPUTS, INPUTS, INPUTS, "f" * 64]
+        for digit, digest in enumerate(digests):
+            tag = ImageReference(IMAGE.repository, str(digit) * 40)
+            await ledger.record_published(tag, digest, inputs[digit])
+        elsewhere = ImageReference("ghcr.io/acme/shop/sink", "a" * 40)
+        await ledger.record_published(elsewhere, Digest("sha256:" + "d" * 64), INPUTS)
 
-        found = await ledger.newest_published(IMAGE.repository, 3)
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == [OTHER, DIGEST]
+        assert await ledger.published_from("ghcr.io/acme/shop/none", INPUTS) == []
 
-        assert found == [
-            ImageReference(IMAGE.repository, each.tag, DIGEST) for each in named[:0:-1]
-        ]
-        assert await ledger.newest_published("ghcr.io/acme/shop/none", 3) == []
+    async def test_what_an_image_was_built_from_may_be_told_later_but_once(
+        self, ledger: Ledger
+    ) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        await ledger.record_published(tag, DIGEST)
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == []
+
+        await ledger.record_published(tag, DIGEST, INPUTS)
+        await ledger.record_published(tag, DIGEST, "f" * 64)
+        await ledger.record_published(tag, DIGEST)
+
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
+        assert await ledger.published_from(IMAGE.repository, "f" * 64) == []
+
+    async def test_another_digest_tells_nothing_of_what_the_recorded_one_was_built_from(
+        self, ledger: Ledger
+    ) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        await ledger.record_published(tag, DIGEST)
+
+        with pytest.raises(TagConflict):
+            await ledger.record_published(tag, OTHER, INPUTS)
+
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == []
 
     async def test_every_tag_of_a_repository_is_told_with_its_digest(self, ledger: Ledger) -> None:
         await ledger.record_published(ImageReference(IMAGE.repository, COMMIT.sha), DIGEST)

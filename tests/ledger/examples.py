@@ -21,6 +21,7 @@ COMMIT = Commit("1" * 40)
 DIGEST = Digest("sha256:" + "a" * 64)
 OTHER = Digest("sha256:" + "b" * 64)
 IMAGE = ImageReference("ghcr.io/acme/shop/adapter", COMMIT.sha, DIGEST)
+INPUTS = "e" * 64
 STACK = "acme/cluster/prod"
 TINY = 0.02
 """Seconds that a lease lasts in the tests that outlive it."""

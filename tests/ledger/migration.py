@@ -2,7 +2,7 @@
 
 `fixtures/` holds such ledgers as SQL, made by that program itself: an adopted release, one live,
 one refused, one whose end is unproven, and one whose process died after its pin, holding the lease.
-That of schema 0003 is the first one, as it was carried over then.
+Those of schemas 0003 and 0004 are the first one, as it was carried over then.
 """
 
 from dataclasses import replace
@@ -18,7 +18,17 @@ from slipway.domain.release import Kind, Phase, Release, State
 from slipway.ledger.rows import release_from
 from slipway.ledger.tables import metadata
 from slipway.ports import Ledger
-from tests.ledger.examples import BASELINE, COMMIT, DIGEST, IMAGE, OTHER, STACK, a_request, a_target
+from tests.ledger.examples import (
+    BASELINE,
+    COMMIT,
+    DIGEST,
+    IMAGE,
+    INPUTS,
+    OTHER,
+    STACK,
+    a_request,
+    a_target,
+)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -43,10 +53,18 @@ async def require_carried_over(ledger: Ledger) -> None:
     assert (adopted.state, adopted.digest) == (State.LIVE, OTHER)
     assert rollback.reason.startswith("no-candidate: ")
     assert await ledger.unfinished(STACK) == [unproven, died]
-    assert await ledger.published(ImageReference(IMAGE.repository, COMMIT.sha)) == DIGEST
+    await _require_image(ledger)
     for each in (*history, died):
         await _require_journal(ledger, each)
     await _require_goes_on(ledger, died)
+
+
+async def _require_image(ledger: Ledger) -> None:
+    """What it was built from is told once somebody deploys it again."""
+    tag = ImageReference(IMAGE.repository, COMMIT.sha)
+    assert await ledger.published(tag) == DIGEST
+    await ledger.record_published(tag, DIGEST, INPUTS)
+    assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
 
 
 def _require_all_fields(live: Release) -> None:

@@ -16,6 +16,7 @@ from slipway.domain.release import Baseline, Kind, Phase, Release, Request, Stat
 from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
 from slipway.ledger import dialect
 from slipway.ledger.database import NEWEST, Database
+from slipway.ledger.images import built_from
 from slipway.ledger.migrate import MIGRATIONS
 from slipway.ledger.releases import open_at
 from slipway.ledger.rows import progress_columns
@@ -23,7 +24,14 @@ from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
 from tests.ledger.contract import LedgerContract
-from tests.ledger.examples import a_request, a_target, let_an_hour_have_passed, sqlite_at
+from tests.ledger.examples import (
+    IMAGE,
+    INPUTS,
+    a_request,
+    a_target,
+    let_an_hour_have_passed,
+    sqlite_at,
+)
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
 
 
@@ -82,6 +90,19 @@ async def test_what_stands_open_is_found_without_reading_what_ended_for_good(pat
         steps = [str(row.detail) for row in plan]
 
     assert any("release_by_stack (stack=? AND state=?)" in each for each in steps), steps
+
+
+async def test_an_image_of_equal_inputs_is_found_without_reading_all_images(path: Path) -> None:
+    database = Database(sqlite_at(path))
+    asked = built_from(IMAGE.repository, INPUTS).compile(
+        dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
+    )
+    async with database.transaction() as connection:
+        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
+        steps = [str(row.detail) for row in plan]
+
+    wanted = "published_image_by_inputs (repository=? AND build_inputs=?)"
+    assert any(wanted in each for each in steps), steps
 
 
 async def test_a_release_outlives_the_program_that_wrote_it(path: Path) -> None:
@@ -172,7 +193,7 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
 
 
-@pytest.mark.parametrize("schema", ["r0001", "r0003"])
+@pytest.mark.parametrize("schema", ["r0001", "r0003", "r0004"])
 async def test_a_ledger_of_an_older_schema_is_carried_over(path: Path, schema: str) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
