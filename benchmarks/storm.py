@@ -304,6 +304,8 @@ def _kill(box: Box, name: str) -> None:
     if process is None or not process.alive:
         raise RuntimeError(f"{name} does not run: see its log")
     os.killpg(process.pid, signal.SIGKILL)
+    # What is started while it still ends would be taken for it.
+    Processes(box).end(process)
 
 
 def _make_deployments(box: Box) -> None:
