@@ -89,7 +89,15 @@ class Api:
         return JSONResponse(found[: _per_page(request)])
 
     async def _deliveries(self, request: Request) -> Response:
-        return JSONResponse(self.hook.listed()[: _per_page(request)])
+        """A page, from the delivery that the cursor names; the next one is linked to."""
+        listed, cursor = self.hook.listed(), request.query_params.get("cursor", "")
+        first = next((at for at, each in enumerate(listed) if str(each["id"]) == cursor), 0)
+        size = _per_page(request)
+        answer = JSONResponse(listed[first : first + size])
+        if len(listed) > first + size:
+            following = request.url.include_query_params(cursor=listed[first + size]["id"])
+            answer.headers["link"] = f'<{following}>; rel="next"'
+        return answer
 
     async def _redeliver(self, request: Request) -> Response:
         delivery = request.path_params["delivery"]

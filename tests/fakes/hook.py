@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from slipway.domain.undelivered import Attempt
+from slipway.errors import AccessDenied
 from tests.fakes.faults import Faults
 
 
@@ -22,6 +23,8 @@ class FakeHook:
 
     async def redeliver(self, attempt: Attempt) -> None:
         await self.faults.at("before", "hook.redeliver")
+        if attempt.number not in {each.number for each in self.made}:
+            raise AccessDenied(f"no attempt {attempt.number} of this webhook")
         await self.send(attempt.delivery, attempt.event)
 
     async def send(self, delivery: str, event: str = "push") -> None:
