@@ -1,7 +1,7 @@
 """From a target's name to its ports, by the blocks that `slipway register` has saved."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from prefect.client.orchestration import get_client
 from pydantic import ValidationError
@@ -21,6 +21,14 @@ async def connected(name: str) -> AsyncIterator[Ports]:
         yield ports
     finally:
         await ports.close()
+
+
+@contextlib.asynccontextmanager
+async def all_connected(names: Sequence[str] = ()) -> AsyncIterator[list[Ports]]:
+    """The ports of these targets; of every registered one where none is named."""
+    async with contextlib.AsyncExitStack() as stack:
+        chosen = names or await registered()
+        yield [await stack.enter_async_context(connected(name)) for name in chosen]
 
 
 async def load_target(name: str) -> TargetSettings:

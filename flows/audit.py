@@ -1,6 +1,5 @@
 """The scheduled audit: findings kept and told, so that only what is new needs a person."""
 
-from contextlib import AsyncExitStack
 from typing import Any
 
 from prefect import flow
@@ -8,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
-from blocks.loading import connected, registered
+from blocks.loading import all_connected
 from flows.auditing import Report, audit_and_report
 from flows.states import refusing
 from slipway.domain.finding import Severity
@@ -40,9 +39,7 @@ async def audit(
     Args:
         options: Which targets, how thoroughly, and what fails the run.
     """
-    async with AsyncExitStack() as stack:
-        names = options.targets or await registered()
-        every = [await stack.enter_async_context(connected(name)) for name in names]
+    async with all_connected(options.targets) as every:
         report = await audit_and_report(every, every_tag=options.every_tag)
     return as_prefect_state(report, options.fail_on)
 

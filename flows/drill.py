@@ -1,17 +1,17 @@
 """The scheduled drill: fails when a default rollback would not work, so that somebody is told."""
 
-from contextlib import AsyncExitStack
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from blocks.loading import connected, registered
+from blocks.loading import all_connected
 from flows.drilling import drill_all
 from flows.states import refusing
 from slipway.domain.drill import Drill, Result, worst_result
-from slipway.tasks.drill_report import report_candidates, report_drills
+from slipway.tasks.candidate_report import report_candidates
+from slipway.tasks.drill_report import report_drills
 
 
 @flow(name="drill", flow_run_name="drill", persist_result=False)
@@ -24,9 +24,7 @@ async def drill(targets: list[str] | None = None) -> State[Any]:
     Args:
         targets: Their names; all that are registered when left empty.
     """
-    async with AsyncExitStack() as stack:
-        names = targets or await registered()
-        every = [await stack.enter_async_context(connected(name)) for name in names]
+    async with all_connected(targets or ()) as every:
         drills = await drill_all(every)
         for ports in every:
             await report_candidates(ports)

@@ -1,6 +1,5 @@
 """Prune: a plan of what nobody needs any more; deletes only what a person asks for by its hash."""
 
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from blocks.loading import connected, registered
+from blocks.loading import all_connected
 from flows.pruning import apply, by_repository, plan
 from flows.states import refusing
 from slipway.domain.retention import Plan, Policy
@@ -46,8 +45,7 @@ async def prune(
         options: What is kept, and the hash of a plan that was shown, to apply it.
     """
     policy = Policy(options.keep_live, timedelta(days=options.younger_than_days))
-    async with AsyncExitStack() as stack:
-        every = [await stack.enter_async_context(connected(name)) for name in await registered()]
+    async with all_connected() as every:
         mine = by_repository(every).get(repository)
         if mine is None:
             known = ", ".join(by_repository(every)) or "none"

@@ -8,10 +8,10 @@ import click
 from slipway.cli.output import local, print_json, print_table
 from slipway.cli.session import Session
 from slipway.domain.candidate import Candidate
+from slipway.tasks.candidate_report import candidate_row
 from slipway.tasks.candidates import Candidates, list_candidates
 
 NEWEST = 20
-DAY = 86400
 
 
 @click.command
@@ -65,28 +65,9 @@ def _print(target: str, found: Candidates) -> None:
         click.echo(f"no commit of {target} has an image", err=True)
         return
     heads = ("", "commit", "age", "state", "subject", "rollback")
-    print_table(heads, [_row(each) for each in found.listed])
+    rows = [candidate_row(each, datetime.now(UTC), local) for each in found.listed]
+    print_table(heads, [tuple(each.values()) for each in rows])
     if found.no_default:
         click.echo(f"no default: {found.no_default}")
     if found.left_out:
         click.echo(f"{found.left_out} older ones; --limit shows more", err=True)
-
-
-def _row(candidate: Candidate) -> tuple[str, ...]:
-    info = candidate.info
-    states = ", ".join(candidate.states)
-    if candidate.last_live is not None:
-        states = states.replace("was live", f"was live until {local(candidate.last_live)}")
-    return (
-        "→" if candidate.is_default else "",
-        candidate.commit.short,
-        _age(info.committed_at) if info else "?",
-        states,
-        info.subject[:40] if info else "not in git",
-        "allowed" if candidate.allowed else f"refused: {candidate.refusal}",
-    )
-
-
-def _age(committed_at: str) -> str:
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(committed_at)).total_seconds()
-    return f"{seconds / DAY:.0f} d" if seconds >= DAY else f"{seconds / 3600:.0f} h"

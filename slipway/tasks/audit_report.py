@@ -1,6 +1,5 @@
 """An audit for people: what runs where at one glance, and the findings; events for automations."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +9,7 @@ from slipway.domain.finding import Changes, Finding
 from slipway.domain.fitness import ready_digests
 from slipway.domain.image import PublishedImage
 from slipway.domain.rollout import Workloads
-from slipway.tasks.policies import in_flow_run
-from slipway.tasks.report import best_effort
-
-log = logging.getLogger(__name__)
+from slipway.tasks.report import leave_table, tell
 
 NEW, GONE = "slipway.finding.new", "slipway.finding.gone"
 """Prefect events, which automations can act on; docs/command-line.md has their fields."""
@@ -70,39 +66,21 @@ def states(changes: Changes | Unknown) -> Mapping[str, str]:
     }
 
 
-@best_effort
 async def report_audit(
     rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]]
 ) -> None:
     """Leave both tables as artifacts of the run, under the same keys each time."""
-    if not in_flow_run():
-        return
-    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
-        acreate_table_artifact,
-    )
-
-    await acreate_table_artifact(
-        table=[dict(each) for each in rows],
-        key="audit-what-runs",
-        description="what runs where",
-    )
-    await acreate_table_artifact(
-        table=[dict(each) for each in findings],
-        key="audit-findings",
-        description=f"{len(findings)} findings, worst first",
-    )
+    await leave_table("audit-what-runs", rows, "what runs where")
+    await leave_table("audit-findings", findings, f"{len(findings)} findings, worst first")
 
 
-@best_effort
 async def tell_changes(changes: Changes | Unknown) -> None:
     """Say of each finding that it is new or gone, as an event that automations can act on."""
-    if not in_flow_run() or isinstance(changes, Unknown):
+    if isinstance(changes, Unknown):
         return
-    from prefect.events import emit_event  # noqa: PLC0415 - likewise
-
     for event, found in ((NEW, changes.new), (GONE, changes.gone)):
         for each in found:
-            emit_event(event, resource=_resource(each.finding), payload=payload(each.finding))
+            await tell(event, _resource(each.finding), payload(each.finding))
 
 
 def payload(finding: Finding) -> dict[str, Any]:

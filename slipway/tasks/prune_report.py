@@ -1,8 +1,7 @@
 """A plan for people: what would go and why the rest stays, as an artifact of the run."""
 
 from slipway.domain.retention import Plan
-from slipway.tasks.policies import in_flow_run
-from slipway.tasks.report import best_effort
+from slipway.tasks.report import leave_table
 
 
 def plan_rows(plan: Plan) -> list[dict[str, str]]:
@@ -23,18 +22,8 @@ def plan_rows(plan: Plan) -> list[dict[str, str]]:
     return [*gone, *kept]
 
 
-@best_effort
 async def report_plan(plan: Plan, deleted: int | None = None) -> None:
     """Leave the plan as a table; `deleted` when it was applied."""
-    if not in_flow_run():
-        return
-    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
-        acreate_table_artifact,
-    )
-
     done = "" if deleted is None else f", applied: {deleted} manifests deleted"
-    await acreate_table_artifact(
-        table=plan_rows(plan),
-        key="prune-plan",
-        description=f"plan {plan.hash} for {plan.repository}{done}",
-    )
+    description = f"plan {plan.hash} for {plan.repository}{done}"
+    await leave_table("prune-plan", plan_rows(plan), description)

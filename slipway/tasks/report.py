@@ -6,7 +6,7 @@ import html
 import logging
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec
 from uuid import UUID
 
@@ -41,6 +41,30 @@ def best_effort(
             log.warning("%s failed: %s: %s", report.__name__, type(error).__name__, error)
 
     return reported
+
+
+@best_effort
+async def leave_table(key: str, rows: Sequence[Mapping[str, str]], description: str) -> None:
+    """Leave rows as a table artifact of the run; nothing outside a flow run."""
+    if not in_flow_run():
+        return
+    from prefect.artifacts import (  # noqa: PLC0415 - only a flow run pays for the import
+        acreate_table_artifact,
+    )
+
+    await acreate_table_artifact(
+        table=[dict(each) for each in rows], key=key, description=description
+    )
+
+
+@best_effort
+async def tell(event: str, resource: Mapping[str, str], payload: Mapping[str, Any]) -> None:
+    """Emit a Prefect event, which automations can act on; nothing outside a flow run."""
+    if not in_flow_run():
+        return
+    from prefect.events import emit_event  # noqa: PLC0415 - likewise
+
+    emit_event(event, resource=dict(resource), payload=dict(payload))
 
 
 class Bar:

@@ -12,6 +12,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
 
+from blocks import loading
 from flows import audit, drill, prune
 from flows.audit import AuditOptions
 from flows.deploy import release as deploy
@@ -51,9 +52,8 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     async def registered() -> list[str]:
         return [made.target.name]
 
-    for module in (audit, drill, prune):
-        monkeypatch.setattr(module, "connected", connected)
-        monkeypatch.setattr(module, "registered", registered)
+    monkeypatch.setattr(loading, "connected", connected)
+    monkeypatch.setattr(loading, "registered", registered)
     return made
 
 

@@ -1,0 +1,49 @@
+"""What a target could go back to, for people: a line a commit, and the table of a run."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from slipway.domain.candidate import Candidate
+from slipway.ports import Ports
+from slipway.tasks.candidates import list_candidates
+from slipway.tasks.policies import in_flow_run
+from slipway.tasks.report import best_effort, leave_table
+
+DAY = 86400
+WIDEST_SUBJECT = 40
+
+
+def candidate_row(
+    candidate: Candidate, now: datetime, written: Callable[[datetime], str] = datetime.isoformat
+) -> Mapping[str, str]:
+    """A commit that a target could go back to, in one line; `written` puts a time into words."""
+    info = candidate.info
+    states = ", ".join(candidate.states)
+    if candidate.last_live is not None:
+        states = states.replace("was live", f"was live until {written(candidate.last_live)}")
+    return {
+        "default": "→" if candidate.is_default else "",
+        "commit": candidate.commit.short,
+        "age": _age(info.committed_at, now) if info else "?",
+        "state": states,
+        "subject": info.subject[:WIDEST_SUBJECT] if info else "not in git",
+        "rollback": "allowed" if candidate.allowed else f"refused: {candidate.refusal}",
+    }
+
+
+@best_effort
+async def report_candidates(ports: Ports) -> None:
+    """Leave what a target could go back to as a table of the run."""
+    if not in_flow_run():
+        return
+    found, now = await list_candidates(ports), datetime.now(UTC)
+    await leave_table(
+        f"candidates-{ports.target.name}",
+        [candidate_row(each, now) for each in found.listed],
+        f"what {ports.target.name} could go back to",
+    )
+
+
+def _age(committed_at: str, now: datetime) -> str:
+    seconds = (now - datetime.fromisoformat(committed_at)).total_seconds()
+    return f"{seconds / DAY:.0f} d" if seconds >= DAY else f"{seconds / 3600:.0f} h"
