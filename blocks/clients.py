@@ -13,6 +13,7 @@ from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.clients.github import GitHubApi
 from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.processes import LocalProcesses
 from slipway.clients.pulumi import PulumiStack
@@ -39,7 +40,8 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
 
     target = settings.target()
     credentials = _registry_credentials(settings)
-    registry = OciRegistry(_registry_session(settings, credentials))
+    kept = KeptDocuments(state_folder() / "documents")
+    registry = OciRegistry(_registry_session(settings, credentials), kept)
     api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
     ledger = open_ledger()
     return Ports(

@@ -179,18 +179,16 @@ async def _held(
     every_tag: bool,
 ) -> Holdings:
     """What the registry holds under the names that matter; the registry itself is always asked."""
+    memory = Memory() if isinstance(ledger, Unknown) else ledger
+    newest = newest_deploy(memory.history)
     named = [
         config.value if isinstance(config, ConfigSnapshot) else None,
         cluster.image if isinstance(cluster, Workloads) else None,
+        newest.image if newest is not None else None,
     ]
     ours = ports.target.service.repository
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
     images = {str(each): await ports.registry.find(each) for each in dict.fromkeys(found)}
-    memory = Memory() if isinstance(ledger, Unknown) else ledger
-    newest = newest_deploy(memory.history)
-    deployed = reference_of(newest.image) if newest is not None else None
-    if deployed is not None and deployed.repository == ours:
-        images[str(deployed)] = await ports.registry.find(deployed)
     images |= await _first_way_back(ports, memory)
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     if every_tag:

@@ -5,11 +5,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
+from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_session import RegistrySession
 from slipway.ports import PullCredentials
@@ -80,9 +82,12 @@ class Recorded:
             if each.url.path != "/token" and each.method == (method or each.method)
         ]
 
-    def client(self, username: str = "robot", password: str = PASSWORD) -> OciRegistry:
+    def client(
+        self, username: str = "robot", password: str = PASSWORD, kept: Path | None = None
+    ) -> OciRegistry:
         credentials = PullCredentials(HOST, username, SecretStr(password)) if username else None
-        return OciRegistry(RegistrySession(credentials, transport=httpx.MockTransport(self)))
+        session = RegistrySession(credentials, transport=httpx.MockTransport(self))
+        return OciRegistry(session, KeptDocuments(kept) if kept else None)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

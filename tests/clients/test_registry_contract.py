@@ -1,6 +1,7 @@
 """The registry in memory promises what the client does."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -30,9 +31,9 @@ class InMemory(Holding):
 
 
 class OverHttp(Holding):
-    def __init__(self) -> None:
+    def __init__(self, kept: Path | None = None) -> None:
         self.recorded = Recorded()
-        self.registry = self.recorded.client()
+        self.registry = self.recorded.client(kept=kept)
         self.repository = REPOSITORY
         self.good = PullCredentials(HOST, "robot", SecretStr(PASSWORD))
 
@@ -55,3 +56,9 @@ class TestOverHttp(RegistryContract):
     @pytest.fixture
     def holding(self) -> Holding:
         return OverHttp()
+
+
+class TestOverHttpWithKeptDocuments(RegistryContract):
+    @pytest.fixture
+    def holding(self, tmp_path: Path) -> Holding:
+        return OverHttp(tmp_path)

@@ -1,0 +1,106 @@
+"""What an image is, read from its documents: platforms, labels, and every digest it goes by."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.clients.registry_documents import Document
+from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+
+log = logging.getLogger(__name__)
+
+_ATTESTATION = "vnd.docker.reference.type"
+"""BuildKit's annotation on children of an index that are no images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an image's further documents are read; each gives None for what is gone."""
+
+    manifest: Callable[[ImageReference, Digest], Awaitable[Document | None]]
+    blob: Callable[[ImageReference, Digest], Awaitable[Document | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One platform's image."""
+
+    digest: Digest
+    config: Digest | None
+    platform: str
+    labels: Mapping[str, str]
+
+
+async def read_image(
+    reading: Reading, reference: ImageReference, document: Document
+) -> PublishedImage:
+    """The image that a manifest or an index is."""
+    named = children(document) if document.is_index else []
+    if document.is_index:
+        read = await asyncio.gather(
+            *(_read_child(reading, reference, digest, platform) for digest, platform in named)
+        )
+        parts = [each for each in read if each is not None]
+    else:
+        parts = [await _read_part(reading, reference, document, "")]
+    accepted = {document.digest, *(digest for digest, _ in named)}
+    accepted |= {each.config for each in parts if each.config is not None}
+    return PublishedImage(
+        reference.repository,
+        document.digest,
+        frozenset(accepted),
+        frozenset(each.platform for each in parts if each.platform),
+        _common(parts, REVISION_LABEL),
+        _common(parts, SOURCE_LABEL),
+        _common(parts, BUILD_INPUTS_LABEL),
+    )
+
+
+def children(document: Document) -> list[tuple[Digest, str]]:
+    """Digest and platform of the images in an index; attestations are none."""
+    return [
+        (Digest(str(each["digest"])), _platform(each.get("platform") or {}))
+        for each in document.content.get("manifests") or []
+        if _ATTESTATION not in (each.get("annotations") or {})
+    ]
+
+
+async def _read_child(
+    reading: Reading, reference: ImageReference, digest: Digest, platform: str
+) -> _Part | None:
+    document = await reading.manifest(reference, digest)
+    if document is None:
+        log.warning("%s names %s, which the registry does not have", reference, digest)
+        return None
+    return await _read_part(reading, reference, document, platform)
+
+
+async def _read_part(
+    reading: Reading, reference: ImageReference, document: Document, platform: str
+) -> _Part:
+    config = document.content.get("config")
+    if not isinstance(config, Mapping) or "digest" not in config:
+        return _Part(document.digest, None, platform, {})
+    digest = Digest(str(config["digest"]))
+    found = await reading.blob(reference, digest)
+    if found is None:
+        return _Part(document.digest, digest, "", {})
+    labels = (found.content.get("config") or {}).get("Labels") or {}
+    return _Part(document.digest, digest, platform or _platform(found.content), labels)
+
+
+def _platform(holder: Mapping[str, Any]) -> str:
+    """`os/architecture`; empty where either is not told (`unknown` is BuildKit's word for it)."""
+    system, architecture = str(holder.get("os", "")), str(holder.get("architecture", ""))
+    if "unknown" in {system, architecture} or not (system and architecture):
+        return ""
+    return f"{system}/{architecture}"
+
+
+def _common(parts: Iterable[_Part], label: str) -> str | None:
+    """A label that all parts have in common."""
+    values = {each.labels.get(label) for each in parts}
+    return values.pop() if len(values) == 1 else None
