@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from slipway.domain.address import holds_credentials
 from slipway.domain.image import ImageReference
+from slipway.domain.signature import require_key
 from slipway.domain.target import (
     Allowance,
     ConfigKey,
@@ -165,6 +166,11 @@ class TargetSettings(Settings):
     build_arguments: dict[str, str] = Field(
         default_factory=dict, description="Arguments of the build; they end up in the image."
     )
+    signed_by: str = Field(
+        default="",
+        description="Public key (the text of cosign.pub) of who signs the image; an audit finds "
+        "images without its signature. Empty asks for none.",
+    )
     branch: str = Field(
         default="main", min_length=1, description="The branch whose commits may be deployed."
     )
@@ -246,6 +252,8 @@ class TargetSettings(Settings):
                 f"image is at {image.host}, but the registry is {self.registry.host}: "
                 "name the registry that holds the image"
             )
+        if self.signed_by:
+            require_key(self.signed_by)
         repository = image.repository
         return Service(
             self.service or repository.rsplit("/", 1)[-1],
@@ -256,6 +264,7 @@ class TargetSettings(Settings):
             platform=self.platform,
             build_arguments=tuple(sorted(self.build_arguments.items())),
             source=self.repository.url if self.repository.url.startswith("https://") else "",
+            signed_by=self.signed_by,
         )
 
     def _workload(self) -> Workload:

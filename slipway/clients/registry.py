@@ -13,8 +13,10 @@ from slipway.clients.registry_image import Reading, children, read_image
 from slipway.clients.registry_prune import contents_of, remove
 from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
+from slipway.clients.registry_signatures import read_signatures
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.retention import Contents
+from slipway.domain.signature import SignedPayload
 from slipway.errors import ImageMissing, PushFailed, RegistryUnusable
 from slipway.ports import PullCredentials
 
@@ -100,6 +102,10 @@ class OciRegistry:
         answer = await ask(self.session, "GET", reference, f"referrers/{digest}")
         listed = json_of(reference, answer).get("manifests") if answer is not None else None
         return frozenset(Digest(str(each["digest"])) for each in listed or ())
+
+    async def signatures(self, repository: str, digest: Digest) -> Sequence[SignedPayload]:
+        """See `slipway.ports.ImageRegistry`."""
+        return await read_signatures(self._documents, repository, digest)
 
     async def remove(self, repository: str, digest: Digest) -> None:
         """See `slipway.ports.ImageRegistry`."""

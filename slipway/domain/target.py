@@ -28,6 +28,8 @@ class Service:
     build_arguments: tuple[tuple[str, str], ...] = ()
     source: str = ""
     """The repository's address for the image's source label; empty writes none."""
+    signed_by: str = ""
+    """Public key (PEM) of who signs the image with cosign; empty asks for no signature."""
 
     @property
     def context_path(self) -> str:

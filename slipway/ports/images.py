@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.retention import Contents
+from slipway.domain.signature import SignedPayload
 from slipway.domain.target import Service
 
 
@@ -58,6 +59,9 @@ class ImageRegistry(Protocol):
 
     async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
         """What the registry says refers to a digest; nothing where it does not keep that."""
+
+    async def signatures(self, repository: str, digest: Digest) -> Sequence[SignedPayload]:
+        """What cosign keeps beside a digest, whoever has signed it; nothing where there is none."""
 
     async def remove(self, repository: str, digest: Digest) -> None:
         """Delete a manifest or an index, and with it every tag of it; it may be gone already."""

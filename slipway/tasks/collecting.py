@@ -21,6 +21,7 @@ from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.release import Release, State
 from slipway.domain.rollout import Workloads
+from slipway.domain.signature import SignedPayload
 from slipway.errors import StackUnusable
 from slipway.ports import Ports, StackState
 from slipway.tasks.asking import FETCH_WITHIN, Together, asked
@@ -193,7 +194,18 @@ async def _held(
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     if every_tag:
         tags |= set(memory.published)
-    return Holdings(images, await _tags(ports, sorted(tags)))
+    signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
+    return Holdings(images, await find_tags(ports, sorted(tags)), signatures)
+
+
+async def _signatures(
+    ports: Ports, images: Mapping[str, PublishedImage | None]
+) -> Mapping[str, Sequence[SignedPayload]]:
+    return {
+        name: await ports.registry.signatures(image.repository, image.digest)
+        for name, image in images.items()
+        if image is not None
+    }
 
 
 async def _first_way_back(ports: Ports, memory: Memory) -> Mapping[str, PublishedImage | None]:
@@ -206,7 +218,8 @@ async def _first_way_back(ports: Ports, memory: Memory) -> Mapping[str, Publishe
     return images
 
 
-async def _tags(ports: Ports, tags: Sequence[str]) -> Mapping[str, PublishedImage | None]:
+async def find_tags(ports: Ports, tags: Sequence[str]) -> Mapping[str, PublishedImage | None]:
+    """What the registry holds under tags of the target's repository."""
     repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
 
     async def find(tag: str) -> PublishedImage | None:

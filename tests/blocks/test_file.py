@@ -130,6 +130,11 @@ def test_an_allowed_change_is_read_with_its_colons(path: Path) -> None:
         ("soak = 10 ", "soek = 10 ", f"targets.{ADAPTER}.soek is not known.*did you mean soak"),
         ("[docker.local]", "[dokcer.local]", "dokcer is not known here: did you mean docker"),
         ('workflow = ""', 'workflow = "images.yml"', f"targets.{ADAPTER}.workflow is .*NAME.yml"),
+        (
+            'signed_by = ""',
+            'signed_by = "cosign.pub"',
+            "signed_by holds no public key.*the text of",
+        ),
         ("port = 8080", "port = 808080", f"targets.{ADAPTER}.port is 808080.*65535"),
         ("port = 8080", 'port = "http"', f"targets.{ADAPTER}.port is 'http'.*integer"),
         ('image = "ghcr.io/acme', 'image = "ghcr.io/Acme', f"targets.{ADAPTER}: .*not an image"),

@@ -70,6 +70,11 @@ class RegistryContract:
         assert await holding.registry.find(ImageReference(elsewhere, COMMIT)) is None
         assert list(await holding.registry.tags(elsewhere)) == []
 
+    async def test_nobody_has_signed_what_nobody_has_signed(self, holding: Holding) -> None:
+        digest = await holding.put(COMMIT, LABELS)
+
+        assert list(await holding.registry.signatures(holding.repository, digest)) == []
+
     async def test_a_tag_moves_to_exactly_one_image(self, holding: Holding) -> None:
         await holding.put("main", {"of": "before"})
         await holding.put(COMMIT, LABELS)

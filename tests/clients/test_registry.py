@@ -16,6 +16,7 @@ from slipway.clients.registry_http import Answer, next_page, pause_asked_for
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+from slipway.domain.signature import SignedPayload, signature_tag
 from slipway.errors import (
     AccessDenied,
     ImageMissing,
@@ -36,8 +37,10 @@ from tests.clients.recorded import (
     Recorded,
     sha256,
 )
+from tests.signing import Signer, signature_manifest
 
 COMMIT = "1" * 40
+SIGNATURE = "dev.cosignproject.cosign/signature"
 AT_COMMIT = ImageReference(REPOSITORY, COMMIT)
 
 
@@ -604,3 +607,25 @@ async def test_what_was_removed_is_not_remembered(recorded: Recorded) -> None:
     await client.remove(AT_COMMIT.repository, digest)
 
     assert await client.find(ImageReference(AT_COMMIT.repository, digest=digest)) is None
+
+
+async def test_everything_that_was_signed_of_an_image_is_read(recorded: Recorded) -> None:
+    digest = Digest(recorded.add_image(COMMIT))
+    signed = [Signer().sign(digest, REPOSITORY) for _ in range(2)]
+    for each in signed:
+        recorded.blobs[sha256(each.payload)] = each.payload
+    recorded.add_manifest(OCI_MANIFEST, signature_manifest(*signed), signature_tag(digest))
+
+    assert await recorded.client().signatures(REPOSITORY, digest) == signed
+
+
+async def test_a_signature_that_cannot_be_read_vouches_for_nothing_and_breaks_nothing(
+    recorded: Recorded,
+) -> None:
+    digest = Digest(recorded.add_image(COMMIT))
+    manifest = {"layers": [{"digest": str(digest), "annotations": {SIGNATURE: "?"}}]}
+    recorded.add_manifest(OCI_MANIFEST, manifest, signature_tag(digest))
+
+    [found] = await recorded.client().signatures(REPOSITORY, digest)
+
+    assert found == SignedPayload(b"", b"")

@@ -12,6 +12,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
 from slipway.domain.retention import Contents
+from slipway.domain.signature import SignedPayload
 from slipway.domain.target import Service
 from slipway.errors import AccessDenied, BuildFailed, ImageMissing
 from slipway.ports import PullCredentials
@@ -80,8 +81,10 @@ class FakeRegistry:
     tagged: dict[tuple[str, str], Digest] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=lambda: {"puller": "pull-password"})
     """User → password of the accounts that may pull."""
-    signatures: dict[tuple[str, Digest], Contents] = field(default_factory=dict)
+    attached: dict[tuple[str, Digest], Contents] = field(default_factory=dict)
     """Manifests that belong to an image: what they are, by their own digest."""
+    signed: dict[tuple[str, Digest], list[SignedPayload]] = field(default_factory=dict)
+    """What cosign has left beside an image."""
     removed: list[Digest] = field(default_factory=list)
     may_push: bool = True
     """Whether the account that publishes may push."""
@@ -138,20 +141,24 @@ class FakeRegistry:
                 return Contents(digest, (image.child,), bytes=100)
             if image.child == digest:
                 return Contents(digest, config=image.config, bytes=1000)
-        return self.signatures.get((reference.repository, digest)) if digest else None
+        return self.attached.get((reference.repository, digest)) if digest else None
 
     async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
         await self.faults.at("before", "registry.referrers")
         return frozenset(
             each.digest
-            for (held, _), each in self.signatures.items()
+            for (held, _), each in self.attached.items()
             if held == repository and each.subject == digest
         )
+
+    async def signatures(self, repository: str, digest: Digest) -> Sequence[SignedPayload]:
+        await self.faults.at("before", "registry.signatures")
+        return self.signed.get((repository, digest), [])
 
     async def remove(self, repository: str, digest: Digest) -> None:
         await self.faults.at("before", "registry.remove")
         self.removed.append(digest)
-        self.signatures.pop((repository, digest), None)
+        self.attached.pop((repository, digest), None)
         if (repository, digest) in self.images:
             self.delete(repository, digest)
         self.tagged = {key: each for key, each in self.tagged.items() if each != digest}

@@ -20,6 +20,7 @@ from slipway.errors import Unreachable
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
+from tests.signing import Signer
 
 DAY = EPOCH + timedelta(days=1)
 Spoil = Callable[[World], Awaitable[None] | None]
@@ -332,6 +333,20 @@ async def test_every_tag_that_was_ever_published_is_looked_up_when_asked_for() -
     deep = await audit([world.ports()], every_tag=True, at=DAY)
 
     assert (ids(quick), ids(deep)) == (set(), {"IMG004"})
+
+
+async def test_an_image_is_signed_once_its_targets_key_vouches_for_it() -> None:
+    world, signer = await released("second", "third"), Signer()
+    world.change_target(service=replace(world.target.service, signed_by=signer.public))
+    digest = world.digest_of("third")
+    assert digest is not None
+    repository = world.target.service.repository
+
+    before = await look(world)
+    world.registry.signed[repository, digest] = [signer.sign(digest, repository)]
+    after = await look(world)
+
+    assert (ids(before), ids(after)) == ({"IMG014"}, set())
 
 
 async def test_the_report_says_whether_it_reaches_a_severity() -> None:

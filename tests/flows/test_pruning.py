@@ -199,7 +199,7 @@ async def test_a_signature_goes_with_its_image_and_stays_with_what_stays() -> No
         subject = world.digest_of(name)
         assert subject is not None
         signatures[name] = digest_of(f"signature of {name}")
-        world.registry.signatures[repository, signatures[name]] = Contents(
+        world.registry.attached[repository, signatures[name]] = Contents(
             signatures[name], subject=subject
         )
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import remedies
+from slipway.domain.auditing.named import own_images
 from slipway.domain.auditing.picture import Moving, Picture, known, reference_of
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.image import PublishedImage
 
 MAIN = "main"
 """The tag that follows what is live."""
@@ -17,7 +18,7 @@ Findings = Iterator[Finding]
 def missing(picture: Picture) -> Findings:
     """IMG001: an image that is pinned, or asked for, is not in the registry."""
     held = known(picture.registry)
-    for reference, who in _ours(picture).items():
+    for reference, who in own_images(picture).items():
         if held.image(reference) is None:
             yield Finding(
                 "IMG001",
@@ -130,56 +131,10 @@ def mutable(picture: Picture) -> Findings:
         yield _template(picture, "imagePullPolicy", "imagePullPolicy Never", "IfNotPresent")
 
 
-def mislabelled(picture: Picture) -> Findings:
-    """IMG009: the tag says one commit, and the image's label another."""
-    held = known(picture.registry)
-    for reference in _ours(picture):
-        image, commit = held.image(reference), ImageReference.parse(reference).commit
-        if image is None or commit is None or image.labelled in {None, commit}:
-            continue
-        if (commit, image.labelled) in known(picture.git).same_inputs:
-            continue
-        yield Finding(
-            "IMG009",
-            Severity.ERROR,
-            picture.target.name,
-            reference,
-            f"an image built from {commit}, or from equal inputs",
-            f"its revision label names {image.revision}",
-            remedies.deploy(
-                picture.target,
-                known(picture.git).head.commit,
-                "find out who pushed it, and deploy a commit whose image is its own",
-            ),
-        )
-
-
-def from_elsewhere(picture: Picture) -> Findings:
-    """IMG009 too: the image says that it was built from another repository."""
-    held, ours = known(picture.registry), picture.target.service.source
-    for reference in _ours(picture):
-        image = held.image(reference)
-        if image is None or not ours or image.source in {None, ours}:
-            continue
-        yield Finding(
-            "IMG009",
-            Severity.WARNING,
-            picture.target.name,
-            f"source of {reference}",
-            ours,
-            f"its source label names {image.source}",
-            remedies.deploy(
-                picture.target,
-                known(picture.git).head.commit,
-                "deploy a commit of the repository that the target names",
-            ),
-        )
-
-
 def wrong_platform(picture: Picture) -> Findings:
     """IMG010: the image has nothing for some node, or a part of its index is gone."""
     seen, nodes = known(picture.cluster), known(picture.nodes)
-    if seen is None or seen.image not in _ours(picture):
+    if seen is None or seen.image not in own_images(picture):
         return
     image = known(picture.registry).image(seen.image)
     lacking = sorted(nodes - image.platforms) if image is not None and image.platforms else []
@@ -190,7 +145,7 @@ def wrong_platform(picture: Picture) -> Findings:
 def broken_index(picture: Picture) -> Findings:
     """IMG010 too: what a node would pull is not whole."""
     seen = known(picture.cluster)
-    if seen is None or seen.image not in _ours(picture):
+    if seen is None or seen.image not in own_images(picture):
         return
     image = known(picture.registry).image(seen.image)
     broken = [each.missing for each in known(picture.pulls) if each.missing]
@@ -216,50 +171,6 @@ def no_way_back(picture: Picture) -> Findings:
             f"slipway candidates {picture.target.name}",
         ),
     )
-
-
-def foreign_registry(picture: Picture) -> Findings:
-    """IMG015: an image that is not from the target's own repository."""
-    allowed = picture.target.service.repository
-    for reference, who in _named(picture).items():
-        if reference in _ours(picture):
-            continue
-        yield Finding(
-            "IMG015",
-            Severity.ERROR,
-            picture.target.name,
-            reference,
-            f"an image of {allowed}",
-            f"{who} {reference}",
-            remedies.deploy(
-                picture.target,
-                known(picture.git).head.commit,
-                "deploy a commit, which names the target's own repository",
-            ),
-        )
-
-
-def _named(picture: Picture) -> dict[str, str]:
-    """Image references that are pinned or asked for → who names them."""
-    named: dict[str, str] = {}
-    value = known(picture.config).value
-    seen = known(picture.cluster)
-    if seen is not None and seen.image:
-        named[seen.image] = "the Deployment asks for"
-    if value and value not in named:
-        named[value] = "ESC names"
-    return named
-
-
-def _ours(picture: Picture) -> dict[str, str]:
-    """Those of them that are in the target's own repository: only they are looked up."""
-    repository = picture.target.service.repository
-    found = {each: reference_of(each) for each in _named(picture)}
-    return {
-        each: who
-        for each, who in _named(picture).items()
-        if (reference := found[each]) is not None and reference.repository == repository
-    }
 
 
 def _template(picture: Picture, about: str, seen: str, expected: str) -> Finding:

@@ -16,6 +16,7 @@ from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.rollout import Workloads
+from slipway.domain.signature import SignedPayload
 from slipway.domain.target import CommitInfo, Target
 from slipway.errors import InvalidInput
 
@@ -77,12 +78,20 @@ class Holdings:
 
     images: Mapping[str, PublishedImage | None] = field(default_factory=dict)
     tags: Mapping[str, PublishedImage | None] = field(default_factory=dict)
+    signatures: Mapping[str, Sequence[SignedPayload]] = field(default_factory=dict)
+    """What is signed of images that were looked up, where the target has a key."""
 
     def image(self, reference: str) -> PublishedImage | None:
         """What is held under a reference; `NotKnown` for one that was not looked up."""
         if reference not in self.images:
             raise NotKnown(f"{reference} was not looked up")
         return self.images[reference]
+
+    def signed(self, reference: str) -> Sequence[SignedPayload]:
+        """What is signed of an image; `NotKnown` for one whose signatures were not looked up."""
+        if reference not in self.signatures:
+            raise NotKnown(f"the signatures of {reference} were not looked up")
+        return self.signatures[reference]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ def retag(repository: str, tag: str, digest: Digest, sentence: str) -> Remedy:
     return Remedy(sentence, command)
 
 
+def sign(repository: str, digest: Digest, sentence: str) -> Remedy:
+    """Sign an image where the private key lies as cosign has made it."""
+    return Remedy(sentence, f"cosign sign --key cosign.key {repository}@{digest}")
+
+
 def take_back(target: Target, seen: Workloads, image: str) -> Remedy:
     """Give the Deployment's fields back to Pulumi, with the image that Pulumi records."""
     managers = (*seen.image_managers, *seen.replicas_managers)

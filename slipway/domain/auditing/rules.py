@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from slipway.domain.auditing import image_rules, running_rules, system_rules
+from slipway.domain.auditing import image_rules, origin_rules, running_rules, system_rules
 from slipway.domain.auditing.picture import NotKnown, Picture
 from slipway.domain.finding import Finding, Judged
 
@@ -18,14 +18,15 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("IMG006", running_rules.changed_behind_pulumi),
     ("IMG007", running_rules.runs_another),
     ("IMG008", image_rules.mutable),
-    ("IMG009", image_rules.mislabelled),
-    ("IMG009", image_rules.from_elsewhere),
+    ("IMG009", origin_rules.mislabelled),
+    ("IMG009", origin_rules.from_elsewhere),
     ("IMG010", image_rules.wrong_platform),
     ("IMG010", image_rules.broken_index),
     ("IMG011", running_rules.behind),
     ("IMG012", image_rules.no_way_back),
     ("IMG013", running_rules.in_trouble),
-    ("IMG015", image_rules.foreign_registry),
+    ("IMG014", origin_rules.unsigned),
+    ("IMG015", origin_rules.foreign_registry),
     ("SYS001", system_rules.unseen),
     ("SYS002", system_rules.not_read),
     ("SYS003", running_rules.owned_by_others),

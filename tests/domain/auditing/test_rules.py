@@ -15,9 +15,11 @@ from slipway.domain.config import KeyForm
 from slipway.domain.finding import Severity
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, State
+from slipway.domain.signature import SignedPayload
 from tests.domain.auditing.pictures import (
     BEFORE,
     CHILD,
+    DIGEST,
     HEAD,
     LIVE,
     NOW,
@@ -39,6 +41,7 @@ from tests.domain.auditing.pictures import (
     release,
     workloads,
 )
+from tests.signing import Signer
 
 PARTS = (
     "git",
@@ -52,7 +55,16 @@ PARTS = (
     "ledger",
 )
 OTHER = Digest("sha256:" + "d" * 64)
+SIGNER = Signer()
 FOREIGN = f"ghcr.io/mallory/adapter:{LIVE}"
+
+
+def signed_picture(*signed: SignedPayload) -> Picture:
+    """The target has a key, and this is signed of its image."""
+    service = replace(TARGET.service, signed_by=SIGNER.public)
+    held = holdings(signatures={REFERENCE: signed})
+    return picture(target=replace(TARGET, service=service), registry=held)
+
 
 TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     "the image is gone": (
@@ -145,6 +157,7 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
             cluster=workloads(pods=(pod(), pod(name="b", ready=False, unschedulable="no room")))
         ),
     ),
+    "nobody has signed the image": ({"IMG014"}, signed_picture()),
     "the key is shadowed": (
         {"SYS002"},
         picture(program=Program("cluster/Pulumi.prod.yaml", shadow="other")),
@@ -174,6 +187,25 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     "the Deployment is gone": ({"SYS008"}, picture(cluster=None)),
 }
 """What is wrong → the ids of exactly the findings that it makes."""
+
+
+def test_an_image_that_nobody_has_signed_is_found_where_there_is_a_key() -> None:
+    [found] = judge(signed_picture()).findings
+
+    assert (found.rule, found.severity) == ("IMG014", Severity.WARNING)
+    assert found.remedy.command == f"cosign sign --key cosign.key {REPOSITORY}@{DIGEST}"
+
+
+def test_a_signature_by_another_key_or_of_another_image_is_worse_than_none() -> None:
+    wrong = (Signer().sign(DIGEST), SIGNER.sign(OLD))
+
+    [found] = judge(signed_picture(*wrong)).findings
+
+    assert (found.rule, found.severity) == ("IMG014", Severity.ERROR)
+
+
+def test_one_signature_by_the_key_is_enough() -> None:
+    assert judge(signed_picture(Signer().sign(DIGEST), SIGNER.sign(DIGEST))).findings == ()
 
 
 def test_a_quiet_system_has_no_findings() -> None:
