@@ -22,7 +22,8 @@ class AuditOptions(BaseModel):
         default_factory=list, description="Their names; all that are registered when left empty."
     )
     every_tag: bool = Field(
-        default=False, description="Also look up every tag that was ever published."
+        default=False,
+        description="Also look up every tag that was ever published, and what nobody needs.",
     )
     fail_on: Severity = Field(
         default=Severity.CRITICAL, description="The severity of a finding that fails the run."
@@ -40,7 +41,9 @@ async def audit(
         options: Which targets, how thoroughly, and what fails the run.
     """
     async with all_connected(options.targets) as every:
-        report = await audit_and_report(every, every_tag=options.every_tag)
+        report = await audit_and_report(
+            every, every_tag=options.every_tag, complete=not options.targets
+        )
     return as_prefect_state(report, options.fail_on)
 
 

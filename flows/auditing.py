@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from flows.pruning import by_repository
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Picture
 from slipway.domain.auditing.rules import judge
@@ -30,7 +31,7 @@ from slipway.tasks.audit_report import (
     tell_changes,
     what_runs,
 )
-from slipway.tasks.collecting import look
+from slipway.tasks.collecting import Depth, look
 from slipway.tasks.policies import repeatable
 
 TARGETS_AT_ONCE = 8
@@ -85,21 +86,24 @@ async def audit(
     every: Sequence[Ports],
     *,
     every_tag: bool = False,
+    complete: bool = False,
     record: bool = False,
     at: datetime | None = None,
 ) -> Report:
     """Audit targets; `record` keeps the findings, so that the next audit knows what is new.
 
-    `every_tag` also looks up every tag that the ledger has ever recorded. `at` is now, by the clock
+    `every_tag` also looks up every tag that the ledger has ever recorded; where these are all the
+    targets there are (`complete`), what none of them needs is told too. `at` is now, by the clock
     by which holds and commits are old.
     """
     now = at or datetime.now(UTC)
-    pictures = await look_at(every, now, every_tag=every_tag)
+    depths = _depths(every, every_tag=every_tag, complete=complete)
+    pictures = await look_at(every, now, depths)
     judged = {name: judge(picture) for name, picture in pictures.items()}
     doubtful = [each for each in every if judged[each.target.name].findings]
     if doubtful:
         await asyncio.sleep(CONFIRM_AFTER)
-        for name, picture in (await look_at(doubtful, now, every_tag=every_tag)).items():
+        for name, picture in (await look_at(doubtful, now, depths)).items():
             pictures[name] = picture
             judged[name] = confirmed(judged[name], judge(picture))
     names = [each.target.name for each in every]
@@ -114,18 +118,29 @@ async def audit(
 
 @repeatable("look at every target")
 async def look_at(
-    every: Sequence[Ports], at: datetime, *, every_tag: bool = False
+    every: Sequence[Ports], at: datetime, depths: Mapping[str, Depth]
 ) -> dict[str, Picture]:
     """The pictures of targets, by name; what they share is asked once."""
     gate = asyncio.Semaphore(TARGETS_AT_ONCE)
 
     async def one(ports: Ports, together: Together) -> Picture:
         async with gate:
-            return await look(ports, together, at, every_tag=every_tag)
+            return await look(ports, together, at, depths[ports.target.name])
 
     async with Together() as together:
         pictures = await asyncio.gather(*(one(each, together) for each in every))
     return {each.target.name: each for each in pictures}
+
+
+def _depths(every: Sequence[Ports], *, every_tag: bool, complete: bool) -> dict[str, Depth]:
+    """How far each is looked at; what nobody needs is told at the first of its repository."""
+    if not (every_tag and complete):
+        return {each.target.name: Depth(every_tag) for each in every}
+    return {
+        each.target.name: Depth(every_tag, sharing if each is sharing[0] else ())
+        for sharing in by_repository(every).values()
+        for each in sharing
+    }
 
 
 async def _compare(ports: Ports, judged: Judged, record: bool) -> Changes:  # noqa: FBT001 - private
@@ -135,9 +150,11 @@ async def _compare(ports: Ports, judged: Judged, record: bool) -> Changes:  # no
     return compared(before, judged, datetime.now(UTC))
 
 
-async def audit_and_report(every: Sequence[Ports], *, every_tag: bool = False) -> Report:
+async def audit_and_report(
+    every: Sequence[Ports], *, every_tag: bool = False, complete: bool = False
+) -> Report:
     """The scheduled audit: findings are kept, told as events, and shown as the run's tables."""
-    report = await audit(every, every_tag=every_tag, record=True)
+    report = await audit(every, every_tag=every_tag, complete=complete, record=True)
     for each in report.targets:
         await tell_changes(each.changes)
     await report_audit(what_runs_where(report), finding_rows(report))

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from slipway.domain.image import Digest
-from slipway.domain.retention import Plan, Policy, plan_retention, require_same
+from slipway.domain.retention import Plan, Policy, require_same
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.retaining import read_in_use, read_inventory
+from slipway.tasks.retaining import make_plan
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,9 @@ def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
 
 @repeatable("plan what may be deleted")
 async def plan(every: Sequence[Ports], policy: Policy, at: datetime | None = None) -> Plan:
-    """Plan for the one repository of these targets: all that take images from it.
-
-    What is in use is read after what is there, so that nothing published meanwhile is in the plan.
-    """
-    inventory = await read_inventory(every[0])
+    """Plan for the one repository of these targets: all that take images from it."""
     async with Together() as together:
-        in_use = await read_in_use(every, together, policy)
-    return plan_retention(inventory, in_use, policy, at or datetime.now(UTC))
+        return await make_plan(every, together, policy, at or datetime.now(UTC))
 
 
 async def apply(

@@ -31,7 +31,11 @@ COLOURS = {
     type=click.Choice([each.value for each in Severity]),
     help="End with code 5 when a finding is at least so severe.",
 )
-@click.option("--every-tag", is_flag=True, help="Also look up every tag that was ever published.")
+@click.option(
+    "--every-tag",
+    is_flag=True,
+    help="Also look up every tag that was ever published, and, of all targets, what nobody needs.",
+)
 @click.option(
     "--record", is_flag=True, help="Keep the findings, as the scheduled audit does: for cron."
 )
@@ -52,7 +56,9 @@ def audit(
     """
     session: Session = ctx.obj
     every = [session.ports(name) for name in targets or session.targets()]
-    report = session.run(audit_targets(every, every_tag=every_tag, record=record))
+    report = session.run(
+        audit_targets(every, every_tag=every_tag, complete=not targets, record=record)
+    )
     if as_json:
         print_json(report_record(report))
     else:

@@ -20,6 +20,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.release import Release, State
+from slipway.domain.retention import Plan, Policy
 from slipway.domain.rollout import Workloads
 from slipway.domain.signature import SignedPayload
 from slipway.errors import StackUnusable
@@ -28,6 +29,7 @@ from slipway.tasks.asking import FETCH_WITHIN, Together, asked
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.publishing import MAIN
 from slipway.tasks.pulling import try_pull
+from slipway.tasks.retaining import make_plan
 from slipway.tasks.ways_back import known_as
 
 AT_ONCE = 16
@@ -44,13 +46,19 @@ class _Activity:
     newest: tuple[str, State] | None
 
 
-async def look(
-    ports: Ports, together: Together, at: datetime, *, every_tag: bool = False
-) -> Picture:
-    """The picture of a target now; what a release is changing meanwhile is `Moving`.
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is looked at beside what matters to the next release."""
 
-    `every_tag` also looks up every tag that the ledger has ever recorded.
-    """
+    every_tag: bool = False
+    """Every tag that the ledger has ever recorded."""
+    sharing: Sequence[Ports] | None = None
+    """All targets that take images from the repository: only they tell together what nobody needs.
+    Empty where that is told at another of them; None does not look."""
+
+
+async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> Picture:
+    """The picture of a target now; what a release is changing meanwhile is `Moving`."""
     before = await asked(_activity(ports))
     config, state, cluster, nodes, program = await asyncio.gather(
         asked(ports.config.read(ports.target.config_key)),
@@ -61,7 +69,9 @@ async def look(
     )
     ledger = await asked(_remember(ports, cluster))
     registry, pulls = await asyncio.gather(
-        asked(_held(ports, config, cluster, ledger, every_tag=every_tag), WHOLE_REGISTRY_WITHIN),
+        asked(
+            _held(ports, config, cluster, ledger, every_tag=depth.every_tag), WHOLE_REGISTRY_WITHIN
+        ),
         asked(try_pull(ports, cluster)) if not isinstance(cluster, Unknown) else _same(cluster),
     )
     git = await asked(find_lineage(ports, together, cluster, registry, ledger), FETCH_WITHIN)
@@ -77,10 +87,19 @@ async def look(
         nodes,
         pulls,
         ledger,
+        await asked(_prunable(depth.sharing, together, at), WHOLE_REGISTRY_WITHIN),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)
     return _blurred(picture, why) if why else picture
+
+
+async def _prunable(
+    sharing: Sequence[Ports] | None, together: Together, at: datetime
+) -> Plan | Unknown | None:
+    if sharing is None:
+        return Unknown("not every tag of all targets was looked at")
+    return await make_plan(sharing, together, Policy(), at) if sharing else None
 
 
 async def _same(unknown: Unknown) -> Unknown:
@@ -118,6 +137,7 @@ def _blurred(picture: Picture, why: str) -> Picture:
         stack=picture.stack if isinstance(picture.stack, Unknown) else moving,
         cluster=picture.cluster if isinstance(picture.cluster, Unknown) else moving,
         pulls=picture.pulls if isinstance(picture.pulls, Unknown) else moving,
+        prunable=moving,
     )
 
 

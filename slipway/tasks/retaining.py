@@ -12,7 +12,7 @@ from slipway.domain.auditing.picture import reference_of
 from slipway.domain.candidate import proven_live
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Release
-from slipway.domain.retention import Contents, InUse, Inventory, Policy
+from slipway.domain.retention import Contents, InUse, Inventory, Plan, Policy, plan_retention
 from slipway.errors import UnknownCommit, Unreachable
 from slipway.ports import ALL, Ports
 from slipway.tasks.asking import Together
@@ -21,6 +21,18 @@ AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; deeper ones are nothing that a build makes."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+async def make_plan(
+    every: Sequence[Ports], together: Together, policy: Policy, at: datetime
+) -> Plan:
+    """What may be deleted from the one repository of these targets: all that take images from it.
+
+    What is in use is read after what is there, so that nothing published meanwhile is in the plan.
+    """
+    inventory = await read_inventory(every[0])
+    in_use = await read_in_use(every, together, policy)
+    return plan_retention(inventory, in_use, policy, at)
 
 
 async def read_inventory(ports: Ports) -> Inventory:

@@ -56,7 +56,7 @@ def test_a_finding_tells_scripts_everything(spoilt: Terminal) -> None:
         "last_change": third,
         "behind": 0,
         "unknown": {},
-        "unjudged": [],
+        "unjudged": ["IMG016"],
         "findings": 1,
     }
 

@@ -10,12 +10,14 @@ import pytest
 
 from flows.auditing import Report, audit
 from flows.deploy import release as deploy
+from flows.pruning import plan
 from flows.rollback import release as roll_back
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
 from slipway.domain.hold import NewHold
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Phase
+from slipway.domain.retention import Policy
 from slipway.errors import Unreachable
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
@@ -333,6 +335,23 @@ async def test_every_tag_that_was_ever_published_is_looked_up_when_asked_for() -
     deep = await audit([world.ports()], every_tag=True, at=DAY)
 
     assert (ids(quick), ids(deep)) == (set(), {"IMG004"})
+
+
+async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
+    world = await released("second", "third")
+    world.publish("sick")  # and never live
+    every, later = [world.ports(name) for name in world.targets], EPOCH + timedelta(days=365)
+
+    quick = await audit(every, complete=True, at=later)
+    some = await audit(every[:1], every_tag=True, at=later)
+    whole = await audit(every, every_tag=True, complete=True, at=later)
+
+    assert "IMG016" not in ids(quick) | ids(some)
+    assert all("IMG016" in each.judged.unjudged for each in (*quick.targets, *some.targets))
+    [found] = [each for each in whole.findings if each.rule == "IMG016"]
+    assert found.about == world.target.service.repository
+    planned = await plan(every[:1], Policy(), later)
+    assert found.remedy.command.endswith(f"--apply {planned.hash}")
 
 
 async def test_an_image_is_signed_once_its_targets_key_vouches_for_it() -> None:

@@ -173,6 +173,27 @@ def no_way_back(picture: Picture) -> Findings:
     )
 
 
+def needless(picture: Picture) -> Findings:
+    """IMG016: images that nobody needs any more, by the plan that pruning makes."""
+    plan = known(picture.prunable)
+    if plan is None or not plan.deletions:
+        return
+    count = len(plan.deletions) + plan.left_for_later
+    yield Finding(
+        "IMG016",
+        Severity.INFO,
+        picture.target.name,
+        plan.repository,
+        "every image is young, or somebody may need it",
+        f"{count} images are neither; the oldest {len(plan.deletions)} hold about "
+        f"{plan.bytes // 2**20} MiB",
+        Remedy(
+            "see them by the command without --apply; with it, exactly they are deleted",
+            f"slipway prune {plan.repository} --apply {plan.hash}",
+        ),
+    )
+
+
 def _template(picture: Picture, about: str, seen: str, expected: str) -> Finding:
     commit = remedies.live_commit(known(picture.ledger).history)
     return Finding(

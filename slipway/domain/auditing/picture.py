@@ -15,6 +15,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
+from slipway.domain.retention import Plan
 from slipway.domain.rollout import Workloads
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import CommitInfo, Target
@@ -153,10 +154,12 @@ class Picture:
     nodes: frozenset[str] | Unknown
     pulls: Sequence[Pull] | Unknown
     ledger: Memory | Unknown
+    prunable: Plan | Unknown | None = None
+    """What could be deleted from the repository; None where another target's picture has it."""
 
     @property
     def parts(self) -> Mapping[str, object]:
-        """Every part by the name people know it by."""
+        """Every part of a release by the name people know it by."""
         return {
             "git": self.git,
             "the registry": self.registry,

@@ -27,6 +27,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("IMG013", running_rules.in_trouble),
     ("IMG014", origin_rules.unsigned),
     ("IMG015", origin_rules.foreign_registry),
+    ("IMG016", image_rules.needless),
     ("SYS001", system_rules.unseen),
     ("SYS002", system_rules.not_read),
     ("SYS003", running_rules.owned_by_others),

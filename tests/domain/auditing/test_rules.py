@@ -15,6 +15,7 @@ from slipway.domain.config import KeyForm
 from slipway.domain.finding import Severity
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, State
+from slipway.domain.retention import Deletion, Plan, Policy
 from slipway.domain.signature import SignedPayload
 from tests.domain.auditing.pictures import (
     BEFORE,
@@ -158,6 +159,10 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
         ),
     ),
     "nobody has signed the image": ({"IMG014"}, signed_picture()),
+    "nobody needs an image any more": (
+        {"IMG016"},
+        picture(prunable=Plan(REPOSITORY, Policy(), (Deletion(OLD, (BEFORE.sha,)),), {})),
+    ),
     "the key is shadowed": (
         {"SYS002"},
         picture(program=Program("cluster/Pulumi.prod.yaml", shadow="other")),
@@ -202,6 +207,23 @@ def test_a_signature_by_another_key_or_of_another_image_is_worse_than_none() -> 
     [found] = judge(signed_picture(*wrong)).findings
 
     assert (found.rule, found.severity) == ("IMG014", Severity.ERROR)
+
+
+def test_what_nobody_needs_is_deleted_by_the_very_plan_that_was_made() -> None:
+    seen = TROUBLED["nobody needs an image any more"][1]
+    [found] = judge(seen).findings
+
+    assert isinstance(seen.prunable, Plan)
+    assert found.severity is Severity.INFO
+    assert found.remedy.command == f"slipway prune {REPOSITORY} --apply {seen.prunable.hash}"
+
+
+@pytest.mark.parametrize("prunable", [Unknown("not looked at"), Moving("a release is at work")])
+def test_what_nobody_needs_is_no_trouble_while_it_was_not_looked_at(prunable: Unknown) -> None:
+    judged = judge(picture(prunable=prunable))
+
+    assert not judged.findings
+    assert judged.unjudged == {"IMG016"}
 
 
 def test_one_signature_by_the_key_is_enough() -> None:
