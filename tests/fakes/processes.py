@@ -164,6 +164,9 @@ class Breathing:
         await self.before(effect)
 
 
+_is_coroutine_function = functools.cache(inspect.iscoroutinefunction)
+
+
 class _Gated:
     """A port behind a gate; what is not a coroutine function passes as it is."""
 
@@ -172,16 +175,11 @@ class _Gated:
 
     def __getattr__(self, method: str) -> Any:
         function = getattr(self._port, method)
-        if not _is_coroutine_function(type(self._port), method):
+        if not _is_coroutine_function(getattr(type(self._port), method, None)):
             return function
         wrapped = _around(function, f"{self._name}.{method}", self._gate)
         setattr(self, method, wrapped)
         return wrapped
-
-
-@functools.cache
-def _is_coroutine_function(port: type[Any], method: str) -> bool:
-    return inspect.iscoroutinefunction(getattr(port, method, None))
 
 
 def _around(

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox import example
 from sandbox.box import Box
+from tests.sandbox.prefect.stand import World
 from tests.sandbox.prefect.ui import Run
 from tests.sandbox.releases.real_world import ADAPTER
 
@@ -63,3 +64,44 @@ def test_status_and_doctor_see_the_real_parts_from_such_a_shell(live: Run, box: 
     assert names["the registry answers"]
     assert names["Docker answers"]
     assert names["the account may push"]
+
+
+def test_a_deploy_typed_there_is_followed_through_the_worker_to_its_end(
+    live: Run, world: World, box: Box
+) -> None:
+    assert live.state == ("COMPLETED", "Live")
+    commit = world.commit()
+
+    good = typed(box, f"slipway deploy {ADAPTER} {commit.short}")
+    bad = typed(box, f"slipway deploy {ADAPTER} {world.commit('crashes').short}")
+
+    assert good.returncode == 0, good.stderr
+    assert "is live: proven" in good.stdout + good.stderr
+    assert bad.returncode == 3, bad.stderr
+    assert "restored" in bad.stdout + bad.stderr
+    assert commit.sha in world.stand()[0]
+
+
+def test_a_restart_typed_there_proves_new_pods_of_the_same_digest(
+    live: Run, world: World, box: Box
+) -> None:
+    assert live.state == ("COMPLETED", "Live")
+    value, digests = world.stand()
+    before = pods(world)
+
+    done = typed(box, f"slipway restart {ADAPTER}")
+
+    assert done.returncode == 0, done.stderr
+    assert world.stand() == (value, digests)
+    assert not before & pods(world)
+    assert world.leftovers() == []
+
+
+def pods(world: World) -> set[str]:
+    """The adapter's pods that are not on their way out."""
+    listed = json.loads(world.kubectl("get", "pods", "-l", "app=ls-triton-adapter", "-ojson"))
+    return {
+        each["metadata"]["name"]
+        for each in listed["items"]
+        if "deletionTimestamp" not in each["metadata"]
+    }
