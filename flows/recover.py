@@ -8,9 +8,9 @@ from prefect.client.schemas.objects import State as PrefectState
 
 from blocks.loading import connected
 from flows.rolling_out import (
-    NEW_RUN,
     RESTORING_FAILED,
     end_live,
+    interrupted,
     leave_open,
     refuse,
     restore,
@@ -19,7 +19,7 @@ from flows.rolling_out import (
 from flows.states import refusing, worst
 from slipway.domain.release import Outcome, Phase, Release, State, reason
 from slipway.domain.rollout import Expectation
-from slipway.errors import Interrupted, PermanentError, SlipwayError, Unproven
+from slipway.errors import PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
 from slipway.tasks.lease import stack_lease
@@ -105,7 +105,7 @@ async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
     await record.note(fence=fence)
     if not release.phase.reached(Phase.PINNING):
         await refuse(
-            record, Interrupted(f"its process ended before it had changed anything; {NEW_RUN}")
+            record, interrupted(release, "its process ended before it had changed anything")
         )
     else:
         with undisturbed():
@@ -139,7 +139,7 @@ def _known_cause(release: Release) -> str:
     before = release.reason
     for mark in (RESTORING_FAILED, RECOVERY_FAILED, BY_RECOVERY):
         before = before.partition(mark)[0]
-    return before or reason(Interrupted(f"its process ended after the pin; {NEW_RUN}"))
+    return before or reason(interrupted(release, "its process ended after the pin"))
 
 
 async def _stands(ports: Ports, release: Release) -> bool:

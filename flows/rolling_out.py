@@ -9,7 +9,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import PublishedImage
 from slipway.domain.redaction import redacted
-from slipway.domain.release import Baseline, Phase, State, reason
+from slipway.domain.release import PREVIOUS, Baseline, Kind, Phase, Release, State, reason
 from slipway.domain.rollout import Expectation
 from slipway.errors import (
     AccessDenied,
@@ -40,7 +40,6 @@ FOR_A_PERSON = (ConfigConflict, NothingToRollBackTo, ImageDisproven, ChangeNotAl
 """What ends a restore for good: somebody else's value or change, or nothing good to go back to.
 Anything else (a cluster that is gone, an engine error) may be over when recovery tries again."""
 
-NEW_RUN = "start a new run when you are ready"
 NOT_WRITTEN = (ConfigConflict, ConfigRejected, ConfigKeyUnusable, AccessDenied)
 """What `ConfigStore.write` raises when nothing was written; after any other error it may be."""
 
@@ -63,7 +62,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
         if not _may_have_pinned(record, error):
             raise
         with undisturbed():
-            await restore(ports, record, _why(error, "after"))
+            await restore(ports, record, _why(record.release, error, "after"))
         if not isinstance(error, SlipwayError):
             raise
     else:
@@ -173,13 +172,27 @@ def crashed(cause: Exception) -> str:
     return f"crashed: {type(cause).__name__}: {redacted(str(cause))}; report it with the run's log"
 
 
-def _why(cause: BaseException, when: str) -> str:
+def interrupted(release: Release, what: str) -> Interrupted:
+    """That its own process has not seen a release through, and how to ask for it again."""
+    request, which = release.request, release.request.wanted
+    if request.kind is Kind.DEPLOY:
+        again = f"slipway deploy {release.target} {which}"
+    else:
+        to = "" if which == PREVIOUS else f" --to {which}"
+        again = f'slipway rollback {release.target}{to} --reason "…"'
+    return Interrupted(
+        f"{request.kind} of {which} at {release.target}: {what}; when you are ready, start it "
+        f"again with {again}"
+    )
+
+
+def _why(release: Release, cause: BaseException, when: str) -> str:
     """Whatever ended a release early, as its reason; `when` is how far it had come."""
     if isinstance(cause, SlipwayError):
         return reason(cause)
     if isinstance(cause, Exception):
         return crashed(cause)
-    return reason(Interrupted(f"the run was cancelled {when} the pin; {NEW_RUN}"))
+    return reason(interrupted(release, f"the run was cancelled {when} the pin"))
 
 
 def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) -> Expectation:
@@ -244,7 +257,7 @@ async def refuse(record: Record, cause: BaseException) -> None:
     if isinstance(cause, LeaseLost):
         await record.look_again()
     elif record.release.state is State.RELEASING and not _may_have_pinned(record, cause):
-        await record.to(State.REFUSED, _why(cause, "before"))
+        await record.to(State.REFUSED, _why(record.release, cause, "before"))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ class SqlLeases(LedgerPart):
         raise LeaseLost(
             f"the lease of stack {lease.stack} with fence {lease.fence} is not {lease.holder}'s "
             "any more: it ran out and was taken, nothing more may be changed with it; slipway "
-            "history tells how the release ended"
+            "history TARGET tells how the release ended"
         )
 
     async def give_back(self, lease: Lease) -> None:

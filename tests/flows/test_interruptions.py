@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from flows import deploy, recover
+from flows import deploy, recover, rolling_out
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.journal import Note
-from slipway.domain.release import Kind, Outcome, Phase, Release, State
+from slipway.domain.release import Kind, Outcome, Phase, Release, Request, State
 from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, SlipwayError, Unreachable
 from slipway.ports import Lease
 from slipway.tasks.waiting import LEASE_SECONDS
@@ -50,7 +50,12 @@ async def test_a_cancel_before_the_pin_ends_refused_with_nothing_changed(effect:
     assert task.cancelled()
     [newest, *_] = await world.ledger.history(world.target.name)
     assert newest.state is State.REFUSED
-    assert newest.reason.startswith("cancelled: ")
+    wanted = world.commits["second"].sha
+    assert newest.reason == (
+        f"cancelled: deploy of {wanted} at {world.target.name}: the run was cancelled before the "
+        "pin; when you are ready, start it again with slipway deploy "
+        f"{world.target.name} {wanted}"
+    )
     assert before == (world.config.latest, world.deployment.image)
     assert await world.ledger.holder(str(world.target.stack)) is None
 
@@ -564,7 +569,8 @@ async def test_a_release_whose_process_died_while_it_built_is_ended_refused() ->
     [recovered] = await recover.finish_all(world.ports())
 
     assert recovered.state is State.REFUSED
-    assert recovered.release.reason.startswith("cancelled: its process ended before")
+    assert recovered.release.reason.startswith("cancelled: ")
+    assert "its process ended before it had changed anything; " in recovered.release.reason
     assert await world.ledger.unfinished(str(world.target.stack)) == []
 
 
@@ -601,3 +607,19 @@ async def test_nothing_is_released_over_one_whose_end_the_ledger_could_not_take(
 
     assert (outcome.state, outcome.code) == (State.REFUSED, "unproven")
     assert left.id in outcome.release.reason
+
+
+@pytest.mark.parametrize(("wanted", "typed"), [("previous", ""), ("0" * 40, f" --to {'0' * 40}")])
+async def test_a_rollback_that_was_not_seen_through_says_how_to_ask_for_it_again(
+    wanted: str, typed: str
+) -> None:
+    world = World.seeded()
+    request = Request(Kind.ROLLBACK, wanted, "ada", why="it is slow")
+    release = await world.ledger.open(world.target, request)
+
+    told = str(rolling_out.interrupted(release, "its process ended"))
+
+    assert told == (
+        f"rollback of {wanted} at {world.target.name}: its process ended; when you are ready, "
+        f'start it again with slipway rollback {world.target.name}{typed} --reason "…"'
+    )
