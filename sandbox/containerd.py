@@ -53,6 +53,8 @@ def start(box: Box) -> None:
 def clean(box: Box) -> None:
     """End what containerd has left: shims with their containers, mounts, namespaces, the bridge."""
     end_shims(str(box.socket("containerd.sock")))
+    # Containers whose shim was killed before are nobody's any more.
+    _end([pid for folder in _control_group_folders(box) for pid in _members(folder)])
     unmount(str(box.root))
     for namespace in _namespaces(box):
         _run("umount", str(namespace))
@@ -181,6 +183,12 @@ def _make_control_group(box: Box) -> None:
         if folder.parent.name == "cpuset":  # version 1 wants these before a process may enter
             for name in ("cpuset.cpus", "cpuset.mems"):
                 (folder / name).write_text((folder.parent / name).read_text())
+
+
+def _members(folder: Path) -> list[int]:
+    """The processes of a group, and of the groups below it."""
+    listed = [path.read_text().split() for path in folder.rglob("cgroup.procs")]
+    return [int(pid) for pids in listed for pid in pids]
 
 
 def _remove_control_group(folder: Path) -> None:

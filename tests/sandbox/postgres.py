@@ -7,6 +7,7 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,32 @@ def run_as_server(folder: Path, name: str, *arguments: str) -> None:
     )
 
 
-@contextlib.contextmanager
-def running() -> Iterator[str]:
+@dataclass(frozen=True)
+class Server:
     """A server of our own on a free port, with its files in a folder that its user may enter."""
+
+    folder: Path
+    port: str
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        where = f"-h 127.0.0.1 -p {self.port} -k {self.folder}"
+        self._control("-l", str(self.folder / "log"), "-w", "-o", where, "start")
+
+    def stop(self) -> None:
+        """End it at once, whoever is connected."""
+        self._control("-m", "immediate", "-w", "stop")
+
+    def _control(self, *words: str) -> None:
+        run_as_server(self.folder, "pg_ctl", "-D", str(self.folder / "cluster"), *words)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Server]:
+    """A server until the context ends; it must run then."""
     folder = Path("/tmp") / f"slipway-postgres-{uuid.uuid4().hex}"  # noqa: S108 - random name
     folder.mkdir(mode=0o700)
     if USER is not None:
@@ -41,13 +65,20 @@ def running() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    cluster, log = str(folder / "cluster"), str(folder / "log")
-    where = f"-h 127.0.0.1 -p {port} -k {folder}"
+    server = Server(folder, port)
+    cluster = str(folder / "cluster")
     run_as_server(folder, "initdb", "-D", cluster, "-A", "trust", "-U", "slipway")
-    run_as_server(folder, "pg_ctl", "-D", cluster, "-l", log, "-w", "-o", where, "start")
-    yield f"127.0.0.1:{port}"
-    run_as_server(folder, "pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
+    server.start()
+    yield server
+    server.stop()
     shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[str]:
+    """The address of a server."""
+    with serving() as server:
+        yield server.address
 
 
 def new_database(server: str) -> str:

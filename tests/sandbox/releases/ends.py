@@ -92,6 +92,22 @@ async def is_live(world: RealWorld, outcome: Outcome, name: str = ADAPTER) -> No
     await nothing_is_held(world)
 
 
+async def has_a_proven_end(world: RealWorld, release: str, before: Facts) -> None:
+    """Live, or as it was before; nothing is held, and the journals are as they were written."""
+    found = await (await world.eyes()).ledger.find(release)
+    assert found is not None
+    assert not found.is_open, found.reason
+    if found.state is State.LIVE:
+        await is_live(world, Outcome(found))
+    else:
+        assert found.state in {State.RESTORED, State.REFUSED}, found.reason
+        now = await facts(world)
+        assert now == replace(before, revision=now.revision, updates=now.updates)
+        await nothing_is_held(world)
+    code, printed, errors = await world.type("ledger", "verify")
+    assert code == 0, printed + errors
+
+
 def recorded_image(state: StackState, seen: Workloads, ports: Ports) -> str | None:
     """The image in Pulumi's state, for the Deployment that is seen."""
     recorded = state.deployment(seen.namespace, seen.name)

@@ -57,6 +57,8 @@ class RealWorld:
     box: Box
     clone: Path
     built: list[Ports] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    """What stands elsewhere than the sandbox has it: variables of a shell."""
     _eyes: dict[str, Ports] = field(default_factory=dict)
     _started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
@@ -86,7 +88,7 @@ class RealWorld:
     @property
     def environment(self) -> dict[str, str]:
         """What slipway.toml takes from the environment, and the ledger's address."""
-        return {**os.environ, **example.variables(self.box)}
+        return {**os.environ, **example.variables(self.box), **self.moved}
 
     async def deploy(
         self, wanted: Commit | str, ports: Ports | None = None, **options: Any

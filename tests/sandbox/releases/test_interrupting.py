@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import threading
 
 import pytest
 
 from flows import recover
 from slipway.domain.release import State
 from tests.sandbox.conftest import until
+from tests.sandbox.releases.at_a_shell import output_of, start_deploy
 from tests.sandbox.releases.disturbing import after_up, before_up
 from tests.sandbox.releases.ends import is_live, is_restored, sound
 from tests.sandbox.releases.others import api_server_frozen
@@ -17,49 +16,6 @@ from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 from tests.sandbox.releases.sampling import one_update_at_a_time
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
-
-
-class Reader(threading.Thread):
-    """Reads a process' standard error while the test goes on."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        super().__init__(daemon=True)
-        self.lines: list[str] = []
-        self._stream = process.stderr
-        self.start()
-
-    def run(self) -> None:
-        assert self._stream is not None
-        with self._stream as stream:
-            for line in stream:
-                self.lines.append(line)
-
-    def has(self, text: str) -> bool:
-        return any(text in line for line in self.lines)
-
-
-def start_deploy(world: RealWorld, behaviour: str) -> tuple[subprocess.Popen[str], Reader]:
-    """`slipway deploy --local` as a person starts it, until Pulumi changes the Deployment."""
-    process = world.slipway(
-        "deploy", ADAPTER, world.commit(behaviour).sha, "--reason", "a test", "--local"
-    )
-    reader = Reader(process)
-    until(
-        lambda: reader.has("ls-triton-adapter updating") or process.poll() is not None,
-        "the update runs",
-        within=240.0,
-    )
-    assert process.poll() is None, reader.lines
-    return process, reader
-
-
-def output_of(process: subprocess.Popen[str], reader: Reader) -> str:
-    """Wait for the end; what was printed."""
-    process.wait(timeout=240)
-    reader.join(timeout=10)
-    assert process.stdout is not None
-    with process.stdout as stream:
-        return stream.read() + "".join(reader.lines)
 
 
 @pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
