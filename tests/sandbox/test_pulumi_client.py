@@ -158,6 +158,27 @@ async def test_an_update_past_its_deadline_is_interrupted(world: PulumiWorld) ->
     assert not state.busy
 
 
+async def test_an_update_pinned_to_a_retracted_revision_ends_before_it_touches_anything(
+    world: PulumiWorld, stack: PulumiStack
+) -> None:
+    """What docs/decisions/no-retracted-revisions.md was decided on."""
+    late = await world.pin(BETTER)
+    await world.pin(GOOD)
+    before, image = (await stack.state()).last_update, running_image(world)
+    async with world.api("operator") as api:
+        path = f"/api/esc/environments/{world.key.environment_name}/versions/{late}/retract"
+        answer = await api.send("POST", path, content='{"reason": "its release is dead"}')
+    assert answer.good, answer.text
+
+    applied = await stack.up(world.at(late), "late", asyncio.Event())
+
+    assert not applied.succeeded
+    assert f"revision {late}" in applied.why
+    assert "retracted" in applied.why
+    assert (await stack.state()).last_update == before
+    assert running_image(world) == image
+
+
 APPLY = """
 import asyncio, pathlib, sys
 from sandbox.box import Box
