@@ -13,7 +13,6 @@ from sqlalchemy import (
     case,
     func,
     insert,
-    not_,
     or_,
     select,
     update,
@@ -121,14 +120,18 @@ class SqlReleases(LedgerPart):
         """See `slipway.ports.Releases`."""
         held = and_(leases.c.holder.is_not(None), leases.c.expires > database_now())
         wanted = (
-            select(releases, func.coalesce(leases.c.fence, 0).label("newest"))
+            select(
+                releases,
+                func.coalesce(leases.c.fence, 0).label("newest"),
+                case((held, leases.c.holder), else_="").label("holder"),
+            )
             .join_from(releases, leases, leases.c.stack == releases.c.stack, isouter=True)
-            .where(*_IS_OPEN, or_(leases.c.stack.is_(None), not_(held)))
+            .where(*_IS_OPEN)
             .order_by(releases.c.number)
         )
         async with self._database.transaction() as connection:
             rows = (await connection.execute(wanted)).mappings().all()
-        return [LeftOpen(release_from(row), row["newest"]) for row in rows]
+        return [LeftOpen(release_from(row), row["newest"], row["holder"]) for row in rows]
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Releases`."""

@@ -29,11 +29,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeftOpen:
-    """A release that stands open at a stack whose lease nobody holds now."""
+    """A release that stands open, and the lease of its stack."""
 
     release: Release
     fence: int
-    """That of the stack's lease: it grows whenever somebody takes it; 0 where nobody has."""
+    """The lease's: it grows whenever somebody takes it; 0 where nobody has."""
+    holder: str = ""
+    """Who holds it now; empty for nobody."""
 
 
 class Releases(Protocol):
@@ -68,10 +70,7 @@ class Releases(Protocol):
         """Releases of the stack without an end, and those that are `unproven`; oldest first."""
 
     async def left_open(self) -> Sequence[LeftOpen]:
-        """What stands open in the whole ledger where nobody holds the stack's lease; oldest first.
-
-        Some of it is at work: a release that builds, or waits, has not had the lease yet.
-        """
+        """What stands open in the whole ledger, oldest first; most of it is at work."""
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """Every entry of a release's journal, oldest first."""

@@ -11,7 +11,13 @@ from slipway.ports import Lease, Ledger, Ports
 from slipway.tasks.ownership import require_own_stack
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
-from slipway.tasks.waiting import ASK_EVERY, LEASE_SECONDS, LINE_SECONDS, wait_in_line
+from slipway.tasks.waiting import (
+    ASK_EVERY,
+    LEASE_SECONDS,
+    LINE_SECONDS,
+    let_go_of_the_dead,
+    wait_in_line,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +57,14 @@ async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     """Wait, holding nothing, until the lease is free, and take it."""
     stack = str(ports.target.stack)
     told = ""
+    await let_go_of_the_dead(ports)
     while (lease := await ports.ledger.acquire(stack, holder, LEASE_SECONDS)) is None:
         standing = await ports.ledger.holder(stack)
         if standing is not None and standing[0] != told:
             told = standing[0]
             log.info("stack %s is held by release %s: waiting", stack, told)
         await asyncio.sleep(ASK_EVERY)
+        await let_go_of_the_dead(ports)
     log.info("lease of stack %s: fence %d", stack, lease.fence)
     return lease
 

@@ -50,6 +50,7 @@ async def wait_in_line(ports: Ports, record: Record) -> Lease:
 async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     """The lease if it is this release's turn, else who is ahead of it."""
     ledger, stack, release = ports.ledger, str(ports.target.stack), record.release
+    await let_go_of_the_dead(ports)
     line = await ledger.stand_in_line(release, LINE_SECONDS)
     standing = await ledger.holder(stack)
     holding = standing[0] if standing else ""
@@ -66,6 +67,22 @@ async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
         return None, f"release {holding or first.release}"
     lease = await ledger.acquire(stack, release.id, LEASE_SECONDS)
     return lease, "whoever was quicker"
+
+
+async def let_go_of_the_dead(ports: Ports) -> None:
+    """Give back lease and place of a release whose process is proven dead: nobody waits for it.
+
+    The place first, or it would look like one that still waits. What its `pulumi` still does is
+    waited for by whoever comes next, as after any takeover.
+    """
+    stack = str(ports.target.stack)
+    standing = await ports.ledger.holder(stack)
+    holder = await ports.ledger.find(standing[0]) if standing else None
+    if holder is None or holder.worker is None or not ports.processes.has_ended(holder.worker):
+        return
+    log.info("release %s holds stack %s, and is dead (%s)", holder.id, stack, holder.worker)
+    await ports.ledger.leave_line(holder.id)
+    await ports.ledger.give_back(Lease(stack, holder.id, holder.fence))
 
 
 async def _require_a_point(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> None:

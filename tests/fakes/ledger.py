@@ -145,8 +145,10 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         found = []
         for each in self.releases.values():
             lease = self.leases.get(each.stack)
-            if each.is_open and await self.holder(each.stack) is None:
-                found.append(LeftOpen(each, lease.fence if lease else 0))
+            if each.is_open:
+                held = await self.holder(each.stack)
+                fence = lease.fence if lease else 0
+                found.append(LeftOpen(each, fence, held[0] if held else ""))
         return found
 
     async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:

@@ -12,6 +12,7 @@ from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Phase, Release, Request, State
 from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, SlipwayError, Unreachable
 from slipway.ports import Lease
+from slipway.tasks.lease import wait_for_lease
 from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
@@ -357,8 +358,10 @@ async def test_a_release_whose_lease_was_taken_over_does_nothing_more() -> None:
 Stopped = tuple[Process, asyncio.Task[Outcome]]
 
 
-async def stopped_at(world: World, name: str, effect: str, *, in_restore: bool = False) -> Stopped:
-    """A process that is stopped just before an effect, and whose lease has run out."""
+async def stopped_at(
+    world: World, name: str, effect: str, *, in_restore: bool = False, since: float = 30.0
+) -> Stopped:
+    """A process that was stopped just before an effect, by default till its lease has run out."""
     process, stopped = world.process("deploy"), asyncio.Event()
 
     async def stop() -> None:
@@ -376,8 +379,22 @@ async def stopped_at(world: World, name: str, effect: str, *, in_restore: bool =
     release = deploy.release(gated(world.ports()), deploy_request(world.commits[name].sha))
     task = process.start(release)
     await stopped.wait()
-    await asyncio.sleep(LEASE_SECONDS * 2)
+    await asyncio.sleep(since)
     return process, task
+
+
+async def test_the_lease_of_a_process_that_may_go_on_is_waited_for() -> None:
+    world = World.seeded()
+    process, task = await stopped_at(world, "second", "config.write", since=0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    lease = await wait_for_lease(world.ports(), "recovery")
+
+    assert loop.time() - began > LEASE_SECONDS / 2
+    await world.ledger.give_back(lease)
+    process.resume()
+    await task
 
 
 async def test_a_write_to_esc_that_was_held_up_does_not_pass_recovery() -> None:
@@ -560,6 +577,18 @@ async def test_a_lease_that_could_not_be_renewed_once_is_renewed_the_next_time(
     outcome = await deploying(world, "second")
 
     assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_the_lease_of_a_release_whose_process_is_dead_is_not_waited_for() -> None:
+    world = World.seeded()
+    await dead(world, "second", "before", "config.write")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    lease = await wait_for_lease(world.ports(), "recovery")
+
+    assert loop.time() == began
+    assert lease.fence > (await world.ledger.unfinished(str(world.target.stack)))[0].fence
 
 
 async def test_a_release_whose_process_died_while_it_built_is_ended_refused() -> None:

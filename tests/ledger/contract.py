@@ -236,9 +236,7 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
 
         assert await ledger.unfinished(STACK) == [releasing, restoring, sibling]
 
-    async def test_what_is_left_open_is_what_stands_open_where_nobody_holds_the_lease(
-        self, ledger: Ledger
-    ) -> None:
+    async def test_what_stands_open_is_told_with_who_holds_its_lease(self, ledger: Ledger) -> None:
         held, free = a_target(), a_target("sink-prod", stack="other")
         lease = await ledger.acquire(str(held.stack), "ada", 60)
         assert lease is not None
@@ -253,20 +251,18 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         await ledger.give_back(lease)
         then = await ledger.left_open()
 
-        assert found == [LeftOpen(left, 0), LeftOpen(unsure, 0)]
-        assert then == [LeftOpen(under_way, lease.fence), *found]
+        free_ones = [LeftOpen(left, 0), LeftOpen(unsure, 0)]
+        assert found == [LeftOpen(under_way, lease.fence, "ada"), *free_ones]
+        assert then == [LeftOpen(under_way, lease.fence), *free_ones]
 
-    async def test_what_stands_open_where_a_lease_has_run_out_is_left_open(
-        self, ledger: Ledger
-    ) -> None:
+    async def test_a_lease_that_has_run_out_is_nobodys(self, ledger: Ledger) -> None:
         opened = await ledger.open(a_target(), a_request())
         await eventually(lambda: ledger.acquire(STACK, "ada", TINY))
 
         async with asyncio.timeout(60):
-            while not (found := await ledger.left_open()):  # noqa: ASYNC110 - as above
+            while (found := await ledger.left_open()) != [LeftOpen(opened, 1)]:
+                assert found == [LeftOpen(opened, 1, "ada")]
                 await asyncio.sleep(TINY / 4)
-
-        assert found == [LeftOpen(opened, 1)]
 
     async def test_an_end_that_is_unproven_is_unfinished_until_it_is_proven(
         self, ledger: Ledger

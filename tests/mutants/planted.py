@@ -324,4 +324,11 @@ MUTANTS = (
         "        if not last.run:\n",
         "tests/webhook/dispatching/test_left_open.py",
     ),
+    Mutant(
+        "take the lease of a process that may be alive",
+        "slipway/tasks/waiting.py",
+        " or not ports.processes.has_ended(holder.worker):\n",
+        ":\n",
+        "tests/flows/test_interruptions.py",
+    ),
 )

@@ -15,7 +15,7 @@ from tests.fakes.flow_runs import FakeFlowRuns
 from tests.fakes.ledger import MemoryLedger
 from tests.ledger.examples import STACK, a_request, a_target
 
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = AWHILE = 15.0
 ALIVE, DEAD = ProcessIdentity("here", "boot", 1, 0), ProcessIdentity("here", "boot", 2, 0)
 
 
@@ -91,10 +91,10 @@ async def test_no_second_run_is_started_while_one_is_to_come_or_at_work() -> Non
     scene = Scene()
     await scene.left()
     async with scene.watched():
-        await asyncio.sleep(20 * LOOK_EVERY)
+        await asyncio.sleep(20 * AWHILE)
         waiting = len(scene.runs.made)
         await scene.recovered(refused)
-        await asyncio.sleep(20 * LOOK_EVERY)
+        await asyncio.sleep(20 * AWHILE)
 
     assert waiting == len(scene.runs.made) == 1
 
@@ -106,7 +106,7 @@ async def test_several_watches_start_one_run(tick: float) -> None:
     async with scene.watched(2):
         await asyncio.sleep(tick)
         async with scene.watched():
-            await asyncio.sleep(5 * LOOK_EVERY)
+            await asyncio.sleep(5 * AWHILE)
 
     assert len(scene.runs.made) == 1
 
@@ -116,7 +116,7 @@ async def test_a_watch_that_was_started_anew_starts_no_second_run() -> None:
     await scene.left()
     for _ in range(3):
         async with scene.watched():
-            await asyncio.sleep(3 * LOOK_EVERY)
+            await asyncio.sleep(3 * AWHILE)
 
     assert len(scene.runs.made) == 1
 
@@ -135,8 +135,8 @@ async def test_what_recovery_could_not_finish_is_tried_again_more_and_more_seldo
 
     pauses = [after - before for before, after in itertools.pairwise(times)]
     assert pauses == sorted(pauses)
-    assert pauses[0] <= 3 * LOOK_EVERY
-    assert LONGEST_PAUSE <= pauses[-1] <= LONGEST_PAUSE + 3 * LOOK_EVERY
+    assert pauses[0] <= 3 * AWHILE
+    assert LONGEST_PAUSE <= pauses[-1] <= LONGEST_PAUSE + 3 * AWHILE
 
 
 async def test_a_run_that_ended_before_it_came_to_work_is_followed_by_another() -> None:
@@ -144,9 +144,9 @@ async def test_a_run_that_ended_before_it_came_to_work_is_followed_by_another() 
     scene = Scene()
     await scene.left()
     async with scene.watched():
-        await asyncio.sleep(2 * LOOK_EVERY)
+        await asyncio.sleep(2 * AWHILE)
         scene.runs.end_all()
-        await asyncio.sleep(3 * LOOK_EVERY)
+        await asyncio.sleep(3 * AWHILE)
 
     assert len(scene.runs.made) == 2
 
@@ -156,9 +156,9 @@ async def test_prefect_that_is_away_is_asked_again_and_gets_one_run() -> None:
     await scene.left()
     scene.runs.down = True
     async with scene.watched():
-        await asyncio.sleep(3 * LOOK_EVERY)
+        await asyncio.sleep(3 * AWHILE)
         scene.runs.down, scene.runs.lost_answers = False, 1
-        await asyncio.sleep(3 * LOOK_EVERY)
+        await asyncio.sleep(3 * AWHILE)
 
     assert len(scene.runs.made) == 1
 
@@ -171,9 +171,35 @@ async def test_who_has_not_had_the_lease_is_left_alone_unless_proven_dead(
     release = await scene.ledger.open(a_target(), a_request())
     await scene.ledger.save(replace(release, worker=worker))
     async with scene.watched():
-        await asyncio.sleep(3 * LOOK_EVERY)
+        await asyncio.sleep(3 * AWHILE)
 
     assert len(scene.runs.made) == runs
+
+
+@pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (None, 0), (DEAD, 1)])
+async def test_the_lease_of_a_release_is_waited_for_unless_its_process_is_proven_dead(
+    worker: ProcessIdentity | None, runs: int
+) -> None:
+    scene = Scene()
+    release = await scene.ledger.open(a_target(), a_request())
+    lease = await scene.ledger.acquire(STACK, release.id, LEASE_SECONDS)
+    assert lease is not None
+    await scene.ledger.save(replace(release, worker=worker, fence=lease.fence))
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+
+    assert len(scene.runs.made) == runs
+
+
+async def test_a_release_of_a_dead_process_is_left_to_whoever_holds_the_lease_now() -> None:
+    scene = Scene()
+    release = await scene.ledger.open(a_target(), a_request())
+    await scene.ledger.save(replace(release, worker=DEAD))
+    await scene.ledger.acquire(STACK, "another", LEASE_SECONDS)
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+
+    assert not scene.runs.made
 
 
 async def test_a_stack_that_nobody_configured_here_is_left_to_others() -> None:
@@ -181,7 +207,7 @@ async def test_a_stack_that_nobody_configured_here_is_left_to_others() -> None:
     release = await scene.ledger.open(a_target("elsewhere", stack="other"), a_request())
     await scene.ledger.save(replace(release, worker=DEAD))
     async with scene.watched():
-        await asyncio.sleep(3 * LOOK_EVERY)
+        await asyncio.sleep(3 * AWHILE)
 
     assert not scene.runs.made
 
@@ -191,6 +217,6 @@ async def test_nothing_is_asked_of_prefect_where_nothing_is_left() -> None:
     ended = await scene.left()
     await scene.ledger.save(refused(ended))
     async with scene.watched():
-        await asyncio.sleep(100 * LOOK_EVERY)
+        await asyncio.sleep(100 * AWHILE)
 
     assert scene.runs.attempts == 0
