@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-long test-fast bench simulate mutants \
+.PHONY: help python venv machine demo up down reset check test test-long test-fast bench simulate mutants soak \
   fmt lock wheel clean
 
 PYTHON ?= python3
@@ -65,6 +65,11 @@ bench: venv ## measure the promises; ONLY="startup publish" takes some of them
 
 simulate: venv ## N sagas of releases under faults, by seed (N=10000 FIRST=0; SEED=n tells one)
 	$(BIN)/python -m tests.simulation --sagas $(or $(N),10000) --first $(or $(FIRST),0) $(if $(SEED),--seed $(SEED))
+
+soak: NEEDS := --tests
+soak: machine venv ## releases while their processes and parts are killed, N blows by SEED (N=200 SEED=1)
+	@$(BIN)/python -m sandbox prepare $(NEEDS)
+	$(BIN)/python -m tests.soak --blows $(or $(N),200) --seed $(or $(SEED),1)
 
 mutants: venv ## plant each bug in a copy, and see that the tests notice it
 	$(BIN)/python -m tests.mutants

@@ -68,20 +68,7 @@ class Worker:
     def start(self, box: Box) -> None:
         """Register the example's targets, then start the worker."""
         register(box)
-        environment = {**settings(box), **example.variables(box)}
-        Processes(box).start(
-            "prefect-worker",
-            [*_prefect(), "worker", "start", f"--pool={POOL}", "--name=sandbox", "--type=process"],
-            environment={
-                **environment,
-                "PREFECT_WORKER_QUERY_SECONDS": "1",
-                # Slipway's git mirror stays in the sandbox, not in the user's home.
-                "XDG_STATE_HOME": str(box.folder("state")),
-                # Runs are started as `python -m prefect.engine`: with this Python, not another.
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            },
-            folder=ROOT,
-        )
+        start_worker(box)
 
     def clean(self, box: Box) -> None:
         """Nothing stays behind."""
@@ -90,6 +77,24 @@ class Worker:
         """Nothing more than the server's."""
         del box
         return {}
+
+
+def start_worker(box: Box) -> None:
+    """Start the worker of targets that are registered."""
+    environment = {**settings(box), **example.variables(box)}
+    Processes(box).start(
+        "prefect-worker",
+        [*_prefect(), "worker", "start", f"--pool={POOL}", "--name=sandbox", "--type=process"],
+        environment={
+            **environment,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            # Slipway's git mirror stays in the sandbox, not in the user's home.
+            "XDG_STATE_HOME": str(box.folder("state")),
+            # Runs are started as `python -m prefect.engine`: with this Python, not another.
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        folder=ROOT,
+    )
 
 
 def api(box: Box) -> str:

@@ -1,7 +1,15 @@
 """Runs that are cancelled, or whose process dies, while `pulumi up` is under way."""
 
+import os
+import signal
+import time
+
 import pytest
 
+from sandbox.box import Box
+from sandbox.prefect_server import Prefect
+from sandbox.processes import Processes
+from tests.sandbox.conftest import until
 from tests.sandbox.prefect.processes import Watch, kill_flow
 from tests.sandbox.prefect.stand import World
 from tests.sandbox.prefect.ui import Run, Ui
@@ -10,9 +18,13 @@ from tests.sandbox.releases.real_world import ADAPTER
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 
-def in_pulumi_up(ui: Ui, world: World, watch: Watch) -> Run:
-    """A run in the middle of an update that takes its time."""
-    run = ui.start(f"deploy/{ADAPTER}", commit=world.commit("never-ready").sha, why="a test")
+AWAY = 60.0
+"""Seconds for which Prefect's server is gone."""
+
+
+def in_pulumi_up(ui: Ui, world: World, watch: Watch, behaviour: str = "never-ready") -> Run:
+    """A run in the middle of an update, which by default takes its time."""
+    run = ui.start(f"deploy/{ADAPTER}", commit=world.commit(behaviour).sha, why="a test")
     run.wait(lambda _: watch.updates(), "pulumi up is under way", within=600)
     return run
 
@@ -54,5 +66,30 @@ def test_a_run_whose_process_is_killed_during_pulumi_up_is_finished_by_the_recov
     assert recovery.state == ("FAILED", "Restored"), recovery.message
     assert world.release_of(run.id)["state"] == "restored"
     assert world.stand() == before
+    assert world.leftovers() == []
+    assert watch.most_updates == 1
+
+
+@pytest.mark.parametrize(("behaviour", "end"), [("good", "live"), ("crashes", "restored")])
+def test_a_release_ends_although_prefects_server_is_gone_for_a_minute(
+    ui: Ui, world: World, watch: Watch, box: Box, behaviour: str, end: str
+) -> None:
+    before = world.stand()
+    run = in_pulumi_up(ui, world, watch, behaviour)
+
+    server = Processes(box).find("prefect-server")
+    assert server is not None
+    os.killpg(server.pid, signal.SIGKILL)
+    back = time.monotonic() + AWAY
+    try:
+        until(lambda: world.release_of(run.id)["ended"], "it ends without Prefect", within=300)
+        until(lambda: time.monotonic() > back, "the minute is over", within=2 * AWAY)
+    finally:
+        Prefect().start(box)
+    run.ended()
+
+    release = world.release_of(run.id)
+    assert release["state"] == end, release["reason"]
+    assert (world.stand() == before) is (end == "restored")
     assert world.leftovers() == []
     assert watch.most_updates == 1
