@@ -34,6 +34,7 @@ SlipwayError
     ├── DeploymentUnfit         the Deployment is absent, ambiguous, paused, mixed or not ours
     ├── PullSecretUnusable      the pod template's pull secret can't pull the image
     ├── ImageDisproven          the image does not run as it must
+    │   └── ImageNotStarted     its pods can't be pulled or placed: it had no chance to run
     ├── NothingToRollBackTo     no release qualifies as a way back
     ├── LeaseLost               somebody else may change the stack now
     ├── AnotherLedger           the stack belongs to another ledger
@@ -247,6 +248,12 @@ class ImageDisproven(PermanentError):
     """The image does not run as it must: measured, not guessed."""
 
     code = "disproven"
+
+
+class ImageNotStarted(ImageDisproven):
+    """No pod of it could be pulled or placed: measured too, but it says nothing of the image."""
+
+    code = "not-started"
 
 
 class NothingToRollBackTo(PermanentError):

@@ -54,7 +54,8 @@ def left_by(release: Release, away_from: Commit | None = None) -> NewHold | NewV
 
     `away_from` is the commit that a rollback keeps away where its own baseline does not tell.
     A rollback that is live stays: automation pauses. An image that was measured bad is not tried
-    again by automation; a cancel, a conflict, credentials or an engine's error say nothing of it.
+    again by automation; a cancel, a conflict, credentials or an engine's error say nothing of it,
+    nor do pods that could not be pulled or placed.
     """
     if release.kind is Kind.ROLLBACK and release.state is State.LIVE:
         request = release.request

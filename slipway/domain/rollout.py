@@ -117,6 +117,8 @@ class Judgement:
     verdict: Verdict
     why: str
     pod: str = ""
+    started: bool = True
+    """False where the image had no chance to run at all: it could not be pulled, or not placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +215,14 @@ def judge(
     times = {key: watch.first_seen.get(key, at) for key in troubles}
     for key, trouble in troubles.items():
         if at - times[key] >= trouble.grace:
-            disproven = Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod)
+            disproven = Judgement(Verdict.DISPROVEN, trouble.why, trouble.pod, trouble.started)
             return replace(watch, first_seen=times), disproven
     judgement = _progress(expected, seen, current, pods, troubles.values())
     if judgement.verdict is Verdict.WAITING and seen.deadline_exceeded:
         # Asked last: after an undo the condition stays for a while beside pods that are ready.
         why = f"{seen}: its progress deadline is exceeded; {judgement.why}"
-        judgement = Judgement(Verdict.DISPROVEN, why, pods[0].name if pods else "")
+        pod = pods[0].name if pods else ""
+        judgement = Judgement(Verdict.DISPROVEN, why, pod, judgement.started)
     return replace(watch, first_seen=times), judgement
 
 
@@ -240,6 +243,7 @@ class _Trouble:
     kind: str
     why: str
     grace: float = 0.0
+    started: bool = True
 
     @property
     def key(self) -> str:
@@ -263,11 +267,11 @@ def _troubles(
 ) -> Iterator[_Trouble]:
     if current.failure:
         why = f"ReplicaSet {current.name}: {redacted(current.failure)}"
-        yield _Trouble("", "failure", why, PULL_GRACE)
+        yield _Trouble("", "failure", why, PULL_GRACE, started=False)
     for pod in pods:
         if pod.unschedulable:
             why = f"pod {pod.name} can't be scheduled: {redacted(pod.unschedulable)}"
-            yield _Trouble(pod.name, "unschedulable", why, UNSCHEDULABLE_GRACE)
+            yield _Trouble(pod.name, "unschedulable", why, UNSCHEDULABLE_GRACE, started=False)
         for key, container in _containers([pod]):
             yield from _waiting_troubles(pod, container)
             yield from _exit_troubles(pod, container, container.restarts - before.get(key, 0))
@@ -282,7 +286,7 @@ def _waiting_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
     elif container.waiting in PULL_REASONS:
         # Back-off repeats the pull's own message only on some runtimes: one key holds both reasons.
         grace = 0.0 if REFUSED_PULL.search(container.waiting_message) else PULL_GRACE
-        yield _Trouble(pod.name, "pull", why, grace)
+        yield _Trouble(pod.name, "pull", why, grace, started=False)
     elif container.waiting in CREATE_REASONS:
         yield _Trouble(pod.name, "create", why, PULL_GRACE)
     elif container.terminated in {"ContainerCannotRun", "StartError"}:
@@ -318,7 +322,8 @@ def _progress(
     if len(ready) < seen.replicas or seen.updated < seen.replicas:
         trouble = next(iter(troubles), None)
         seen_now = trouble.why if trouble else f"{len(ready)} of {seen.replicas} pods ready"
-        return Judgement(Verdict.WAITING, f"{seen}: {seen_now}", trouble.pod if trouble else "")
+        pod, started = (trouble.pod, trouble.started) if trouble else ("", True)
+        return Judgement(Verdict.WAITING, f"{seen}: {seen_now}", pod, started)
     # A terminating pod gets no traffic any more (Kubernetes EndpointSlices, `terminating`).
     old = [
         pod.name

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from slipway.domain.rollout import (
     Expectation,
@@ -15,7 +16,7 @@ from slipway.domain.rollout import (
     pod_to_show,
     proof_of,
 )
-from slipway.errors import ImageDisproven, SlipwayError, Unproven
+from slipway.errors import ImageDisproven, ImageNotStarted, SlipwayError, Unproven
 from slipway.ports import Health, Ports
 from slipway.tasks.policies import once
 from slipway.tasks.report import report_evidence
@@ -89,6 +90,10 @@ async def disproven(ports: Ports, seen: Workloads | None, judgement: Judgement) 
     """The error for a bad verdict, after its evidence has been reported."""
     if seen is not None:
         await report_failure(ports, seen, judgement)
+    if not judgement.started:
+        return ImageNotStarted(
+            f"{judgement.why}; mend that, which says nothing of the image, and start a new run"
+        )
     return ImageDisproven(
         f"{judgement.why}; see the evidence in the run, mend the image, and deploy a new commit"
     )
@@ -110,7 +115,7 @@ def too_late(ports: Ports, judgement: Judgement, waited: float) -> Judgement:
     if judgement.verdict is not Verdict.WAITING or waited < ports.target.ready_within:
         return judgement
     why = f"{judgement.why}, and not ready within {ports.target.ready_within:g} s"
-    return Judgement(Verdict.DISPROVEN, why, judgement.pod)
+    return replace(judgement, verdict=Verdict.DISPROVEN, why=why)
 
 
 async def _soak(

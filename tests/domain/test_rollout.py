@@ -333,5 +333,6 @@ def test_what_the_kubelet_says_is_judged_as_it_is_and_told_without_credentials()
     )
 
     assert pulled.verdict is made.verdict is placed.verdict is Verdict.DISPROVEN
+    assert {pulled.started, made.started, placed.started} == {False}
     assert "401 Unauthorized" in pulled.why
     assert "canary" not in f"{pulled.why} {made.why} {placed.why}"

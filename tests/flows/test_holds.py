@@ -299,6 +299,20 @@ async def test_any_other_failure_vetoes_nothing(effect: str, error: BaseExceptio
     assert await world.ledger.vetoes(TARGET) == []
 
 
+async def test_an_image_that_could_not_be_pulled_vetoes_nothing() -> None:
+    """The pull secret's password was changed between the last look and the kubelet's pull."""
+    world = World.seeded()
+    passwords = dict(world.registry.passwords)
+    world.faults.before("stack.server-side-apply", world.registry.passwords.clear)
+
+    outcome = await by_hand(world, "second")
+    world.registry.passwords.update(passwords)
+
+    assert summary(outcome) == "restored: not-started"
+    assert await world.ledger.vetoes(TARGET) == []
+    assert (await by_automation(world, "second")).state is State.LIVE
+
+
 async def test_automation_does_not_try_a_vetoed_commit_again() -> None:
     world = World.seeded()
     await by_hand(world, "crashing")
