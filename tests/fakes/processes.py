@@ -9,7 +9,7 @@ import contextvars
 import functools
 import inspect
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -27,6 +27,8 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.dead = False
+        self.unplugged = False
+        """Whether its machine has stopped: nobody there notices."""
         self.gone = False
         """Whether the story is over, and what a dead process was doing is being cleared away."""
         self.children: list[Process] = []
@@ -68,7 +70,7 @@ class Process:
 
     def lose_power(self) -> None:
         """The machine stops: the children with it."""
-        self.dead = True
+        self.dead = self.unplugged = True
         for each in self.children:
             each.lose_power()
 
@@ -164,22 +166,25 @@ class Breathing:
         await self.before(effect)
 
 
-_is_coroutine_function = functools.cache(inspect.iscoroutinefunction)
-
-
 class _Gated:
     """A port behind a gate; what is not a coroutine function passes as it is."""
 
     def __init__(self, name: str, port: object, gate: Gate) -> None:
         self._name, self._port, self._gate = name, port, gate
+        self._kind = cast("Hashable", type(port))
 
     def __getattr__(self, method: str) -> Any:
         function = getattr(self._port, method)
-        if not _is_coroutine_function(getattr(type(self._port), method, None)):
+        if not _is_coroutine_function(self._kind, method):
             return function
         wrapped = _around(function, f"{self._name}.{method}", self._gate)
         setattr(self, method, wrapped)
         return wrapped
+
+
+@functools.cache
+def _is_coroutine_function(port: Hashable, method: str) -> bool:
+    return inspect.iscoroutinefunction(getattr(port, method, None))
 
 
 def _around(
@@ -194,6 +199,11 @@ def _around(
     return call
 
 
+def behind(gate: Gate, name: str, port: object) -> Any:
+    """A port behind a gate, which is told of its calls as effects of this name."""
+    return cast("Any", _Gated(name, port, gate))
+
+
 NAMES = ("source", "builder", "registry", "config", "stack", "cluster", "ledger")
 
 
@@ -204,5 +214,5 @@ def gated(ports: Ports, gate: Gate | None = None) -> Ports:
     async def neighbour(target: str) -> Ports:
         return gated(await ports.neighbour(target), stands)
 
-    wrapped = {name: cast("Any", _Gated(name, getattr(ports, name), stands)) for name in NAMES}
+    wrapped = {name: behind(stands, name, getattr(ports, name)) for name in NAMES}
     return replace(ports, **wrapped, neighbour=neighbour)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.matrix import SEEDS, STEPS, Scenario, cells, scenario_story
+from tests.simulation.seeds import story_of
 from tests.simulation.simulator import quiet, simulate
-from tests.simulation.story import Story, story_of
+from tests.simulation.story import Story
 
 
 def simulated(sagas: int, seeds: int) -> str:

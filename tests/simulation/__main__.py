@@ -4,12 +4,13 @@ import argparse
 import multiprocessing
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.simulation.seeds import story_of
 from tests.simulation.shrinking import shrink, told
 from tests.simulation.simulator import quiet, simulate
-from tests.simulation.story import story_of
 
 BATCH = 200
 FEWEST = 2
@@ -23,19 +24,22 @@ class Batch:
     sagas: int
     faults: int
     broken: tuple[int, ...]
+    ends: Counter[str]
+    """How often releases ended for each reason's code."""
 
 
 def run_batch(seeds: range) -> Batch:
     """Tell the stories of these seeds."""
-    sagas, faults, broken = 0, 0, []
+    sagas, faults, broken, ends = 0, 0, [], Counter[str]()
     with quiet():
         for seed in seeds:
             result = simulate(story_of(seed))
             sagas += result.struck >= FEWEST
             faults += result.struck
+            ends.update(result.codes)
             if result.violations:
                 broken.append(seed)
-    return Batch(sagas, faults, tuple(broken))
+    return Batch(sagas, faults, tuple(broken), ends)
 
 
 def batches(first: int) -> Iterator[range]:

@@ -9,6 +9,7 @@ from slipway.domain.target import Target
 from tests.fakes.images import Behaviour
 from tests.fakes.pulumi import Resource
 from tests.fakes.world import World
+from tests.simulation import automation
 from tests.simulation.story import Edit, Event, Meanwhile, Revoked, Story
 from tests.simulation.witness import Violation
 
@@ -94,6 +95,14 @@ def no_secret_is_told(world: World, story: Story) -> Iterator[str]:
         yield "the pull secret's password is in the ledger or in the stack's history"
 
 
+def nothing_crashes(world: World, story: Story) -> Iterator[str]:
+    """No release has met a defect of ours."""
+    del story
+    for each in world.ledger.releases.values():
+        if "crashed: " in each.reason:
+            yield f"{each.id} at {each.target}: {each.reason}"
+
+
 def nothing_is_pending(world: World, story: Story) -> Iterator[str]:
     """I4: Pulumi's state has neither pending operations nor init errors left."""
     del story
@@ -111,6 +120,12 @@ AT_REST: dict[str, Invariant] = {
     "I6 nothing is leaked": nothing_is_leaked,
     "I7 no edit is lost": other_keys_are_as_their_editors_left_them,
     "I9 no secret is told": no_secret_is_told,
+    "P nothing crashes": nothing_crashes,
+    "A a live rollback leaves a hold": automation.every_live_rollback_left_a_hold,
+    "A a hold ends for a reason": automation.every_hold_ended_for_a_reason,
+    "A only a bad image is vetoed": automation.only_a_bad_image_is_vetoed,
+    "A a disproven image is vetoed": automation.every_disproven_image_is_vetoed,
+    "A a refusal is true": automation.every_refusal_is_true,
 }
 
 

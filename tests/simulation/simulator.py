@@ -4,34 +4,46 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from unittest import mock
 
-from flows import deploy, recover, rollback, rolling_out
+from flows import rolling_out
+from slipway.domain.release import code_of
+from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.waiting import LEASE_SECONDS
 from tests.fakes.processes import Process, ProcessSignals, gated
 from tests.fakes.virtual_time import run as run_in_virtual_time
-from tests.fakes.world import World, deploy_request, rollback_request
+from tests.fakes.world import World
 from tests.simulation.invariants import broken_at_rest
+from tests.simulation.people import released, said
 from tests.simulation.story import (
     ADAPTER,
+    Asked,
     Edit,
+    Held,
     Holder,
+    HoldsEnded,
     Orphan,
     Outage,
     Placed,
+    Pushed,
     Revoked,
     Start,
     Story,
     Timed,
+    Vetoed,
+    Wrong,
 )
 from tests.simulation.weather import Happened, Inside, Weather
+from tests.simulation.webhook import Webhook
 from tests.simulation.witness import Violation, Witness
 
 LIMIT = 7200.0
 """Virtual seconds within which every process must have ended, however the weather was."""
+LONGER = 3600.0
+"""Seconds more for each push: so long the webhook waits for a run whose end nobody tells."""
 RECOVERIES = 3
 """The watch starts recovery every 15 s; what stands open after so many in calm weather stays."""
 PATIENCE = {"ready_within": 30.0, "soak": 6.0}
@@ -47,6 +59,8 @@ class Result:
     struck: int
     trace: list[Happened] = field(repr=False, default_factory=list)
     ends: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    """Why each release ended as it did, in a word."""
 
     @property
     def digest(self) -> str:
@@ -65,6 +79,8 @@ class _Simulation:
     def __init__(self, story: Story) -> None:
         self.story = story
         self.processes: dict[str, Process] = {}
+        self.webhook: Webhook | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.calm_at = 0.0
 
     async def run(self) -> Result:
@@ -77,15 +93,22 @@ class _Simulation:
         self.ports = {
             name: gated(self.world.ports(name), self.weather) for name in self.world.targets
         }
+        pushes = [each for each in self.story.events if isinstance(each, Pushed)]
+        limit = LIMIT + LONGER * len(pushes)
+        if pushes:
+            ports = self.ports[ADAPTER]
+            self.webhook = Webhook(self.world, ports, self.weather, self._begin)
+            self._background(self.webhook.serve())
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(limit):
                 await self._storm()
                 await self._calm()
         except TimeoutError:
             open_ = ", ".join(name for name, each in self.processes.items() if not self._over(each))
-            seen = f"not over after {LIMIT:g} s: {open_}"
+            seen = f"not over after {limit:g} s: {open_ or 'a delivery'}"
             self.witness.violations.append(Violation("I11 waits have an end", seen))
         else:
+            self.witness.at_rest(clock_jumped=self.weather.clock_jumped)
             self.witness.violations.extend(
                 broken_at_rest(self.world, self.story, self.witness.late)
             )
@@ -95,9 +118,10 @@ class _Simulation:
             for each in self.world.ledger.releases.values()
         ]
         self.weather.over = True
-        timed = [each for each in self.story.events if not isinstance(each, Start | Placed)]
+        timed = [each for each in self.story.events if not isinstance(each, Asked | Placed)]
         struck = len(self.weather.struck) + len(timed)
-        return Result(self.story, self.witness.violations, struck, self.weather.trace, ends)
+        codes = [code_of(each.reason) for each in self.world.ledger.releases.values()]
+        return Result(self.story, self.witness.violations, struck, self.weather.trace, ends, codes)
 
     async def _storm(self) -> None:
         """Let the story's events happen at their times, and wait until every process is over."""
@@ -108,6 +132,7 @@ class _Simulation:
                 await asyncio.sleep(event.at - loop.time())
             self._happens(event)
         await self._until_over()
+        await self._until_served()
 
     def _happens(self, event: Timed) -> None:
         if not isinstance(event, Outage):
@@ -118,8 +143,19 @@ class _Simulation:
         match event:
             case Start():
                 self._start(event)
+            case Pushed():
+                if self.webhook is not None:
+                    self._background(self.webhook.receive(event))
+            case Held() | HoldsEnded() | Vetoed():
+                self._background(said(self.world.ledger, self.world.commits, event))
+            case _:
+                self._goes_wrong(event)
+
+    def _goes_wrong(self, event: Wrong) -> None:
+        loop = asyncio.get_running_loop()
+        match event:
             case Outage():
-                self.weather.begin(replace(event, at=asyncio.get_running_loop().time()))
+                self.weather.begin(replace(event, at=loop.time()))
             case Edit():
                 self.world.config.edit("bob", **{event.key: event.value})
             case Holder():
@@ -127,29 +163,24 @@ class _Simulation:
             case Revoked():
                 passwords = dict(self.world.registry.passwords)
                 self.world.registry.passwords.clear()
-                loop = asyncio.get_running_loop()
                 loop.call_later(event.seconds, self.world.registry.passwords.update, passwords)
             case Orphan():
                 self._orphan()
 
     def _start(self, start: Start) -> None:
-        process = self.processes[start.name] = self.world.process(start.name)
-        ports = self.ports[start.target]
-        process.start(self._act(ports, start)).add_done_callback(self._done)
+        self._begin(start.name, start.target, lambda ports: released(self.world, ports, start))
 
-    async def _act(self, ports: Ports, start: Start) -> None:
-        """What the process does; a run that ends with an error is over all the same."""
-        with contextlib.suppress(Exception):
-            if start.what == "recover":
-                await recover.finish_all(ports)
-            elif start.what == "rollback":
-                known = self.world.commits.get(start.wanted)
-                await rollback.release(
-                    ports, rollback_request(known.sha if known else start.wanted)
-                )
-            else:
-                sha = self.world.commits[start.wanted].sha
-                await deploy.release(ports, deploy_request(sha))
+    def _begin(
+        self, name: str, target: str, does: Callable[[Ports], Coroutine[object, object, object]]
+    ) -> Process:
+        process = self.processes[name] = self.world.process(name)
+        process.start(_to_its_end(does(self.ports[target]))).add_done_callback(self._done)
+        return process
+
+    def _background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _hold(self, event: Holder) -> None:
         """Somebody's update, if the stack is free."""
@@ -170,8 +201,8 @@ class _Simulation:
             self.processes[update.name] = update
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            task.exception()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.witness.violated("P nothing crashes", f"{task.get_name()}: {error!r}")
         self.witness.ended.set()
 
     @staticmethod
@@ -183,6 +214,12 @@ class _Simulation:
             self.witness.ended.clear()
             await self.witness.ended.wait()
 
+    async def _until_served(self) -> None:
+        """Wait until every push has its outcome, and every run is over."""
+        while self.webhook is not None and self.webhook.at_work:  # noqa: ASYNC110 - a fake's inbox
+            await asyncio.sleep(5.0)
+        await self._until_over()
+
     async def _calm(self) -> None:
         """The faults end, and recovery runs until nothing stands open."""
         loop = asyncio.get_running_loop()
@@ -190,6 +227,9 @@ class _Simulation:
             max(0.0, self.calm_at - loop.time(), self.weather.calm_at - loop.time()) + 1.0
         )
         self.weather.tell("", "calm")
+        if self.webhook is not None:
+            self.webhook.end()
+            await self._until_served()
         for number in range(RECOVERIES):
             self._start(Start(loop.time(), f"Z{number}", "recover", ADAPTER))
             await self._until_over()
@@ -198,6 +238,12 @@ class _Simulation:
         # A lease whose holder could not give it back runs out by itself; a dead update's, too.
         dead = [each.ends - loop.time() for each in self.world.running if each.ends is not None]
         await asyncio.sleep(max([LEASE_SECONDS, *dead]))
+
+
+async def _to_its_end(work: Coroutine[object, object, object]) -> None:
+    """A run that ends with an error is over all the same."""
+    with contextlib.suppress(SlipwayError):
+        await work
 
 
 def make_world() -> World:

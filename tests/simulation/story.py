@@ -1,8 +1,7 @@
-"""A story: who starts what when, and which faults strike where. Plain data, made from a seed."""
+"""A story: who starts what when, and which faults strike where. Plain data."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from random import Random
 
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
 COMMITS = {
@@ -33,6 +32,14 @@ class Fault(StrEnum):
     CLOCK_BACK = "the ledger's clock jumps an hour back"
 
 
+class Says(StrEnum):
+    """How somebody asks for a release."""
+
+    WHY = ""
+    NOTHING = "without a reason"
+    INSISTS = "even if the commit is vetoed"
+
+
 class System(StrEnum):
     """What can be gone for a while: the first part of the name of its effects."""
 
@@ -43,20 +50,73 @@ class System(StrEnum):
     STACK = "stack"
     CLUSTER = "cluster"
     LEDGER = "ledger"
+    PREFECT = "prefect"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Somebody starts a process: `deploy`, `rollback` or `recover`."""
+    """A process starts: `deploy`, `rollback`, `recover`, or `automatic`, a program's deploy."""
 
     at: float
     name: str
     what: str
     target: str
     wanted: str = ""
+    says: Says = Says.WHY
 
     def __str__(self) -> str:
-        return f"at {self.at:g} s: {self.name} starts: {self.what} {self.wanted} at {self.target}"
+        how = f", {self.says}" if self.says else ""
+        what = f"{self.what} {self.wanted} at {self.target}{how}"
+        return f"at {self.at:g} s: {self.name} starts: {what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """GitHub tells the webhook that a commit was pushed; its runs are `G1`, `G2` and so on."""
+
+    at: float
+    commit: str
+
+    def __str__(self) -> str:
+        return f"at {self.at:g} s: the webhook is told of a push of {self.commit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody pauses automation at a target, for good or for so long."""
+
+    at: float
+    target: str
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        until = f" for {self.seconds:g} s" if self.seconds is not None else ""
+        return f"at {self.at:g} s: somebody holds {self.target}{until}"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsEnded:
+    """Somebody ends every hold of a target."""
+
+    at: float
+    target: str
+
+    def __str__(self) -> str:
+        return f"at {self.at:g} s: somebody ends the holds of {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vetoed:
+    """Somebody forbids automation a commit at a target, or allows it again."""
+
+    at: float
+    target: str
+    commit: str
+    lifted: bool = False
+
+    def __str__(self) -> str:
+        does = "ends the veto of" if self.lifted else "vetoes"
+        return f"at {self.at:g} s: somebody {does} {self.commit} at {self.target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +198,20 @@ class Meanwhile:
     effect: str
     nth: int
     moment: str
-    event: Start | Outage | Edit | Holder | Revoked | Orphan
+    event: "Timed"
 
     def __str__(self) -> str:
         what = str(self.event).partition(": ")[2]
         return f"{self.moment} call {self.nth} of {self.effect} by {self.who}: {what}"
 
 
-Timed = Start | Outage | Edit | Holder | Revoked | Orphan
+ByHand = Held | HoldsEnded | Vetoed
+"""What somebody says to automation."""
+Asked = Start | Pushed | ByHand
+"""What somebody does in good order: no fault."""
+Wrong = Outage | Edit | Holder | Revoked | Orphan
+"""What goes wrong at a time."""
+Timed = Asked | Wrong
 """What happens at a time."""
 Placed = Trouble | Meanwhile
 """What happens at a call."""
@@ -172,85 +238,6 @@ class Story:
 
     def __str__(self) -> str:
         return "\n".join(f"  {each}" for each in sorted(self.events, key=_order))
-
-
-PLACES = (
-    ("ledger.open", 1),
-    ("source.fetch", 1),
-    ("registry.find", 6),
-    ("builder.build", 1),
-    ("builder.push", 1),
-    ("ledger.record_published", 1),
-    ("ledger.acquire", 3),
-    ("ledger.unfinished", 2),
-    ("ledger.renew", 3),
-    ("ledger.save", 12),
-    ("ledger.give_back", 1),
-    ("stack.state", 8),
-    ("stack.preview", 2),
-    ("config.read", 4),
-    ("config.write", 2),
-    ("config.write", 2),
-    ("stack.up", 2),
-    ("stack.up", 1),
-    ("stack.refresh", 1),
-    ("cluster.observe", 20),
-    ("cluster.health", 4),
-    ("registry.tag", 1),
-)
-"""Where trouble may strike: an effect, and up to which call of it. Dearer places stand twice."""
-
-ANYWHERE = (Fault.KILL, Fault.KILL, Fault.POWER, Fault.STOP, Fault.TERM, Fault.TERM, Fault.CLOCK)
-ON_A_CALL = (Fault.REFUSED, Fault.LOST, Fault.DOWN, Fault.HANGS, Fault.DENIED, Fault.OVERLOADED)
-
-
-def story_of(seed: int) -> Story:
-    """The story of a seed: two to four processes, two to six faults."""
-    random = Random(seed)  # noqa: S311 - a story, not a secret
-    starts = [_start(random, "ABCD"[number]) for number in range(random.choice((1, 2, 2, 3, 4)))]
-    starts[0] = replace(starts[0], at=0.0)
-    if random.random() < 0.3:
-        at = round(random.uniform(5, 120), 1)
-        starts.append(Start(at, "R", "recover", random.choice((ADAPTER, SINK))))
-    names = [each.name for each in starts]
-    faults: list[Event] = [_trouble(random, random.choice(names)) for _ in range(2)]
-    faults.extend(_fault(random, names) for _ in range(random.randint(1, 4)))
-    return Story(seed, (*starts, *dict.fromkeys(faults)))
-
-
-def _start(random: Random, name: str) -> Start:
-    at = round(random.choice((random.uniform(0, 5), random.uniform(0, 60))), 1)
-    target = random.choice((ADAPTER, ADAPTER, SINK))
-    if random.random() < 0.25:
-        return Start(at, name, "rollback", target, random.choice(("previous", "first")))
-    place = min(int(random.expovariate(0.45)), len(COMMITS[target]) - 1)
-    return Start(at, name, "deploy", target, COMMITS[target][place])
-
-
-def _fault(random: Random, names: list[str]) -> Event:
-    dice = random.random()
-    at = round(random.uniform(0, 40), 1)
-    if dice < 0.7:
-        return _trouble(random, random.choice(names))
-    if dice < 0.82:
-        return Outage(random.choice(list(System)), at, round(random.uniform(2, 200), 0))
-    if dice < 0.90:
-        return Edit(at, "otherKey", f"edit-{at:g}")
-    if dice < 0.97:
-        return Holder(at, round(random.uniform(5, 120), 0))
-    return Revoked(at, round(random.uniform(5, 60), 0))
-
-
-def _trouble(random: Random, who: str) -> Trouble:
-    effect, last = random.choice(PLACES)
-    nth = min(random.randint(1, last), random.randint(1, last))
-    moment = random.choice(("before", "after"))
-    fault = random.choice(ANYWHERE if random.random() < 0.6 else ON_A_CALL)
-    if effect == "stack.up" and random.random() < 0.2:
-        fault = random.choice((Fault.PULUMI_KILLED, Fault.PULUMI_HANGS))
-    if fault in ON_A_CALL:
-        moment = "after" if fault is Fault.LOST else "before"
-    return Trouble(who, effect, nth, moment, fault)
 
 
 def _order(event: Event) -> tuple[int, float]:

@@ -6,12 +6,14 @@ import sys
 import pytest
 
 from tests.simulation.__main__ import FEWEST, run_batch
+from tests.simulation.seeds import story_of
 from tests.simulation.shrinking import shrink, told
 from tests.simulation.simulator import Result, quiet, simulate
-from tests.simulation.story import Event, Fault, Start, Story, Trouble, story_of
+from tests.simulation.story import Event, Fault, Start, Story, Trouble
 from tests.simulation.witness import Violation
 
 SAGAS = 2000
+TOLD_TO_AUTOMATION = {"held", "vetoed", "superseded", "unchanged"}
 
 
 @pytest.mark.timeout(600)
@@ -22,6 +24,7 @@ def test_no_invariant_is_broken_in_some_thousand_sagas() -> None:
     assert not broken, broken[0]
     assert batch.sagas > SAGAS / 2
     assert batch.faults > FEWEST * SAGAS
+    assert batch.ends.keys() >= TOLD_TO_AUTOMATION | {"proven", "disproven", "reason-missing"}
 
 
 def digests(seeds: range) -> str:

@@ -56,6 +56,7 @@ class Weather:
         self.trace: list[Happened] = []
         self.struck: list[Placed] = []
         self.over = False
+        self.clock_jumped = False
         self.outages: dict[str, Outage] = {}
         self.calm_at = 0.0
         self._calls: Counter[tuple[str, str]] = Counter()
@@ -124,6 +125,7 @@ class Weather:
             if (each.nth, each.moment) != (nth, moment):
                 continue
             self.struck.append(each)
+            self.witness.struck(process)
             self.tell(process.name, f"! {each}")
             if isinstance(each, Meanwhile):
                 self.happens(each.event)
@@ -146,6 +148,7 @@ class Weather:
             case Fault.PULUMI_KILLED | Fault.PULUMI_HANGS:
                 asyncio.get_running_loop().call_later(1.5, self._hurt_pulumi, process, fault)
             case Fault.CLOCK | Fault.CLOCK_BACK:
+                self.clock_jumped = True
                 self.witness.world.ledger.skew += HOUR if fault is Fault.CLOCK else -HOUR
             case Fault.HANGS | Fault.LATE:
                 await asyncio.sleep(TIMEOUT)
@@ -188,8 +191,10 @@ class Weather:
             more = self._more.get((process.name, effect), 0)
             if more:
                 self._more[process.name, effect] = more - 1
+                self.witness.struck(process)
                 self._raise(effect, Unreachable(f"{effect}: 429, try again later"))
         if self.outages and self._gone(effect.partition(".")[0]):
+            self.witness.struck(process)
             self._raise(effect, Unreachable(f"{effect}: 503"))
 
     def _raise(self, effect: str, error: Exception) -> None:
@@ -227,6 +232,8 @@ class Weather:
         """Called by Pulumi itself where it reaches the cluster."""
         if moment == "before" and self.outages and self._gone(System.CLUSTER):
             raise Unreachable(f"{effect}: no route to the API server")
+        if effect == "stack.server-side-apply" and moment == "before":
+            self.witness.applies(CURRENT.get())
         if moment == "after":
             self.witness.applied(CURRENT.get())
 

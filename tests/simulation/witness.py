@@ -16,9 +16,12 @@ from tests.fakes.kubernetes import FakeDeployment
 from tests.fakes.processes import Process
 from tests.fakes.pulumi import Update
 from tests.fakes.world import World
+from tests.simulation.automation import Restraint
 
 FENCED = {"config.write", "stack.up", "stack.refresh", "stack.cancel", "registry.tag"}
 """What only the holder of the stack's lease may do."""
+OURS = re.compile(r"slipway (\w+) .* release=(\S+)")
+"""The message of an update of a release, with its kind."""
 ALREADY_SENT = 1
 """What a process that was stopped past its lease may still complete: the request it had sent."""
 
@@ -51,9 +54,17 @@ class Witness:
         self._changes: dict[str, int] = defaultdict(int)
         self._main: dict[str, str] = {}
         self._revisions = world.config.latest.number
+        self.restraint = Restraint(world, self.violated)
+        self.disturbed: dict[str, float] = {}
+        """When each process was last struck."""
+
+    def struck(self, process: Process) -> None:
+        """A fault has struck a process."""
+        self.disturbed[process.name] = asyncio.get_running_loop().time()
 
     def died(self, process: Process) -> None:
         """A process is dead."""
+        self.struck(process)
         self.dead.add(process.name)
         self.ended.set()
 
@@ -64,36 +75,64 @@ class Witness:
             self.late.append(process.name)
         if effect == "registry.tag":
             self._main = self._mains()
+        if effect == "config.write":
+            self.restraint.pins(process)
 
     def after(self, process: Process, effect: str, result: object) -> None:
         """The call has had its effect."""
         if effect == "ledger.acquire" and isinstance(result, Lease):
             self._fences[process] = result
+            self.restraint.leased(result)
         elif isinstance(result, Release):
-            self._row_is(result)
+            if effect == "ledger.open":
+                self.restraint.opened(process, result)
+            self._row_is(process, result)
+        elif effect in {"ledger.holds", "ledger.vetoes"}:
+            assert isinstance(result, list)
+            self.restraint.looked(process, effect, result)
         elif isinstance(result, Workloads):
             self._replicas_are(result)
         if effect in FENCED and self._stale_now.get(process):
             self._stale[process.name] += 1
             if self._stale[process.name] > ALREADY_SENT:
-                self._violated("I3 a stale fence changes nothing", f"{process.name}: {effect}")
+                self.violated("I3 a stale fence changes nothing", f"{process.name}: {effect}")
         if effect == "config.write":
             self._config_is()
-        if effect == "registry.tag":
+        if effect == "registry.tag" and not self._stale_now.get(process):
             self._main_moved()
+
+    def at_rest(self, *, clock_jumped: bool) -> None:
+        """Whoever was live without being struck again has ended the holds it had overcome.
+
+        Not where the ledger's clock has jumped: then another may have taken the release over.
+        """
+        for hold, release, process, since in self.restraint.overcome:
+            now = self.world.ledger.all_holds[hold.number - 1]
+            struck = self.disturbed.get(process, -1.0) >= since
+            if now.stands(self.world.ledger.now()) and not struck and not clock_jumped:
+                self.violated("A a newer commit ends the hold", f"{release} left {now}")
+
+    def applies(self, update: Process | None) -> None:
+        """An update is about to reach the cluster."""
+        assert isinstance(update, Update)
+        found = OURS.match(update.message)
+        if found is None or found.group(1) != Kind.DEPLOY or self.late:
+            return
+        target = self.world.ledger.releases[found.group(2)].target
+        self.restraint.applies(found.group(2), self._deployment(target).image)
 
     def applied(self, update: Process | None) -> None:
         """An update has reached the cluster."""
         assert isinstance(update, Update)
-        found = re.match(r"slipway (\w+) .* release=(\S+)", update.message)
+        found = OURS.match(update.message)
         if found and found.group(1) in {Kind.DEPLOY, Kind.ROLLBACK}:
             name = f"{found.group(2)}"
             self._changes[name] += 1
             if self._changes[name] > 1 and not self.late:
-                self._violated("I2 a release changes the cluster once", update.message)
+                self.violated("I2 a release changes the cluster once", update.message)
         running = [each for each in self.world.running if not each.dead]
         if len(running) > 1:
-            self._violated("I6 one update at a time", ", ".join(each.message for each in running))
+            self.violated("I6 one update at a time", ", ".join(each.message for each in running))
 
     def _is_stale(self, process: Process) -> bool:
         mine = self._fences.get(process)
@@ -101,17 +140,18 @@ class Witness:
             return True
         return self.world.ledger.leases[mine.stack].fence > mine.fence
 
-    def _row_is(self, row: Release) -> None:
+    def _row_is(self, process: Process, row: Release) -> None:
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         if before is not None and before.state in FOR_GOOD:
             same = (before.state, before.ended, before.live_since)
             if same != (row.state, row.ended, row.live_since):
-                self._violated("I10 an end is never rewritten", f"{row.id}: {before} → {row}")
+                self.violated("I10 an end is never rewritten", f"{row.id}: {before} → {row}")
         if row.kind is Kind.ADOPTED or (before is not None and before.state is row.state):
             return
         if row.state is State.LIVE:
             self._must_run(row, row.accepted, row.image)
+            self.restraint.live(row, process, asyncio.get_running_loop().time())
         elif row.state is State.RESTORED and row.baseline is not None:
             self._must_run(row, row.baseline.accepted, None)
 
@@ -121,12 +161,12 @@ class Witness:
         good = len(running) == 1 and running <= accepted
         if not good or image not in {None, deployment.image}:
             shown = ", ".join(map(str, running)) or "nothing"
-            self._violated("P an end is true", f"{row.id} is {row.state}, but {shown} runs")
+            self.violated("P an end is true", f"{row.id} is {row.state}, but {shown} runs")
 
     def _replicas_are(self, seen: Workloads) -> None:
         ready = sum(1 for pod in seen.pods if pod.ready and not pod.terminating)
         if ready < seen.replicas:
-            self._violated("I8 never fewer ready pods", f"{seen}: {ready} of {seen.replicas}")
+            self.violated("I8 never fewer ready pods", f"{seen}: {ready} of {seen.replicas}")
 
     def _config_is(self) -> None:
         for revision in self.world.config.revisions[self._revisions :]:
@@ -137,7 +177,7 @@ class Witness:
                 if before.values.get(key) != revision.values.get(key)
             }
             if revision.author == self.world.config.account and len(changed) > 1:
-                self._violated("I7 no edit is lost", f"revision {revision.number}: {changed}")
+                self.violated("I7 no edit is lost", f"revision {revision.number}: {changed}")
         self._revisions = self.world.config.latest.number
 
     def _mains(self) -> dict[str, str]:
@@ -150,14 +190,14 @@ class Witness:
     def _main_moved(self) -> None:
         for target, now in self._mains().items():
             before = self._main[target]
-            line = self.world.git._line(now)
-            if before and before != now and before not in line:
+            if before and before != now and before not in self.world.git._line(now or None):
                 to = Commit(now).short
-                self._violated("I3 :main never goes back", f"{target}: {before[:7]} → {to}")
+                self.violated("I3 :main never goes back", f"{target}: {before[:7]} → {to}")
 
     def _deployment(self, target: str) -> FakeDeployment:
         name = self.world.targets[target].workload.name
         return self.world.cluster.deployments["apps", name]
 
-    def _violated(self, invariant: str, seen: str) -> None:
+    def violated(self, invariant: str, seen: str) -> None:
+        """Something has happened that must not."""
         self.violations.append(Violation(invariant, seen))
