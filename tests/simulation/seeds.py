@@ -70,12 +70,13 @@ ON_A_CALL = (Fault.REFUSED, Fault.LOST, Fault.DOWN, Fault.HANGS, Fault.DENIED, F
 def story_of(seed: int) -> Story:
     """The story of a seed: one to four processes, mostly a webhook's beside them, and faults."""
     random = Random(seed)  # noqa: S311 - a story, not a secret
-    starts = [_start(random, "ABCD"[number]) for number in range(random.choice((1, 2, 2, 3, 4)))]
+    pushes = [_pushed(random) for _ in range(random.choice((0, 0, 0, 1, 1, 2)))]
+    count = random.choice((1, 1, 2, 2) if pushes else (1, 2, 2, 3, 4))
+    starts = [_start(random, "ABCD"[number]) for number in range(count)]
     starts[0] = replace(starts[0], at=0.0)
     if random.random() < 0.3:
         at = round(random.uniform(5, 120), 1)
         starts.append(Start(at, "R", "recover", random.choice((ADAPTER, SINK))))
-    pushes = [_pushed(random) for _ in range(random.choice((0, 0, 0, 1, 2, 3)))]
     said = [_by_hand(random) for _ in range(random.choice((0, 0, 0, 0, 1, 2)))]
     names = [each.name for each in starts]
     names += ["G1", "G1", "W", f"G{len(pushes) + 1}"] if pushes else []

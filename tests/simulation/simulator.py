@@ -36,7 +36,7 @@ from tests.simulation.story import (
     Vetoed,
     Wrong,
 )
-from tests.simulation.weather import Happened, Inside, Weather
+from tests.simulation.weather import Happened, Inside, Line, Weather
 from tests.simulation.webhook import Webhook
 from tests.simulation.witness import Violation, Witness
 
@@ -57,10 +57,15 @@ class Result:
     story: Story
     violations: list[Violation]
     struck: int
-    trace: list[Happened] = field(repr=False, default_factory=list)
+    lines: list[Line] = field(repr=False, default_factory=list)
     ends: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     """Why each release ended as it did, in a word."""
+
+    @property
+    def trace(self) -> list[Happened]:
+        """What happened, in order."""
+        return [Happened(*each) for each in self.lines]
 
     @property
     def digest(self) -> str:

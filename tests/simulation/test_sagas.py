@@ -12,7 +12,7 @@ from tests.simulation.simulator import Result, quiet, simulate
 from tests.simulation.story import Event, Fault, Start, Story, Trouble
 from tests.simulation.witness import Violation
 
-SAGAS = 2000
+SAGAS = 1700
 TOLD_TO_AUTOMATION = {"held", "vetoed", "superseded", "unchanged"}
 
 

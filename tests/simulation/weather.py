@@ -32,6 +32,9 @@ SLOW = 0.15
 """How many of the calls take a while."""
 
 
+Line = tuple[float, str, str]
+
+
 class Happened(NamedTuple):
     """One line of what happened."""
 
@@ -53,7 +56,9 @@ class Weather:
         self.witness = witness
         self.happens = happens
         self.faults = faults
-        self.trace: list[Happened] = []
+        self.trace: list[Line] = []
+        """What happened, each to be told as `Happened`."""
+        self._now = asyncio.get_running_loop().time
         self.struck: list[Placed] = []
         self.over = False
         self.clock_jumped = False
@@ -68,7 +73,7 @@ class Weather:
 
     def tell(self, who: str, what: str) -> None:
         """Write one line of what happened."""
-        self.trace.append(Happened(asyncio.get_running_loop().time(), who, what))
+        self.trace.append((self._now(), who, what))
 
     async def before(self, effect: str) -> None:
         """Called before each call of a port, in the calling process."""
@@ -80,12 +85,12 @@ class Weather:
         if process.frozen:
             await process.breathe()
         call = process.name, effect
-        self._calls[call] += 1
-        self.tell(process.name, effect)
+        self.trace.append((self._now(), process.name, effect))
         if self.random.random() < SLOW:
             await asyncio.sleep(self.random.random() * 0.3)
             await process.breathe()
         if call in self._placed:
+            self._calls[call] += 1
             await self._strike(process, effect, "before")
         if self.outages or self._more:
             self._fail_on(process, effect)

@@ -20,6 +20,9 @@ from tests.simulation.automation import Restraint
 
 FENCED = {"config.write", "stack.up", "stack.refresh", "stack.cancel", "registry.tag"}
 """What only the holder of the stack's lease may do."""
+LOOKED = {"ledger.holds", "ledger.vetoes"}
+TELLING = {Lease, Release, Workloads}
+"""Results that tell what has become of something."""
 OURS = re.compile(r"slipway (\w+) .* release=(\S+)")
 """The message of an update of a release, with its kind."""
 ALREADY_SENT = 1
@@ -80,6 +83,15 @@ class Witness:
 
     def after(self, process: Process, effect: str, result: object) -> None:
         """The call has had its effect."""
+        if effect in FENCED:
+            self._changed(process, effect)
+        elif effect in LOOKED:
+            assert isinstance(result, list)
+            self.restraint.looked(process, effect, result)
+        elif type(result) in TELLING:
+            self._told(process, effect, result)
+
+    def _told(self, process: Process, effect: str, result: object) -> None:
         if effect == "ledger.acquire" and isinstance(result, Lease):
             self._fences[process] = result
             self.restraint.leased(result)
@@ -87,19 +99,18 @@ class Witness:
             if effect == "ledger.open":
                 self.restraint.opened(process, result)
             self._row_is(process, result)
-        elif effect in {"ledger.holds", "ledger.vetoes"}:
-            assert isinstance(result, list)
-            self.restraint.looked(process, effect, result)
         elif isinstance(result, Workloads):
             self._replicas_are(result)
-        if effect in FENCED and self._stale_now.get(process):
+
+    def _changed(self, process: Process, effect: str) -> None:
+        if self._stale_now.get(process):
             self._stale[process.name] += 1
             if self._stale[process.name] > ALREADY_SENT:
                 self.violated("I3 a stale fence changes nothing", f"{process.name}: {effect}")
+        elif effect == "registry.tag":
+            self._main_moved()
         if effect == "config.write":
             self._config_is()
-        if effect == "registry.tag" and not self._stale_now.get(process):
-            self._main_moved()
 
     def at_rest(self, *, clock_jumped: bool) -> None:
         """Whoever was live without being struck again has ended the holds it had overcome.
