@@ -6,13 +6,20 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from blocks.ledger import open_ledger
-from blocks.settings import ClusterSettings, PulumiSettings, RepositorySettings, TargetSettings
+from blocks.settings import (
+    ClusterSettings,
+    PulumiSettings,
+    RegistrySettings,
+    RepositorySettings,
+    TargetSettings,
+)
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.esc import EscConfigStore
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.clients.github import GitHubApi
-from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.github_packages import GitHubPackages, PackageOwner
+from slipway.clients.github_session import GitHubSession, github_repository
 from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.processes import LocalProcesses
@@ -41,7 +48,9 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
     target = settings.target()
     credentials = _registry_credentials(settings)
     kept = KeptDocuments(state_folder() / "documents")
-    registry = OciRegistry(_registry_session(settings, credentials), kept)
+    registry = OciRegistry(
+        _registry_session(settings, credentials), kept, _packages(settings.registry)
+    )
     api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
     ledger = open_ledger()
     return Ports(
@@ -74,8 +83,21 @@ def _github(repository: RepositorySettings) -> GitHubApi | None:
             f"the repository {repository.url} has a github_token, but nothing tells its name at "
             'GitHub: add github = "OWNER/NAME"'
         )
-    place = GitHubRepository(repository.github_name, repository.github_token, repository.github_api)
+    place = github_repository(
+        repository.github_name, repository.github_token, repository.github_api
+    )
     return GitHubApi(GitHubSession(place))
+
+
+def _packages(registry: RegistrySettings) -> GitHubPackages | None:
+    if not registry.packages:
+        return None
+    if registry.password is None:
+        raise InvalidInput(
+            f"the registry {registry.host} has packages = {registry.packages!r}, but no password, "
+            "which is the token that may delete them: add one"
+        )
+    return GitHubPackages(PackageOwner(registry.packages, registry.password, registry.packages_api))
 
 
 def _registry_credentials(settings: TargetSettings) -> PullCredentials | None:

@@ -98,6 +98,15 @@ class RegistrySettings(Settings):
     password: SecretStr | None = Field(
         default=None, description="The account's password or token, with read and write access."
     )
+    packages: str = Field(
+        default="",
+        pattern=r"^((orgs|users)/[A-Za-z0-9-]+)?$",
+        description="For ghcr.io, who owns the packages: orgs/NAME or users/NAME. Deletions go to "
+        "GitHub's Packages API then, with the password as their token. Empty: to the registry.",
+    )
+    packages_api: Address = Field(
+        default="https://api.github.com", description="Address of GitHub's REST API."
+    )
     insecure: bool = Field(
         default=False, description="Whether to speak plain http: for a registry on this machine."
     )

@@ -55,7 +55,7 @@ async def prune(
             )
         if options.apply:
             pruned = await apply(mine, policy, options.apply)
-            await report_plan(pruned.plan, len(pruned.deleted))
+            await report_plan(pruned.plan, len(pruned.deleted), pruned.restored_by)
             return Completed(name="Pruned", message=f"{len(pruned.deleted)} manifests deleted")
         made = await plan(mine, policy)
         await report_plan(made)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from slipway.domain.image import Digest
@@ -27,6 +27,8 @@ class Pruned:
 
     plan: Plan
     deleted: tuple[Digest, ...] = ()
+    restored_by: Mapping[Digest, str] = field(default_factory=dict)
+    """What each can be restored by, where the registry restores."""
 
 
 def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
@@ -58,17 +60,19 @@ async def apply(
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
         made = await plan(every, policy, at)
         require_same(made, wanted)
-        return Pruned(made, await _delete(every[0], made))
+        deleted = await _delete(every[0], made)
+        restored_by = {digest: mark for digest, mark in deleted.items() if mark}
+        return Pruned(made, tuple(deleted), restored_by)
 
 
 @once("delete the plan's images")
-async def _delete(ports: Ports, made: Plan) -> tuple[Digest, ...]:
+async def _delete(ports: Ports, made: Plan) -> Mapping[Digest, str]:
     """One after the other, an image before its parts: a crash leaves no image without a part."""
-    deleted: list[Digest] = []
+    deleted: dict[Digest, str] = {}
     for each in made.deletions:
         for digest in (each.digest, *each.parts):
-            await ports.registry.remove(made.repository, digest)
-            deleted.append(digest)
-            log.info("deleted %s@%s", made.repository, digest)
+            mark = deleted[digest] = await ports.registry.remove(made.repository, digest)
+            told = f", restored by its number {mark}" if mark else ""
+            log.info("deleted %s@%s%s", made.repository, digest, told)
         await asyncio.sleep(0)
-    return tuple(deleted)
+    return deleted

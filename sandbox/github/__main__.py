@@ -8,8 +8,10 @@ from pathlib import Path
 import uvicorn
 
 from sandbox.box import Box
+from sandbox.example_images import REPOSITORIES
 from sandbox.github import places
 from sandbox.github.api import Api
+from sandbox.github.packages import Packages, RegistryShelf
 from sandbox.github.push import FULL_NAME, knows, payload
 from sandbox.github.shown import Shown
 
@@ -39,7 +41,8 @@ def pushed(box: Box, repository: Path) -> None:
 def serve(box: Box, repository: Path) -> None:
     """Answer the API on loopback."""
     shown = Shown(f"{places.api(box)}/repos/{FULL_NAME}", functools.partial(knows, repository))
-    app = Api(FULL_NAME, places.token(box), shown, places.hook(box)).app()
+    packages = Packages(REPOSITORIES["adapter"].partition("/")[0], RegistryShelf(box))
+    app = Api(FULL_NAME, places.token(box), shown, places.hook(box), packages).app()
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -11,10 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.github.deliveries import HOOK, Hook
+from sandbox.github.packages import Packages
 from sandbox.github.shown import Invalid, Shown
 
 Answering = Callable[[Request], Awaitable[Response]]
-OK, CREATED, ACCEPTED = 200, 201, 202
+OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
 UNAUTHORIZED, NOT_FOUND, UNPROCESSABLE = 401, 404, 422
 
 
@@ -27,6 +28,7 @@ class Api:
     token: str
     shown: Shown
     hook: Hook
+    packages: Packages
 
     def app(self) -> Starlette:
         """The application."""
@@ -40,12 +42,22 @@ class Api:
             ("GET", f"hooks/{HOOK}/deliveries", self._deliveries),
             ("POST", f"hooks/{HOOK}/deliveries/{{delivery:int}}/attempts", self._redeliver),
         )
+        versions = f"/orgs/{self.packages.owner}/packages/container/{{package:path}}/versions"
+        owned = (
+            ("GET", versions, self._versions),
+            ("DELETE", f"{versions}/{{version:int}}", self._delete_version),
+            ("POST", f"{versions}/{{version:int}}/restore", self._restore_version),
+        )
         return Starlette(
             routes=[
                 Route("/healthz", _health),
                 *(
                     Route(f"/repos/{self.repository}/{path}", self._known(answer), methods=[method])
                     for method, path, answer in routes
+                ),
+                *(
+                    Route(path, self._known(answer), methods=[method])
+                    for method, path, answer in owned
                 ),
             ],
             exception_handlers={NOT_FOUND: _not_found},
@@ -104,6 +116,28 @@ class Api:
         if not await anyio.to_thread.run_sync(self.hook.redeliver, delivery):
             return _problem(NOT_FOUND, "Not Found")
         return JSONResponse({}, ACCEPTED)
+
+    async def _versions(self, request: Request) -> Response:
+        found = await anyio.to_thread.run_sync(
+            self.packages.versions, request.path_params["package"]
+        )
+        size, page = _per_page(request), int(request.query_params.get("page", "1"))
+        shown = found[(page - 1) * size : page * size]
+        following = request.url.include_query_params(page=page + 1)
+        links = {"Link": f'<{following}>; rel="next"'} if page * size < len(found) else {}
+        return JSONResponse(shown, headers=links)
+
+    async def _delete_version(self, request: Request) -> Response:
+        return await self._of_version(self.packages.delete, request)
+
+    async def _restore_version(self, request: Request) -> Response:
+        return await self._of_version(self.packages.restore, request)
+
+    async def _of_version(self, change: Callable[[str, int], bool], request: Request) -> Response:
+        package, version = request.path_params["package"], request.path_params["version"]
+        if not await anyio.to_thread.run_sync(change, package, version):
+            return _problem(NOT_FOUND, "Not Found")
+        return Response(status_code=NO_CONTENT)
 
 
 async def _health(_: Request) -> Response:

@@ -55,9 +55,8 @@ def prune(
     if as_json:
         print_json(plan_record(pruned, applied=bool(wanted)))
         return
-    print_table(
-        ("image", "tags", "", "why"), [tuple(row.values()) for row in plan_rows(pruned.plan)]
-    )
+    rows = plan_rows(pruned.plan, pruned.restored_by)
+    print_table(("image", "tags", "", "why"), [tuple(row.values()) for row in rows])
     if wanted:
         click.echo(f"plan {pruned.plan.hash} applied: {len(pruned.deleted)} manifests deleted")
     else:
@@ -91,6 +90,7 @@ def plan_record(pruned: Pruned, *, applied: bool) -> dict[str, Any]:
         "plan": made.hash,
         "applied": applied,
         "deleted": [str(each) for each in pruned.deleted],
+        "restored_by": {str(digest): mark for digest, mark in pruned.restored_by.items()},
         "bytes": made.bytes,
         "left_for_later": made.left_for_later,
         "deletions": [

@@ -1,4 +1,4 @@
-"""Requests to GitHub's REST API about one repository: who asks, how often, and what is answered."""
+"""Requests to GitHub's REST API: who asks, how often, and what is answered."""
 
 import asyncio
 import logging
@@ -20,44 +20,59 @@ PUBLIC = "https://api.github.com"
 VERSION = "2022-11-28"
 TIMEOUT = httpx.Timeout(8.0, connect=4.0)
 RATE_TRIES = 2
+_REPOSITORIES = "repos/"
 LONGEST_PAUSE = 5.0
 """Seconds that GitHub may ask us to wait and is obeyed here; a longer pause is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class GitHubRepository:
-    """A repository, and who we are there."""
+class GitHubPlace:
+    """A thing of GitHub's that has an address in its API, and who we are there."""
 
-    name: str
-    """`owner/name`."""
+    path: str
+    """`repos/owner/name`."""
     token: SecretStr
     api: str = PUBLIC
+    credential: str = "`github_token`"
+    """Whose the token is, where people have to mend it."""
+    address: str = "github_api"
+    """The setting that `api` comes from."""
 
     def __post_init__(self) -> None:
-        address = httpx.URL(self.api)
-        plain = address.scheme == "http" and is_loopback(address.host)
-        if address.scheme != "https" and not plain:
+        there = httpx.URL(self.api)
+        plain = there.scheme == "http" and is_loopback(there.host)
+        if there.scheme != "https" and not plain:
             raise InvalidInput(
                 f"GitHub's API {self.api!r} is not an https address, and the token is sent nowhere "
-                "else: correct `github_api`"
+                f"else: correct `{self.address}`"
             )
+
+    @property
+    def name(self) -> str:
+        """As people call it: `owner/name`."""
+        return self.path.removeprefix(_REPOSITORIES)
+
+
+def github_repository(name: str, token: SecretStr, api: str = PUBLIC) -> GitHubPlace:
+    """The place of a repository, `owner/name`."""
+    return GitHubPlace(f"{_REPOSITORIES}{name}", token, api)
 
 
 @dataclass(slots=True)
 class GitHubSession:
-    """Asks about one repository.
+    """Asks about one place.
 
     Each request has a connection of its own: a release makes about ten of them, minutes apart, and
     nobody has to close anything after the last word.
     """
 
-    repository: GitHubRepository
+    place: GitHubPlace
     transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
 
     async def send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> httpx.Response:
-        """One request about the repository, and its answer, which is a good one.
+        """One request below the place, and its answer, which is a good one.
 
         Sent again where GitHub turned it away for its rate, and wants no long pause.
         """
@@ -79,36 +94,39 @@ class GitHubSession:
                 return await client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise Unreachable(
-                f"GitHub at {self.repository.api} did not answer {method} {path} "
-                f"({type(error).__name__}): check `github_api` and the network"
+                f"GitHub at {self.place.api} did not answer {method} {path} "
+                f"({type(error).__name__}): check `{self.place.address}` and the network"
             ) from error
 
     def _judge(self, method: str, path: str, answer: httpx.Response) -> httpx.Response:
         """The answer if it is good; everything else as one of our errors."""
         if answer.is_success:
             return answer
-        what = f"{method} {path} of {self.repository.name} (HTTP {answer.status_code} "
+        what = f"{method} {path} of {self.place.name} (HTTP {answer.status_code} "
         what += f"{_problem(answer)})"
         if answer.is_server_error or _pause_asked_for(answer) is not None:
             raise Unreachable(f"GitHub can't now {what}: check its status page if it stays")
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise AccessDenied(f"GitHub does not accept `github_token` for {what}: make a new one")
+            raise AccessDenied(
+                f"GitHub does not accept {self.place.credential} for {what}: make a new one"
+            )
         if answer.status_code in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
             wanted = answer.headers.get("x-accepted-github-permissions", "")
             raise AccessDenied(
-                f"`github_token` may not {what}: give it {wanted or 'access to the repository'}"
+                f"{self.place.credential} may not {what}: give it "
+                f"{wanted or 'access to what is there'}"
             )
-        raise InvalidInput(f"GitHub does not take {what}: check the repository and its rules")
+        raise InvalidInput(f"GitHub does not take {what}: check what is there and its rules")
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         """Add the token; being the client's own `auth`, a .netrc does not replace it."""
-        token = self.repository.token.get_secret_value()
+        token = self.place.token.get_secret_value()
         request.headers["Authorization"] = f"Bearer {token}"
         return request
 
     def _connection(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            base_url=f"{self.repository.api.rstrip('/')}/repos/{self.repository.name}",
+            base_url=f"{self.place.api.rstrip('/')}/{self.place.path}",
             headers={"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION},
             auth=self._sign,
             verify=trusted(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
+from slipway.clients.github_packages import GitHubPackages
 from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.registry_documents import PULL, Documents, ask, json_of
 from slipway.clients.registry_http import next_page
@@ -34,6 +35,8 @@ class OciRegistry:
 
     session: RegistrySession
     kept: KeptDocuments | None = None
+    packages: GitHubPackages | None = None
+    """Where deletions go, for GHCR, which takes none itself."""
     _images: OrderedDict[tuple[str, Digest], PublishedImage] = field(
         default_factory=OrderedDict, repr=False
     )
@@ -107,10 +110,15 @@ class OciRegistry:
         """See `slipway.ports.ImageRegistry`."""
         return await read_signatures(self._documents, repository, digest)
 
-    async def remove(self, repository: str, digest: Digest) -> None:
+    async def remove(self, repository: str, digest: Digest) -> str:
         """See `slipway.ports.ImageRegistry`."""
-        await remove(self.session, ImageReference(repository, digest=digest))
+        reference, restored_by = ImageReference(repository, digest=digest), ""
+        if self.packages is not None:
+            restored_by = await self.packages.remove(reference.path, digest)
+        else:
+            await remove(self.session, reference)
         self._images.pop((repository, digest), None)
+        return restored_by
 
     async def require_push(self, repository: str) -> None:
         """See `slipway.ports.ImageRegistry`."""

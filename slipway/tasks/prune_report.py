@@ -1,17 +1,26 @@
 """A plan for people: what would go and why the rest stays, as an artifact of the run."""
 
-from slipway.domain.retention import Plan
+from collections.abc import Mapping
+
+from slipway.domain.image import Digest
+from slipway.domain.retention import Deletion, Plan
 from slipway.tasks.report import leave_table
 
+NOTHING: Mapping[Digest, str] = {}
 
-def plan_rows(plan: Plan) -> list[dict[str, str]]:
-    """A line an image: what goes first, then what stays and why."""
+
+def plan_rows(plan: Plan, restored_by: Mapping[Digest, str] = NOTHING) -> list[dict[str, str]]:
+    """A line an image: what goes first, then what stays and why.
+
+    `restored_by` has, of what is deleted already, by which number GitHub restores it.
+    """
     gone = [
         {
             "image": each.digest.short,
             "tags": ", ".join(tag[:12] for tag in each.tags),
             "what": f"goes, with {len(each.parts)} parts",
-            "why": f"nobody needs it; about {each.bytes // 2**20} MiB",
+            "why": f"nobody needs it; about {each.bytes // 2**20} MiB"
+            + _restored_by(each, restored_by),
         }
         for each in plan.deletions
     ]
@@ -22,8 +31,17 @@ def plan_rows(plan: Plan) -> list[dict[str, str]]:
     return [*gone, *kept]
 
 
-async def report_plan(plan: Plan, deleted: int | None = None) -> None:
-    """Leave the plan as a table; `deleted` when it was applied."""
+async def report_plan(
+    plan: Plan, deleted: int | None = None, restored_by: Mapping[Digest, str] = NOTHING
+) -> None:
+    """Leave the plan as a table; the others when it was applied."""
     done = "" if deleted is None else f", applied: {deleted} manifests deleted"
     description = f"plan {plan.hash} for {plan.repository}{done}"
-    await leave_table("prune-plan", plan_rows(plan), description)
+    await leave_table("prune-plan", plan_rows(plan, restored_by), description)
+
+
+def _restored_by(deletion: Deletion, restored_by: Mapping[Digest, str]) -> str:
+    numbers = [
+        restored_by[each] for each in (deletion.digest, *deletion.parts) if each in restored_by
+    ]
+    return f"; restored by version {', '.join(numbers)}" if numbers else ""

@@ -14,7 +14,7 @@ from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.clients.github import GitHubApi
 from slipway.clients.github_hook import GitHubHook
-from slipway.clients.github_session import PUBLIC, GitHubRepository, GitHubSession
+from slipway.clients.github_session import PUBLIC, GitHubSession, github_repository
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
 from slipway.clients.processes import LocalProcesses
 from slipway.domain.target import Target
@@ -72,7 +72,7 @@ class PushedTarget:
     def _session(self) -> GitHubSession | None:
         if self.github_token is None:
             return None
-        place = GitHubRepository(self.github, self.github_token, self.github_api)
+        place = github_repository(self.github, self.github_token, self.github_api)
         return GitHubSession(place)
 
     @property

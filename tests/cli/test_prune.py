@@ -39,6 +39,26 @@ def test_the_plan_that_was_shown_is_what_is_deleted(aged: Terminal) -> None:
     assert aged.json("prune", repository(aged))["deletions"] == []
 
 
+def test_the_number_that_restores_a_deletion_is_told(aged: Terminal) -> None:
+    aged.world.registry.restores = True
+    made = aged.json("prune", repository(aged))
+
+    done = aged.json("prune", repository(aged), "--apply", made["plan"])
+
+    assert done["restored_by"] == {
+        digest: str(place) for place, digest in enumerate(done["deleted"], start=1)
+    }
+
+
+def test_people_are_told_it_too(aged: Terminal) -> None:
+    aged.world.registry.restores = True
+    made = aged.json("prune", repository(aged))
+
+    shown = aged.type("prune", repository(aged), "--apply", made["plan"]).stdout
+
+    assert "restored by version 1, 2" in shown
+
+
 def test_another_hash_deletes_nothing(aged: Terminal) -> None:
     result = aged.type("prune", repository(aged), "--apply", "0" * 16)
 

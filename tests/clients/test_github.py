@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from slipway.clients import github, github_hook, github_session
 from slipway.clients.github import GitHubApi
 from slipway.clients.github_hook import GitHubHook
-from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.github_session import GitHubSession, github_repository
 from slipway.domain.write_back import CommitState, CommitStatus
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 from tests.ledger.examples import COMMIT, a_release
@@ -26,7 +26,7 @@ def api(handler: Handler) -> GitHubApi:
 
 
 def session(handler: Handler) -> GitHubSession:
-    return GitHubSession(GitHubRepository("acme/shop", TOKEN), httpx.MockTransport(handler))
+    return GitHubSession(github_repository("acme/shop", TOKEN), httpx.MockTransport(handler))
 
 
 def answering(*answers: httpx.Response) -> Handler:
@@ -167,7 +167,7 @@ async def test_a_page_that_is_not_the_api_is_told_from_it() -> None:
 @pytest.mark.parametrize("address", ["http://github.example", "ftp://github.example", ""])
 def test_the_token_goes_over_https_only(address: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        GitHubRepository("acme/shop", TOKEN, address)
+        github_repository("acme/shop", TOKEN, address)
 
     assert "canary" not in str(refused.value)
 

@@ -9,11 +9,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from sandbox.box import Box
 from sandbox.github.api import Api
 from sandbox.github.deliveries import Hook
+from sandbox.github.packages import Packages, RegistryShelf
 from sandbox.github.shown import Shown
 from slipway.clients.github import GitHubApi
-from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.github_session import GitHubSession, github_repository
 from slipway.domain.commit import Commit
 from slipway.domain.release import Release
 from slipway.domain.write_back import (
@@ -68,8 +70,9 @@ class AtGitHub:
     def __init__(self, folder: Path) -> None:
         self.shown = Shown(ADDRESS, lambda commit: commit != UNKNOWN.sha)
         hook = Hook("http://127.0.0.1:1/github", "secret", folder / "deliveries.jsonl")
-        app = Api("acme/shop", "canary-token", self.shown, hook).app()
-        repository = GitHubRepository("acme/shop", SecretStr("canary-token"), "http://127.0.0.1:1")
+        packages = Packages("acme", RegistryShelf(Box(folder)))
+        app = Api("acme/shop", "canary-token", self.shown, hook, packages).app()
+        repository = github_repository("acme/shop", SecretStr("canary-token"), "http://127.0.0.1:1")
         self.write_back: WriteBack = GitHubApi(GitHubSession(repository, httpx.ASGITransport(app)))
 
     def statuses(self, commit: Commit) -> Mapping[str, str]:

@@ -85,6 +85,8 @@ class FakeRegistry:
     """Manifests that belong to an image: what they are, by their own digest."""
     signed: dict[tuple[str, Digest], list[SignedPayload]] = field(default_factory=dict)
     """What cosign has left beside an image."""
+    restores: bool = False
+    """Whether what was removed can be restored, by its place in `removed`."""
     removed: list[Digest] = field(default_factory=list)
     may_push: bool = True
     """Whether the account that publishes may push."""
@@ -155,13 +157,14 @@ class FakeRegistry:
         await self.faults.at("before", "registry.signatures")
         return self.signed.get((repository, digest), [])
 
-    async def remove(self, repository: str, digest: Digest) -> None:
+    async def remove(self, repository: str, digest: Digest) -> str:
         await self.faults.at("before", "registry.remove")
         self.removed.append(digest)
         self.attached.pop((repository, digest), None)
         if (repository, digest) in self.images:
             self.delete(repository, digest)
         self.tagged = {key: each for key, each in self.tagged.items() if each != digest}
+        return str(len(self.removed)) if self.restores else ""
 
     async def require_push(self, repository: str) -> None:
         await self.faults.at("before", "registry.require_push")

@@ -12,6 +12,7 @@ from typing import Any
 
 KEPT = Path(__file__).parent / "github_rest.json"
 REPOSITORY = "/repos/{owner}/{repo}"
+PACKAGE = "/orgs/{org}/packages/{package_type}/{package_name}/versions"
 ROUTES = (
     "POST /statuses/{sha}",
     "GET /commits/{ref}/statuses",
@@ -21,7 +22,11 @@ ROUTES = (
     "GET /deployments/{deployment_id}/statuses",
     "GET /hooks/{hook_id}/deliveries",
     "POST /hooks/{hook_id}/deliveries/{delivery_id}/attempts",
+    f"GET {PACKAGE}",
+    f"DELETE {PACKAGE}/{{package_version_id}}",
+    f"POST {PACKAGE}/{{package_version_id}}/restore",
 )
+"""Below a repository, but for those that begin elsewhere."""
 ELSEWHERE = frozenset({"creator", "performed_via_github_app"})
 """Properties that describe other things at length, and that nobody here reads."""
 WORDS = frozenset(
@@ -36,7 +41,8 @@ def trimmed(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _route(description: Mapping[str, Any], route: str) -> dict[str, Any]:
     method, _, path = route.partition(" ")
-    operation = description["paths"][f"{REPOSITORY}{path}"][method.lower()]
+    whole = path if path.startswith("/orgs/") else f"{REPOSITORY}{path}"
+    operation = description["paths"][whole][method.lower()]
     answers = {
         status: _schema(description, _content(description, answer))
         for status, answer in operation["responses"].items()

@@ -1,10 +1,11 @@
 """The stand-in for GitHub's API, and what is asked of it, are as GitHub describes them."""
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from pydantic import SecretStr
 
 from sandbox.github.api import Api
 from sandbox.github.deliveries import HOOK, Hook
+from sandbox.github.packages import Packages
 from sandbox.github.shown import COMMIT_STATES, DEPLOYMENT_STATES, Shown
 from slipway.clients.github import GitHubApi
 from slipway.clients.github_hook import GitHubHook
-from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.github_packages import GitHubPackages, PackageOwner
+from slipway.clients.github_session import GitHubSession, github_repository
+from slipway.domain.image import Digest
 from slipway.domain.write_back import (
     CommitState,
     CommitStatus,
@@ -56,11 +60,14 @@ class Held(httpx.AsyncBaseTransport):
         assert set(request.url.params) <= set(told["query"])
         response = await self._inner.handle_async_request(request)
         body = await response.aread()
-        jsonschema_rs.validate(told["answered"][str(response.status_code)], json.loads(body))
-        return httpx.Response(response.status_code, content=body, request=request)
+        schema = told["answered"][str(response.status_code)]
+        if body or schema:
+            jsonschema_rs.validate(schema, json.loads(body))
+        links = {name: each for name, each in response.headers.items() if name == "link"}
+        return httpx.Response(response.status_code, headers=links, content=body, request=request)
 
     def _route(self, request: httpx.Request) -> str:
-        path = request.url.path.removeprefix("/repos/acme/shop")
+        path = request.url.raw_path.decode().partition("?")[0].removeprefix("/repos/acme/shop")
         for route in self._described:
             method, _, pattern = route.partition(" ")
             if method == request.method and re.fullmatch(
@@ -71,7 +78,7 @@ class Held(httpx.AsyncBaseTransport):
 
 
 def session(held: Held) -> GitHubSession:
-    return GitHubSession(GitHubRepository("acme/shop", SecretStr("token"), ADDRESS), held)
+    return GitHubSession(github_repository("acme/shop", SecretStr("token"), ADDRESS), held)
 
 
 @pytest.fixture
@@ -79,7 +86,46 @@ def held(described: dict[str, Any], tmp_path: Path) -> Held:
     hook = Hook("http://127.0.0.1:1/github", "secret", tmp_path / "deliveries.jsonl")
     hook.deliver("push", {"ref": "refs/heads/main"})  # nobody listens
     shown = Shown(f"{ADDRESS}/repos/acme/shop", lambda _: True)
-    return Held(Api("acme/shop", "token", shown, hook).app(), described)
+    packages = Packages("acme", Shelved())
+    return Held(Api("acme/shop", "token", shown, hook, packages).app(), described)
+
+
+class Shelved:
+    """More images of one package than a page of versions has."""
+
+    def __init__(self) -> None:
+        digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(150)]
+        self.there = {f"sha256:{each}": [f"tag-{each[:7]}"] for each in digests}
+
+    def manifests(self, repository: str) -> Mapping[str, Sequence[str]]:
+        assert repository == "acme/shop/web"
+        return dict(self.there)
+
+    def take(self, repository: str, digest: str) -> tuple[str, bytes]:
+        assert repository == "acme/shop/web"
+        del self.there[digest]
+        return "", digest.encode()
+
+    def put(self, repository: str, name: str, manifest: tuple[str, bytes]) -> None:
+        assert repository == "acme/shop/web"
+        self.there.setdefault(manifest[1].decode(), []).append(name)
+
+
+async def test_versions_are_found_on_every_page_deleted_and_restored_as_described(
+    held: Held,
+) -> None:
+    owner = PackageOwner("orgs/acme", SecretStr("token"), ADDRESS)
+    packages = GitHubPackages(owner, lambda place: GitHubSession(place, held))
+    digests = [Digest(each) for each in Shelved().there]
+
+    numbers = [await packages.remove("acme/shop/web", each) for each in digests]
+    again = await GitHubPackages(owner, packages.connect).remove("acme/shop/web", digests[0])
+    package = packages.connect(owner.package("shop/web"))
+    await package.send("POST", f"versions/{numbers[0]}/restore")
+    restored = await GitHubPackages(owner, packages.connect).remove("acme/shop/web", digests[0])
+
+    assert all(numbers)
+    assert (again, restored) == ("", numbers[0])
 
 
 async def test_what_the_client_asks_and_the_stand_in_answers_is_as_described(held: Held) -> None:
