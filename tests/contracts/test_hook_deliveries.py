@@ -12,11 +12,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from sandbox.box import Box
 from sandbox.github.api import Api
 from sandbox.github.deliveries import HOOK, Hook
+from sandbox.github.packages import Packages, RegistryShelf
 from sandbox.github.shown import Shown
 from slipway.clients.github_hook import GitHubHook
-from slipway.clients.github_session import GitHubRepository, GitHubSession
+from slipway.clients.github_session import GitHubSession, github_repository
 from slipway.domain.undelivered import Attempt
 from slipway.errors import AccessDenied
 from slipway.ports import HookDeliveries
@@ -65,13 +67,17 @@ class InMemory:
         return self.webhook.receive(delivery)
 
 
+def _no_packages(folder: Path) -> Packages:
+    return Packages("acme", RegistryShelf(Box(folder)))
+
+
 class AtGitHub:
     def __init__(self, webhook: Webhook, address: str, folder: Path) -> None:
         self.webhook = webhook
         self.sender = Hook(f"{address}/github", "secret", folder / "deliveries.jsonl")
         shown = Shown(f"{NOWHERE}/repos/acme/shop", lambda _: True)
-        app = Api("acme/shop", "canary-token", shown, self.sender).app()
-        repository = GitHubRepository("acme/shop", SecretStr("canary-token"), NOWHERE)
+        app = Api("acme/shop", "canary-token", shown, self.sender, _no_packages(folder)).app()
+        repository = github_repository("acme/shop", SecretStr("canary-token"), NOWHERE)
         session = GitHubSession(repository, httpx.ASGITransport(app))
         self.hook: HookDeliveries = GitHubHook(session, HOOK)
 
