@@ -30,6 +30,7 @@ TELLS = re.compile(
 WRAPPING = {
     "blocks/file.py target,": "another error of ours with the place that it is about",
     "blocks/file.py _wrong,": "its callers give the remedy",
+    "slipway/domain/fitness.py require_ours,": "`_back` says how the field becomes Pulumi's",
     "slipway/clients/pulumi_files.py with_value,": "another error of ours with the file's name",
 }
 """Messages whose last words come from elsewhere, and from where."""

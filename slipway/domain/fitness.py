@@ -1,5 +1,7 @@
 """Whether a Deployment is in a condition from which a release can start, and be undone."""
 
+from collections.abc import Sequence
+
 from slipway.domain.image import Digest
 from slipway.domain.rollout import Expectation, Verdict, Watch, Workloads, judge, running_digest
 from slipway.errors import DeploymentUnfit
@@ -40,10 +42,28 @@ def require_ours(seen: Workloads, container: str) -> None:
         if others:
             raise DeploymentUnfit(
                 f"{seen}: {field} is owned by field manager {', '.join(others)}, so `pulumi up` "
-                "would conflict: stop that tool from changing it, then take the field back with "
-                "the value that Pulumi records (kubectl apply --server-side --force-conflicts "
-                "--field-manager=pulumi-kubernetes)"
+                f"would conflict: stop that tool from changing it, then {_back(seen, managers)}"
             )
+
+
+def _back(seen: Workloads, managers: Sequence[str]) -> str:
+    """How a field becomes Pulumi's alone.
+
+    One that both hold has one value: applied again, it stays shared, by force too (Kubernetes'
+    documentation, Server-Side Apply, "Transferring ownership").
+    """
+    if any(each.startswith(PULUMI) for each in managers):
+        return f"remove that manager's entry of metadata.managedFields: {stop_sharing(seen)}"
+    return (
+        "take the field back with the value that Pulumi records (kubectl apply --server-side "
+        "--force-conflicts --field-manager=pulumi-kubernetes)"
+    )
+
+
+def stop_sharing(seen: Workloads) -> str:
+    """The command by which a person takes a manager's entry away; no pod is touched."""
+    where = f"--namespace {seen.namespace}"
+    return f"kubectl {where} edit deployment {seen.name} --show-managed-fields"
 
 
 def require_recorded(seen: Workloads, recorded: str | None) -> None:

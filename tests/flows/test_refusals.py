@@ -483,6 +483,12 @@ async def test_a_preview_that_does_not_know_the_image_is_refused() -> None:
             "field manager kubectl-set",
         ),
         (
+            lambda world: setattr(
+                world.deployment, "replicas_managers", ("pulumi-kubernetes", "kubectl-rollout")
+            ),
+            "kubectl --namespace apps edit deployment ls-triton-adapter --show-managed-fields",
+        ),
+        (
             lambda world: setattr(world.deployment, "replicas_managers", ("kubectl",)),
             "spec.replicas is owned by field manager kubectl",
         ),

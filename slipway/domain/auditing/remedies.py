@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from slipway.domain import fitness
 from slipway.domain.auditing.picture import reference_of
 from slipway.domain.candidate import present
 from slipway.domain.finding import Remedy
@@ -50,6 +51,14 @@ def take_back(target: Target, seen: Workloads, image: str) -> Remedy:
         f" | kubectl apply --server-side --force-conflicts --field-manager={manager} --filename=-"
     )
     return Remedy("give the fields back to Pulumi, with the image that it records", command)
+
+
+def stop_sharing(seen: Workloads) -> Remedy:
+    """Leave a field that two managers hold with one value to Pulumi alone."""
+    sentence = (
+        "both hold the same value: remove the other manager's entry of metadata.managedFields"
+    )
+    return Remedy(sentence, fitness.stop_sharing(seen))
 
 
 def live_commit(history: Sequence[Release]) -> str:

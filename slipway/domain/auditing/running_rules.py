@@ -168,6 +168,7 @@ def owned_by_others(picture: Picture) -> Findings:
                 continue
             by_hand = manager.startswith("kubectl")
             image = known(picture.stack).image or seen.image
+            shared = any(each.startswith(PULUMI) for each in managers)
             yield Finding(
                 "SYS004" if by_hand else "SYS003",
                 Severity.ERROR,
@@ -175,7 +176,9 @@ def owned_by_others(picture: Picture) -> Findings:
                 f"{field} of {seen}",
                 "field manager pulumi-kubernetes",
                 f"field manager {manager}: the next `pulumi up` would conflict",
-                remedies.take_back(picture.target, seen, image),
+                remedies.stop_sharing(seen)
+                if shared
+                else remedies.take_back(picture.target, seen, image),
             )
 
 

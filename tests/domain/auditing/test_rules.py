@@ -194,6 +194,19 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
 """What is wrong → the ids of exactly the findings that it makes."""
 
 
+def test_a_field_that_kubectl_shares_with_pulumi_is_not_applied_again_which_would_leave_it_so() -> (
+    None
+):
+    seen = workloads(image_managers=("pulumi-kubernetes", "kubectl-rollout"))
+
+    [found] = judge(picture(cluster=seen)).findings
+
+    assert found.rule == "SYS004"
+    assert found.remedy.command == (
+        f"kubectl --namespace {seen.namespace} edit deployment {seen.name} --show-managed-fields"
+    )
+
+
 def test_an_image_that_nobody_has_signed_is_found_where_there_is_a_key() -> None:
     [found] = judge(signed_picture()).findings
 
