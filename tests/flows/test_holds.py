@@ -239,6 +239,18 @@ async def test_a_hold_ends_at_its_end() -> None:
     assert "until 2026-01-01 01:00 UTC" in held.release.reason
 
 
+async def test_a_hold_placed_while_automation_deploys_comes_too_late_and_stays() -> None:
+    world = World.seeded()
+    world.faults.before(
+        "stack.up", lambda: world.ledger.restrict(TARGET, NewHold("load test", "bob"), "by hand")
+    )
+
+    outcome = await by_automation(world, "second")
+
+    assert outcome.state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 1
+
+
 async def test_a_hold_by_hand_about_nothing_is_lifted_by_any_persons_deploy() -> None:
     world = World.seeded()
     await world.ledger.place_hold(TARGET, NewHold("load test", "bob"))

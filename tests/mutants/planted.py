@@ -31,6 +31,8 @@ ROLLING_OUT, RECOVER = "flows/rolling_out.py", "flows/recover.py"
 PINNING, APPLYING = "slipway/tasks/pinning.py", "slipway/tasks/applying.py"
 RESTORING, LEASE = "slipway/tasks/restoring.py", "slipway/tasks/lease.py"
 VERIFYING, RELEASES = "slipway/tasks/verifying.py", "slipway/ledger/releases.py"
+GATES, ASKING_GATES = "slipway/domain/gates.py", "slipway/tasks/gates.py"
+HOLDS = "tests/flows/test_holds.py"
 
 MUTANTS = (
     Mutant(
@@ -291,24 +293,24 @@ MUTANTS = (
     ),
     Mutant(
         "let a person pass a hold without a word",
-        "slipway/domain/gates.py",
+        GATES,
         "    if not holds or (request.why.strip() and not request.automatic):\n",
         "    if not holds or not request.automatic:\n",
-        "tests/flows/test_holds.py",
+        HOLDS,
     ),
     Mutant(
         "let automation pass a hold by saying why",
-        "slipway/domain/gates.py",
+        GATES,
         "    if not holds or (request.why.strip() and not request.automatic):\n",
         "    if not holds or request.why.strip():\n",
-        "tests/flows/test_holds.py",
+        HOLDS,
     ),
     Mutant(
         "let automation try a vetoed commit",
-        "slipway/domain/gates.py",
+        GATES,
         "    if standing is None or (request.options.even_if_vetoed and not request.automatic):\n",
         "    if standing is None or request.options.even_if_vetoed or request.automatic:\n",
-        "tests/flows/test_holds.py",
+        HOLDS,
     ),
     Mutant(
         "supersede by whoever has asked last",
@@ -330,5 +332,89 @@ MUTANTS = (
         " or not ports.processes.has_ended(holder.worker):\n",
         ":\n",
         "tests/flows/test_interruptions.py",
+    ),
+    Mutant(
+        "publish nothing at a held target",
+        "flows/deploy.py",
+        "    if not request.automatic:  # a program",
+        "    if request.wanted:  # a program",
+        HOLDS,
+    ),
+    Mutant(
+        "forget the holds under the lease",
+        "slipway/tasks/deciding.py",
+        "    await check_holds(ports, release)\n    if seen",
+        "    if seen",
+        HOLDS,
+    ),
+    Mutant(
+        "leave no hold after a rollback",
+        GATES,
+        "release.kind is Kind.ROLLBACK and release.state is State.LIVE",
+        "release.kind is Kind.ROLLBACK and release.state is State.RESTORED",
+        HOLDS,
+    ),
+    Mutant(
+        "never end a hold",
+        ASKING_GATES,
+        "    await ports.ledger.lift_hold(hold.number, release.request.requested_by, why)\n",
+        "    why.strip()\n",
+        HOLDS,
+    ),
+    Mutant(
+        "end a hold by what was rolled away from",
+        ASKING_GATES,
+        "    if about is not None and (about == commit or not",
+        "    if about is not None and about != commit and (not",
+        HOLDS,
+    ),
+    Mutant(
+        "let automation end a hold",
+        ASKING_GATES,
+        "release.kind is not Kind.DEPLOY or release.request.automatic or release.commit is None:",
+        "release.kind is not Kind.DEPLOY or release.commit is None:",
+        HOLDS,
+    ),
+    Mutant(
+        "veto what was cancelled",
+        GATES,
+        "release.state is State.RESTORING and code_of(release.reason) == DISPROVEN",
+        "release.state is State.RESTORING and code_of(release.reason) != DISPROVEN[:0]",
+        HOLDS,
+    ),
+    Mutant(
+        "veto what could not be pulled",
+        VERIFYING,
+        "    if not judgement.started:\n",
+        "    if not judgement.started and not judgement.why:\n",
+        HOLDS,
+    ),
+    Mutant(
+        "veto nothing",
+        GATES,
+        "        return NewVeto(release.commit, release.reason, AUTOMATION)\n",
+        "        return None\n",
+        HOLDS,
+    ),
+    Mutant(
+        "let automation try a vetoed image under another name",
+        ASKING_GATES,
+        "        if bad is not None and bad.digest == digest:\n",
+        "        if bad is not None and bad.digest != digest:\n",
+        HOLDS,
+    ),
+    Mutant(
+        "take no lease again that was taken unheard",
+        "slipway/tasks/waiting.py",
+        "    if holding == release.id:\n",
+        "    if holding == release.target:\n",
+        "tests/flows/test_waiting.py",
+    ),
+    Mutant(
+        "start a run for each delivery of a commit",
+        "slipway/webhook/dispatcher.py",
+        'key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"',
+        'key = f"slipway:{self.name}:{commit}:{self._failures}"',
+        "tests/webhook/dispatching/test_dispatcher.py",
     ),
 )
