@@ -12,7 +12,7 @@ from tests.simulation.seeds import story_of
 from tests.simulation.shrinking import shrink, told
 from tests.simulation.simulator import quiet, simulate
 
-BATCH = 200
+BATCH = 50
 FEWEST = 2
 """Faults that must have struck for a story to count as a saga."""
 
