@@ -55,7 +55,7 @@ async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     standing = await ledger.holder(stack)
     holding = standing[0] if standing else ""
     mine = next(each for each in line if each.release == release.id)
-    waiting = [each for each in line if each.release != holding]
+    waiting = [each for each in line if each == mine or each.release != holding]
     await _require_a_point(ports, mine, waiting)
     holder = next((each for each in line if each.release == holding), None)
     if holder is not None and to_be_ended(mine, holder):

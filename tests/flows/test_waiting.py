@@ -53,6 +53,19 @@ def until(world: World, *, waiting: int) -> Fault:
     return lambda: until_in_line(world, waiting)
 
 
+def lose_the_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks next for the lease gets it, and does not hear of it."""
+    acquire, lost = world.ledger.acquire, iter([True])
+
+    async def answered(*arguments: object) -> object:
+        lease = await acquire(*arguments)  # type: ignore[arg-type] # handed on as they came
+        if next(lost, False):
+            raise Unreachable("the ledger's answer was lost")
+        return lease
+
+    monkeypatch.setattr(world.ledger, "acquire", answered)
+
+
 def order(world: World) -> list[str]:
     """What the stack's updates were for, oldest first: the first word after the verb."""
     return [each.message for each in world.updates if each.message.startswith("slipway ")]
@@ -262,19 +275,28 @@ async def test_a_lease_whose_answer_was_lost_is_taken_again_once_it_has_run_out(
 ) -> None:
     """Nobody knows its fence, so nobody can work by it or give it back."""
     world = World.seeded()
-    acquire, lost = world.ledger.acquire, iter([True])
+    lose_the_answer(world, monkeypatch)
 
-    async def answered(*arguments: object) -> object:
-        lease = await acquire(*arguments)  # type: ignore[arg-type] # handed on as they came
-        if next(lost, False):
-            raise Unreachable("the ledger's answer was lost")
-        return lease
-
-    monkeypatch.setattr(world.ledger, "acquire", answered)
     outcome = await deploying(world, "second")
 
     assert outcome.state is State.LIVE, outcome.release.reason
     assert outcome.release.fence == 2
+
+
+async def test_who_has_the_lease_unheard_still_goes_before_an_older_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World.seeded()
+    world.publish("second")
+    world.publish("third")
+    lose_the_answer(world, monkeypatch)
+    newer = asyncio.ensure_future(deploying(world, "third"))
+    await until_in_line(world, 1)
+
+    older = await deploying(world, "second")
+
+    assert older.state is State.REFUSED
+    assert (await newer).state is State.LIVE, (await newer).release.reason
 
 
 async def test_nobody_is_left_in_the_line() -> None:
