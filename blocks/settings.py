@@ -213,6 +213,12 @@ class TargetSettings(Settings):
         description="Properties beside the image that a release may update, each as URN:path.",
     )
 
+    full_drill: bool = Field(
+        default=False,
+        description="Whether a full drill may really roll back here, and forth again: for a target "
+        "that nobody depends on.",
+    )
+
     namespace: str = Field(min_length=1, description="The Deployment's namespace.")
     deployment: str = Field(
         default="", description="The Deployment's name; empty finds it by its labels."
@@ -251,6 +257,7 @@ class TargetSettings(Settings):
             ready_within=self.ready_within,
             soak=self.soak,
             apply_within=self.apply_within,
+            full_drill=self.full_drill,
             allow_changes=tuple(Allowance.parse_standing(each) for each in self.allow_changes),
         )
 

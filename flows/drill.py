@@ -7,7 +7,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.loading import all_connected
+from flows.drilling import drill as drill_one
 from flows.drilling import drill_all
+from flows.full_drill import drill_fully
 from flows.states import refusing
 from slipway.domain.drill import Drill, Result, worst_result
 from slipway.tasks.candidate_report import report_candidates
@@ -16,16 +18,17 @@ from slipway.tasks.drill_report import report_drills
 
 @flow(name="drill", flow_run_name="drill", persist_result=False)
 @refusing
-async def drill(targets: list[str] | None = None) -> State[Any]:
+async def drill(targets: list[str] | None = None, *, full: bool = False) -> State[Any]:
     """See whether the default rollback would work at each target. Touches no production.
 
     Leaves what each could go back to as a table, beside whether the drill went well.
 
     Args:
         targets: Their names; all that are registered when left empty.
+        full: Really roll back and forth again; each target must allow it (`full_drill`).
     """
     async with all_connected(targets or ()) as every:
-        drills = await drill_all(every)
+        drills = await drill_all(every, drill_fully if full else drill_one)
         for ports in every:
             await report_candidates(ports)
     await report_drills(drills)

@@ -6,7 +6,7 @@ and previewed; neither ESC nor the stack nor the cluster is written to.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
 from slipway.domain.acceptance import Published, acceptable
@@ -51,9 +51,11 @@ async def drill(ports: Ports) -> Drill:
     return replace(found, why=why, took=took)
 
 
-async def drill_all(every: Sequence[Ports]) -> list[Drill]:
+async def drill_all(
+    every: Sequence[Ports], one: Callable[[Ports], Awaitable[Drill]] = drill
+) -> list[Drill]:
     """One after the other: a preview costs a CLI's run."""
-    return [await drill(each) for each in every]
+    return [await one(each) for each in every]
 
 
 async def _at_work(ports: Ports) -> str | None:

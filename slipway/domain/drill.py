@@ -30,10 +30,14 @@ class Drill:
     """Each step that a rollback does before it changes anything, and its seconds."""
     updates: Spread = field(default_factory=lambda: Spread(0))
     """How long the target's updates have taken until they were proven, from the ledger."""
+    measured: float | None = None
+    """Seconds that the rollback of a full drill took; None where none was made."""
 
     @property
     def expected_seconds(self) -> float | None:
         """About how long the rollback would take; None where no update was ever measured."""
+        if self.measured is not None:
+            return self.measured
         if self.updates.median is None or self.result is not Result.WORKS:
             return None
         return sum(seconds for _, seconds in self.took) + self.updates.median

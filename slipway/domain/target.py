@@ -161,6 +161,8 @@ class Target:
     apply_within: float = 900.0
     """Seconds that one `pulumi up` may take."""
     allow_changes: tuple[Allowance, ...] = field(default=())
+    full_drill: bool = False
+    """Whether a full drill may really roll back here: nobody depends on the target."""
 
 
 @dataclass(frozen=True, slots=True)

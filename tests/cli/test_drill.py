@@ -25,3 +25,25 @@ def test_a_rollback_that_would_not_work_ends_with_five_and_says_why(terminal: Te
     assert result.exit_code == 5
     assert f"{SINK}" in result.stdout
     assert "no-candidate: " in result.stdout
+
+
+def test_a_target_is_never_really_rolled_back_unless_it_says_so(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    before = terminal.world.deployment.image
+
+    result = terminal.type("drill", ADAPTER, "--full")
+
+    assert result.exit_code == 2
+    assert "full_drill" in result.output
+    assert terminal.world.deployment.image == before
+
+
+def test_a_full_drill_tells_how_long_the_rollback_took(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    terminal.deploy("third")
+    terminal.world.change_target(full_drill=True)
+
+    [told] = terminal.json("drill", ADAPTER, "--full")
+
+    assert told["result"] == "would work"
+    assert told["measured_seconds"] == told["expected_seconds"] > 0

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from flows.deploy import release as deploy
 from flows.drilling import drill
+from flows.full_drill import drill_fully
 from flows.rollback import release as roll_back
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.drill import Drill, Result
-from slipway.domain.release import State
-from slipway.errors import PreviewFailed, Unreachable
+from slipway.domain.release import Kind, State
+from slipway.errors import InvalidInput, PreviewFailed, Unreachable
 from tests.fakes.faults import raising
+from tests.fakes.images import Behaviour
 from tests.fakes.world import World, deploy_request, rollback_request
 
 WRITES = {"config.write", "stack.up", "stack.refresh", "registry.tag", "cluster.restart"}
@@ -154,3 +157,69 @@ async def test_a_place_that_blinks_is_asked_again() -> None:
     world.faults.before("stack.preview", raising(Unreachable("a blink: try again")))
 
     assert (await drill(world.ports())).result is Result.WORKS
+
+
+def allowing(world: World) -> World:
+    """Nobody depends on the target."""
+    world.change_target(full_drill=True)
+    return world
+
+
+async def test_a_full_drill_really_rolls_back_and_leaves_everything_as_it_was() -> None:
+    world = allowing(await released())
+    ports, before = world.ports(), world.deployment.image
+
+    drilled = await drill_fully(ports)
+
+    assert drilled.result is Result.WORKS, drilled.why
+    assert drilled.measured == drilled.expected_seconds
+    assert world.deployment.image == before
+    newest, back, *_ = await ports.ledger.history(world.target.name)
+    assert (newest.kind, newest.commit) == (Kind.DEPLOY, world.commits["third"])
+    assert (back.kind, back.commit) == (Kind.ROLLBACK, world.commits["second"])
+    assert await ports.ledger.holds(world.target.name) == []
+
+
+async def test_a_full_drill_goes_the_same_way_every_time() -> None:
+    world = allowing(await released())
+
+    drills = [await drill_fully(world.ports()) for _ in range(3)]
+
+    assert [each.to for each in drills] == [world.commits["second"]] * 3
+
+
+async def test_a_target_that_does_not_allow_it_is_never_really_rolled_back() -> None:
+    world = await released()
+    world.faults.effects.clear()
+
+    with pytest.raises(InvalidInput, match="full_drill"):
+        await drill_fully(world.ports())
+
+    assert not WRITES & set(world.faults.effects)
+
+
+async def test_nothing_is_rolled_back_where_it_would_not_work() -> None:
+    world = allowing(await released())
+    revoked(world)
+    world.faults.effects.clear()
+
+    drilled = await drill_fully(world.ports())
+
+    assert drilled.result is Result.FAILS
+    assert not WRITES & set(world.faults.effects)
+
+
+async def test_a_full_drill_finds_what_no_other_does() -> None:
+    world = allowing(await released())
+    digest = world.digest_of("second")
+    assert digest is not None
+    key = (world.target.service.repository, digest)
+    crashing = replace(world.registry.images[key], behaviour=Behaviour.CRASHES)
+    world.registry.images[key] = crashing  # what it depends on has gone since
+
+    before = await drill(world.ports())
+    drilled = await drill_fully(world.ports())
+
+    assert before.result is Result.WORKS
+    assert drilled.result is Result.FAILS
+    assert drilled.why.startswith("the rollback: ")

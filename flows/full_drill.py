@@ -1,0 +1,57 @@
+"""A full drill: a real rollback and the way forth again, at a target that nobody depends on.
+
+What a drill can't know, this one does: whether the pods of the way back come up, and how long that
+takes. It leaves the target as it found it, and its history two releases longer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from flows import deploy, rollback
+from flows.drilling import drill
+from slipway.domain.candidate import present
+from slipway.domain.drill import Drill, Result
+from slipway.domain.release import PREVIOUS, Kind, Outcome, Request, State
+from slipway.errors import InvalidInput
+from slipway.ports import Ports
+
+WHO, WHY = "slipway drill", "a full drill"
+Release = Callable[[Ports, Request], Awaitable[Outcome]]
+
+
+async def drill_fully(ports: Ports) -> Drill:
+    """Drill, and where a rollback would work, roll back for real and deploy again what was live."""
+    target = ports.target
+    if not target.full_drill:
+        raise InvalidInput(
+            f"a full drill really rolls back, and {target.name} does not allow it: set full_drill "
+            "of the target, if nobody depends on it, or leave --full out"
+        )
+    live = present(await ports.ledger.history(target.name))
+    tried = await drill(ports)
+    if tried.result is not Result.WORKS or live is None or live.commit is None:
+        return tried
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    back = await _try(ports, rollback.release, Kind.ROLLBACK, PREVIOUS)
+    if back.state is not State.LIVE:
+        return replace(tried, result=Result.FAILS, why=f"the rollback: {back.release.reason}")
+    took = clock() - began
+    forth = await _try(ports, deploy.release, Kind.DEPLOY, live.commit.sha)
+    await _lift_what_was_left(ports, back)
+    if forth.state is not State.LIVE:
+        return replace(tried, result=Result.FAILS, why=f"the way forth: {forth.release.reason}")
+    why = f"{target.name} was rolled back to {back.release.image}, and forth again"
+    return replace(tried, why=why, measured=took)
+
+
+async def _try(ports: Ports, release: Release, kind: Kind, wanted: str) -> Outcome:
+    return await release(ports, Request(kind, wanted, WHO, why=WHY))
+
+
+async def _lift_what_was_left(ports: Ports, back: Outcome) -> None:
+    """A rollback leaves a hold, which nobody would end here."""
+    for hold in await ports.ledger.holds(ports.target.name):
+        if hold.release == back.release.id:
+            await ports.ledger.lift_hold(hold.number, WHO, "the drill is over")
