@@ -62,9 +62,8 @@ class Story:
         told += [_told(title, "restored", crash.typed(), "is restoring", rollback.typed)]
         told += [_told("Roll back to the first of the two.", "live", rollback.typed())]
         self._commit(adapter(f"{self._name}-well", "Do without the list of models", WELL))
-        print()
-        for each in [self._type("status", target) for target in (ADAPTER, SINK)]:
-            each.show()
+        _shown("Both services, side by side.", self._type("status", ADAPTER, SINK))
+        _shown("What happened.", self._type("history", ADAPTER, "--limit", "4"))
         print(_where_to_look(self._box))
         return all(told)
 
@@ -106,6 +105,13 @@ class Story:
                 if release is not None and not release.is_open:
                     return release
                 await asyncio.sleep(LOOK_EVERY)
+
+
+def _shown(title: str, typed: Slipway) -> None:
+    """Show a command that only looks."""
+    print(f"\n── {title}", flush=True)
+    typed.show()
+    print(f"   {typed.age:.0f} s", flush=True)
 
 
 def _told(
