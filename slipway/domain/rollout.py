@@ -205,7 +205,7 @@ def judge(
             Verdict.WAITING, f"{seen} still asks for {seen.image}, not {expected.image}"
         )
     if seen.observed_generation < seen.generation:
-        return watch, Judgement(Verdict.WAITING, f"{seen}: the controller has not seen it yet")
+        return watch, Judgement(Verdict.UNKNOWN, f"{seen}: the controller has not seen it yet")
     current = _current(seen)
     if current is None:
         return watch, Judgement(Verdict.WAITING, f"{seen}: no ReplicaSet for {expected.image} yet")
