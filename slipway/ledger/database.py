@@ -1,11 +1,12 @@
 """Transactions on the ledger's database, brought to the newest schema at first use."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
 from sqlalchemy import inspect, make_url, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +16,7 @@ from slipway.ledger.settings import VARIABLE, LedgerSettings
 
 NEWEST = "0005"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
+T = TypeVar("T")
 _LOOK = f"check the database that {VARIABLE} names, and try again"
 
 
@@ -30,6 +32,7 @@ class Database:
                 "postgresql+asyncpg://USER:PASSWORD@HOST/NAME"
             ) from error
         self.engine = self._create_engine(lasting=lasting)
+        self._blocking = dialect.create_blocking_engine(self._url) if lasting else None
         self._migrated = False
         self._first_use = asyncio.Lock()
 
@@ -48,12 +51,36 @@ class Database:
         async with self._begun(dialect.as_of_one_moment(self.engine)) as connection:
             yield connection
 
+    async def at_once(self, work: Callable[[Connection], T]) -> T:
+        """A transaction whose work asks for nothing else meanwhile.
+
+        A lasting SQLite database does it in one thread: its driver for event loops changes threads
+        for each step of each statement, which costs more than the work of a small transaction.
+        """
+        if self._blocking is None:
+            async with self.transaction() as connection:
+                return await connection.run_sync(work)
+        with self._errors_translated():
+            await self._ready()
+            return await asyncio.to_thread(_done, self._blocking, work)
+
+    async def close(self) -> None:
+        """Close every connection; a later use opens new ones."""
+        await self.engine.dispose()
+        if self._blocking is not None:
+            self._blocking.dispose()
+
     @asynccontextmanager
     async def _begun(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        try:
+        with self._errors_translated():
             await self._ready()
             async with engine.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
+        try:
+            yield
         except DBAPIError as error:
             raise self._translated(error) from error
         except dialect.refusals_to_connect(self.engine.dialect) as error:
@@ -109,3 +136,8 @@ class Database:
         if dialect.is_transient(error):
             return Unreachable(f"{self} did not answer: {seen}; {_LOOK}")
         return LedgerUnusable(f"{self} can't be used: {seen}; check the file, its folder and disk")
+
+
+def _done(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)

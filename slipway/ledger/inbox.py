@@ -1,10 +1,12 @@
 """The webhook's inbox in the ledger's database."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     RowMapping,
     Select,
     delete,
@@ -15,7 +17,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import (
@@ -53,28 +54,11 @@ class SqlInbox:
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
-        await self._database.engine.dispose()
+        await self._database.close()
 
     async def receive(self, received: Sequence[Delivery]) -> Sequence[Receipt]:
         """See `slipway.ports.Inbox`."""
-        async with self._database.transaction() as connection:
-            numbers = await _insert(connection, received)
-            new = _places_of(numbers, received)
-            waiting = [
-                {"delivery": numbers[each.id], "target": target, "reason": "", "run": ""}
-                for each in (received[place] for place in sorted(new))
-                for target in each.targets
-            ]
-            if waiting:
-                await connection.execute(at_targets.insert(), waiting)
-            again = [each for place, each in enumerate(received) if place not in new]
-            first = await _first_ones(connection, again)
-        return [
-            Receipt(each.id, is_new=True, ignored=each.ignored)
-            if place in new
-            else _receipt_of(first.get(("id", each.id)) or first["digest", each.digest])
-            for place, each in enumerate(received)
-        ]
+        return await self._database.at_once(functools.partial(_receive, received=received))
 
     async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
         """See `slipway.ports.Inbox`."""
@@ -210,12 +194,32 @@ def _forgettable(older_than: float, limit: int) -> Select[tuple[int]]:
     )
 
 
-async def _insert(connection: AsyncConnection, received: Sequence[Delivery]) -> dict[str, int]:
+def _receive(connection: Connection, received: Sequence[Delivery]) -> list[Receipt]:
+    numbers = _insert(connection, received)
+    new = _places_of(numbers, received)
+    waiting = [
+        {"delivery": numbers[each.id], "target": target, "reason": "", "run": ""}
+        for each in (received[place] for place in sorted(new))
+        for target in each.targets
+    ]
+    if waiting:
+        connection.execute(at_targets.insert(), waiting)
+    again = [each for place, each in enumerate(received) if place not in new]
+    first = _first_ones(connection, again)
+    return [
+        Receipt(each.id, is_new=True, ignored=each.ignored)
+        if place in new
+        else _receipt_of(first.get(("id", each.id)) or first["digest", each.digest])
+        for place, each in enumerate(received)
+    ]
+
+
+def _insert(connection: Connection, received: Sequence[Delivery]) -> dict[str, int]:
     """Insert what is not there; the numbers that it got, by id."""
     statement = insert_if_absent(
         connection.dialect, deliveries, {"received": database_now()}
     ).returning(deliveries.c.number, deliveries.c.id)
-    inserted = await connection.execute(statement, [_columns(each) for each in received])
+    inserted = connection.execute(statement, [_columns(each) for each in received])
     return {row.id: row.number for row in inserted}
 
 
@@ -242,8 +246,8 @@ def _columns(each: Delivery) -> dict[str, Any]:
     }
 
 
-async def _first_ones(
-    connection: AsyncConnection, again: Sequence[Delivery]
+def _first_ones(
+    connection: Connection, again: Sequence[Delivery]
 ) -> dict[tuple[str, str], RowMapping]:
     """The rows that kept these out, by the id and by the digest that they may share."""
     if not again:
@@ -252,7 +256,7 @@ async def _first_ones(
         deliveries.c.id.in_([each.id for each in again]),
         deliveries.c.digest.in_([each.digest for each in again]),
     )
-    rows = (await connection.execute(select(deliveries).where(same))).mappings().all()
+    rows = connection.execute(select(deliveries).where(same)).mappings().all()
     return {(column, row[column]): row for row in rows for column in ("id", "digest")}
 
 

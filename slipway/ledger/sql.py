@@ -25,4 +25,4 @@ class SqlLedger(
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
-        await self._database.engine.dispose()
+        await self._database.close()
