@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import WORKFLOW_RUN
@@ -12,33 +13,26 @@ NOWHERE = "0" * 40
 """What stands for the commit before a branch was made, and after it was deleted."""
 BRANCHES = "refs/heads/"
 
-_Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
-_Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=200)
-]
-_Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]-]+$", max_length=100)]
+# Python's `$` would let a line end pass.
+_Sha = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}\Z")]
+_Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+\Z", max_length=200)]
+_Login = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\[\]-]+\Z", max_length=100)]
 # No control characters: PostgreSQL keeps no NUL in a text.
-_Ref = Annotated[str, StringConstraints(pattern=r"^refs/[^\x00-\x20\x7f]+$", max_length=500)]
+_Ref = Annotated[str, Meta(pattern=r"^refs/[^\x00-\x20\x7f]+\Z", max_length=500)]
+_Word = Annotated[str, Meta(pattern=r"^[a-z_]+\Z", max_length=100)]
+_Branch = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f]+\Z", max_length=500)]
+_Path = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*\Z", max_length=500)]
 
 
-_Word = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$", max_length=100)]
-_Branch = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20\x7f]+$", max_length=500)]
-_Path = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)]
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class _Repository(_Read):
+class _Repository(Struct, frozen=True):
     full_name: _Name
 
 
-class _Account(_Read):
+class _Account(Struct, frozen=True):
     login: _Login
 
 
-class Payload(_Read):
+class Payload(Struct, frozen=True, kw_only=True):
     """What every event has that is used here."""
 
     repository: _Repository | None = None
@@ -55,7 +49,7 @@ class Payload(_Read):
         return self.sender.login if self.sender else ""
 
 
-class PushPayload(Payload):
+class PushPayload(Payload, frozen=True, kw_only=True):
     """What is used of a push. Its list of files is not: it is capped, and lost with a delivery."""
 
     repository: _Repository
@@ -79,7 +73,7 @@ class PushPayload(Payload):
         return None if self.before == NOWHERE else Commit(self.before)
 
 
-class _WorkflowRun(_Read):
+class _WorkflowRun(Struct, frozen=True, kw_only=True):
     # Absent, or null, where GitHub has nothing to tell: no branch for a tag, no end yet.
     event: _Word
     head_sha: _Sha
@@ -89,7 +83,7 @@ class _WorkflowRun(_Read):
     path: _Path | None = None
 
 
-class WorkflowRunPayload(Payload):
+class WorkflowRunPayload(Payload, frozen=True, kw_only=True):
     """What is used of a run of a GitHub workflow."""
 
     repository: _Repository
@@ -108,7 +102,11 @@ class WorkflowRunPayload(Payload):
         return whose is None or whose.full_name.lower() != self.repository.full_name.lower()
 
 
-KINDS: Mapping[str, type[Payload]] = {"push": PushPayload, WORKFLOW_RUN: WorkflowRunPayload}
+_OTHER: Decoder[Payload] = Decoder(Payload)
+_KINDS: Mapping[str, Decoder[PushPayload] | Decoder[WorkflowRunPayload]] = {
+    "push": Decoder(PushPayload),
+    WORKFLOW_RUN: Decoder(WorkflowRunPayload),
+}
 
 
 class Unreadable(ValueError):
@@ -118,8 +116,6 @@ class Unreadable(ValueError):
 def read(event: str, body: bytes) -> Payload:
     """Read the payload of an event, or raise `Unreadable`."""
     try:
-        return KINDS.get(event, Payload).model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(each) for each in first["loc"])
-        raise Unreadable(f"{where or 'the body'}: {first['msg']}"[:300]) from None
+        return _KINDS.get(event, _OTHER).decode(body)
+    except (DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)[:300]) from None

@@ -4,7 +4,6 @@ Plain ASGI: a router, a request object and their middleware would double the CPU
 there are two paths.
 """
 
-import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+import msgspec
 from pydantic import SecretStr
 
 from slipway.domain.delivery import Receipt
@@ -165,7 +165,7 @@ def _acknowledgement(receipt: Receipt) -> Answer:
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    body = json.dumps(answer.body).encode()
+    body = msgspec.json.encode(answer.body)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

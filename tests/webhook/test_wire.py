@@ -40,6 +40,47 @@ async def test_a_delivery_is_acknowledged_over_http_and_the_connection_is_kept()
     assert (refused.status_code, refused.headers["connection"]) == (404, "close")
 
 
+async def test_a_head_request_is_answered_without_a_body() -> None:
+    async with serving() as port, asyncio.timeout(20):
+        answer = await talk(port, b"HEAD /health HTTP/1.1\r\nhost: slipway\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1\r\nconnection: close", b"HTTP/1.0"])
+async def test_who_wants_one_answer_is_told_that_it_is_the_last(first: bytes) -> None:
+    begun = b"POST /github " + first + b"\r\nhost: slipway\r\n"
+    async with serving() as port, asyncio.timeout(20):
+        answer = await talk(port, _request(BODY, "delivery-once", begun))
+
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert answer.lower().count(b"connection: close") == 1
+
+
+async def test_requests_that_come_in_one_piece_are_answered_one_after_the_other() -> None:
+    inbox = MemoryInbox()
+    requests = [
+        _request(json.dumps(push(name=str(number))).encode(), f"delivery-{number}")
+        for number in range(3)
+    ]
+    last = b"GET /nowhere HTTP/1.1\r\nhost: slipway\r\n\r\n"
+    async with serving(inbox) as port, asyncio.timeout(20):
+        answer = await talk(port, b"".join(requests) + last)
+
+    assert answer.count(b"HTTP/1.1 202 ") == 3
+    places = [answer.index(f"delivery-{number}".encode()) for number in range(3)]
+    assert places == sorted(places)
+    assert answer.index(b"HTTP/1.1 404 ") > places[-1]
+
+
+def _request(body: bytes, delivery: str, begun: bytes = HEAD) -> bytes:
+    """A delivery as it is sent."""
+    sent = headers(body, delivery=delivery)
+    named = b"".join(b"%b: %b\r\n" % each for each in sent.items())
+    return begun + named + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
 @pytest.mark.parametrize(
     ("name", "begun"),
     [
