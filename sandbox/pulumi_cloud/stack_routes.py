@@ -50,7 +50,8 @@ async def one_stack(request: Request) -> Response:
         "stackName": stack.name,
         "tags": record["tags"],
         "version": record["version"],
-        "activeUpdate": active["id"] if active else "",
+        # The newest for ever, also once it has ended; `currentOperation` tells whether it goes on.
+        "activeUpdate": record.get("newest", ""),
     }
     if active:
         operation = {"kind": active["kind"], "author": active["login"], "started": active["start"]}

@@ -54,7 +54,12 @@ class Updates:
         if not record["preview"]:
             if self.active(stack):
                 raise conflict(BUSY)
-            known = stack.record() | {"active": identifier, "version": known["version"] + 1}
+            version = known["version"] + 1
+            known = stack.record() | {
+                "active": identifier,
+                "newest": identifier,
+                "version": version,
+            }
         if tags is not None:
             known["tags"] = tags
         record |= {

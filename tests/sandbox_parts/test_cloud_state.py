@@ -150,7 +150,9 @@ async def test_the_admin_ends_a_lease_at_once(cloud: CloudInProcess) -> None:
     await holder.patch(f"{update}/checkpoint", json=ONE_RESOURCE)
     admin = cloud.admin()
     assert (await admin.post("/admin/stacks/acme/shop/prod/expire-lease")).is_success
-    assert (await client.get(STACK)).json()["activeUpdate"] == ""
+    stack = (await client.get(STACK)).json()
+    assert "currentOperation" not in stack
+    assert stack["activeUpdate"] in update
     assert (await client.get(f"{STACK}/export")).json() == ONE_RESOURCE
 
 

@@ -66,7 +66,7 @@ class World(RealWorld):
         """What a release may not leave: a lease, an update under way, half-done operations."""
         checkpoint = self._stack("/export")["deployment"]
         pending = checkpoint.get("pending_operations") or []
-        active = self._stack("").get("activeUpdate")
+        active = self._stack("").get("currentOperation")
         return [
             *(f"lease of {stack} is held by {holder}" for stack, holder in self._leases()),
             *(f"update {active} is under way" for _ in [active] if active),

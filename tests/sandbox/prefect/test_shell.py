@@ -59,7 +59,9 @@ def test_status_and_doctor_see_the_real_parts_from_such_a_shell(live: Run, box: 
 
     assert set(status) >= PLACES
     assert status["deployment"]
+    assert status["agree"] is True, status
     names = {each["name"]: each["good"] for each in doctor["checks"]}
+    assert doctor["good"] is True, doctor
     assert names["Kubernetes answers"]
     assert names["the registry answers"]
     assert names["Docker answers"]

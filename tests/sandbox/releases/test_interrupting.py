@@ -18,18 +18,22 @@ from tests.sandbox.releases.sampling import one_update_at_a_time
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("received", "times"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)], ids=["ctrl-c", "ended"]
+)
 async def test_a_signal_during_the_update_ends_restored_even_when_it_comes_twice(
-    world: RealWorld, received: signal.Signals
+    world: RealWorld, received: signal.Signals, times: int
 ) -> None:
+    """A terminal sends Ctrl-C to the whole group of processes, a supervisor SIGTERM to it once."""
     before = await sound(world)
 
     with one_update_at_a_time(world.box):
         process, reader = start_deploy(world, "never-ready")
-        process.send_signal(received)
+        os.killpg(process.pid, received)
         # Two of a kind that are sent at once arrive as one.
         until(lambda: reader.has("interrupting pulumi"), "it has come")
-        process.send_signal(received)
+        for _ in range(times - 1):
+            os.killpg(process.pid, received)
         printed = output_of(process, reader)
 
     assert process.returncode == 3, printed
