@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import SOAK
 from benchmarks.samples import Stopwatch
+from blocks.clients import Shared
 from blocks.loading import connected
 from flows import deploy as product
 from slipway.ports import Ports
@@ -132,10 +133,10 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def _timed_connected(name: str) -> AsyncIterator[Ports]:
+async def _timed_connected(name: str, shared: Shared | None = None) -> AsyncIterator[Ports]:
     """The registered target's ports with clocks, in place of the flow's own."""
     clock = Clock()
-    async with connected(name) as ports:
+    async with connected(name, shared) as ports:
         try:
             yield timed_ports(_soaked(ports), clock.intervals.append)
         finally:

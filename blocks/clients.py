@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar, cast
 
 from blocks.ledger import open_ledger
 from blocks.settings import (
@@ -32,11 +33,31 @@ from slipway.errors import InvalidInput
 from slipway.ledger.settings import state_folder
 from slipway.ports import Ports, PullCredentials
 
+T = TypeVar("T")
 FindTarget = Callable[[str], Awaitable[TargetSettings]]
 
 
-def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
-    """The ports of a target; `find` gives another target of the same stack by its name."""
+class Shared:
+    """Clients that targets have in common: one for each place, however many targets name it."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[object, object]] = []
+
+    def once(self, place: object, make: Callable[[], T]) -> T:
+        """The client of a place, made for the first who asks; places are compared whole."""
+        for known, client in self._made:
+            if known == place:
+                return cast("T", client)
+        made = make()
+        self._made.append((place, made))
+        return made
+
+
+def build_ports(settings: TargetSettings, find: FindTarget, shared: Shared | None = None) -> Ports:
+    """The ports of a target; `find` gives another target of the same stack by its name.
+
+    Closing ports closes what they share too: only who closes all of them at once may share.
+    """
 
     async def neighbour(name: str) -> Ports:
         return build_ports(await find(name), find)
@@ -47,12 +68,10 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
 
     target = settings.target()
     credentials = _registry_credentials(settings)
-    kept = KeptDocuments(state_folder() / "documents")
-    registry = OciRegistry(
-        _registry_session(settings, credentials), kept, _packages(settings.registry)
-    )
-    api = PulumiApi(settings.pulumi.backend, settings.pulumi.token)
-    ledger = open_ledger()
+    once = (shared or Shared()).once
+    registry = once(settings.registry, lambda: _registry(settings, credentials))
+    api = once(settings.pulumi, lambda: PulumiApi(settings.pulumi.backend, settings.pulumi.token))
+    ledger = once("the ledger", open_ledger)
     return Ports(
         target,
         GitMirror(_remote(settings.repository), state_folder() / "git"),
@@ -60,7 +79,7 @@ def build_ports(settings: TargetSettings, find: FindTarget) -> Ports:
         registry,
         EscConfigStore(api),
         PulumiStack(target, _pulumi_cli(settings.pulumi, settings.cluster, api)),
-        _cluster(settings.cluster),
+        once(settings.cluster, lambda: _cluster(settings.cluster)),
         ledger,
         LocalProcesses(),
         neighbour,
@@ -87,6 +106,12 @@ def _github(repository: RepositorySettings) -> GitHubApi | None:
         repository.github_name, repository.github_token, repository.github_api
     )
     return GitHubApi(GitHubSession(place))
+
+
+def _registry(settings: TargetSettings, credentials: PullCredentials | None) -> OciRegistry:
+    kept = KeptDocuments(state_folder() / "documents")
+    session = _registry_session(settings, credentials)
+    return OciRegistry(session, kept, _packages(settings.registry))
 
 
 def _packages(registry: RegistrySettings) -> GitHubPackages | None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from prefect.client.orchestration import get_client
 from pydantic import ValidationError
 
-from blocks.clients import build_ports
+from blocks.clients import Shared, build_ports
 from blocks.prefect_blocks import DeployTarget
 from blocks.settings import TargetSettings
 from slipway.errors import InvalidInput
@@ -14,9 +14,9 @@ from slipway.ports import Ports
 
 
 @contextlib.asynccontextmanager
-async def connected(name: str) -> AsyncIterator[Ports]:
+async def connected(name: str, shared: Shared | None = None) -> AsyncIterator[Ports]:
     """The ports of a registered target; `InvalidInput` names the targets there are."""
-    ports = build_ports(await load_target(name), load_target)
+    ports = build_ports(await load_target(name), load_target, shared)
     try:
         yield ports
     finally:
@@ -27,8 +27,8 @@ async def connected(name: str) -> AsyncIterator[Ports]:
 async def all_connected(names: Sequence[str] = ()) -> AsyncIterator[list[Ports]]:
     """The ports of these targets; of every registered one where none is named."""
     async with contextlib.AsyncExitStack() as stack:
-        chosen = names or await registered()
-        yield [await stack.enter_async_context(connected(name)) for name in chosen]
+        chosen, shared = names or await registered(), Shared()
+        yield [await stack.enter_async_context(connected(name, shared)) for name in chosen]
 
 
 async def load_target(name: str) -> TargetSettings:

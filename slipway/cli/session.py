@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from blocks.clients import Shared
     from blocks.file import SlipwayFile
     from blocks.ledger import SqlInbox, SqlLedger
     from blocks.settings import TargetSettings
@@ -20,6 +21,8 @@ class Session:
     def __init__(self, config: Path) -> None:
         self._config = config
         self._built: list[Ports] = []
+        self._files: dict[frozenset[str] | None, SlipwayFile] = {}
+        self._shared: Shared | None = None
 
     def anew(self) -> "Session":
         """Another one of the same configuration, for another event loop."""
@@ -29,7 +32,9 @@ class Session:
         """The slipway.toml, with the secrets of these tables only."""
         from blocks.file import SlipwayFile  # noqa: PLC0415 - `history` reads no file
 
-        return SlipwayFile(self._config, secrets_of=secrets_of)
+        if secrets_of not in self._files:
+            self._files[secrets_of] = SlipwayFile(self._config, secrets_of=secrets_of)
+        return self._files[secrets_of]
 
     def targets(self) -> list[str]:
         """The names of all targets."""
@@ -37,15 +42,19 @@ class Session:
 
     def ports(self, target: str) -> "Ports":
         """The ports of one target."""
-        from blocks.clients import build_ports  # noqa: PLC0415 - clients take their time to import
+        from blocks.clients import (  # noqa: PLC0415 - clients take their time to import
+            Shared,
+            build_ports,
+        )
 
         file = self.file()
+        self._shared = self._shared or Shared()
 
         async def find(name: str) -> "TargetSettings":
             # In a thread: a secret that is a Prefect block can't be loaded on a running loop.
             return await asyncio.to_thread(file.target, name)
 
-        built = build_ports(file.target(target), find)
+        built = build_ports(file.target(target), find, self._shared)
         self._built.append(built)
         return built
 

@@ -38,7 +38,8 @@ class Together:
     """
 
     def __init__(self) -> None:
-        self._asked: list[tuple[str, object, asyncio.Future[Any]]] = []
+        self._asked: dict[str, list[tuple[object, asyncio.Future[Any]]]] = {}
+        """What was asked for → whom, and the answer."""
         self._checkouts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -54,11 +55,12 @@ class Together:
 
     async def once(self, what: str, whom: object, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer of the first who asked `whom` for `what`, an error of it too."""
-        for asked_for, of, answer in self._asked:
-            if asked_for == what and of == whom:
+        known = self._asked.setdefault(what, [])
+        for of, answer in known:
+            if of is whom or of == whom:
                 return cast("T", await asyncio.shield(answer))
         mine = asyncio.ensure_future(ask())
-        self._asked.append((what, whom, mine))
+        known.append((whom, mine))
         return await asyncio.shield(mine)
 
     async def fetched(self, ports: Ports) -> None:

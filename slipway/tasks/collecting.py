@@ -64,13 +64,14 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(ports.config.read(ports.target.config_key)),
         asked(together.once("state", str(ports.target.stack), ports.stack.state)),
         asked(ports.cluster.observe(ports.target.workload)),
-        asked(ports.cluster.node_platforms()),
+        asked(together.once("nodes", ports.cluster, ports.cluster.node_platforms)),
         asked(_program(ports, together), FETCH_WITHIN),
     )
     ledger = await asked(_remember(ports, cluster))
     registry, pulls = await asyncio.gather(
         asked(
-            _held(ports, config, cluster, ledger, every_tag=depth.every_tag), WHOLE_REGISTRY_WITHIN
+            _held(ports, together, (config, cluster, ledger), every_tag=depth.every_tag),
+            WHOLE_REGISTRY_WITHIN,
         ),
         asked(try_pull(ports, cluster)) if not isinstance(cluster, Unknown) else _same(cluster),
     )
@@ -193,13 +194,13 @@ async def _interrupted(ports: Ports) -> Sequence[Release]:
 
 async def _held(
     ports: Ports,
-    config: ConfigSnapshot | Unknown,
-    cluster: Workloads | Unknown | None,
-    ledger: Memory | Unknown,
+    together: Together,
+    seen: tuple[ConfigSnapshot | Unknown, Workloads | Unknown | None, Memory | Unknown],
     *,
     every_tag: bool,
 ) -> Holdings:
     """What the registry holds under the names that matter; the registry itself is always asked."""
+    config, cluster, ledger = seen
     memory = Memory() if isinstance(ledger, Unknown) else ledger
     newest = newest_deploy(memory.history)
     named = [
@@ -209,13 +210,22 @@ async def _held(
     ]
     ours = ports.target.service.repository
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
-    images = {str(each): await ports.registry.find(each) for each in dict.fromkeys(found)}
-    images |= await _first_way_back(ports, memory)
+    images = {str(each): await _find(ports, together, each) for each in dict.fromkeys(found)}
+    images |= await _first_way_back(ports, together, memory)
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     if every_tag:
         tags |= set(memory.published)
     signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
-    return Holdings(images, await find_tags(ports, sorted(tags)), signatures)
+    return Holdings(images, await find_tags(ports, together, sorted(tags)), signatures)
+
+
+async def _find(
+    ports: Ports, together: Together, reference: ImageReference
+) -> PublishedImage | None:
+    """Asked once, however many targets and names lead to the image."""
+    return await together.once(
+        f"image {reference}", ports.registry, lambda: ports.registry.find(reference)
+    )
 
 
 async def _signatures(
@@ -228,23 +238,27 @@ async def _signatures(
     }
 
 
-async def _first_way_back(ports: Ports, memory: Memory) -> Mapping[str, PublishedImage | None]:
+async def _first_way_back(
+    ports: Ports, together: Together, memory: Memory
+) -> Mapping[str, PublishedImage | None]:
     """The ways back down to the first that is there, which a rollback would take."""
     images: dict[str, PublishedImage | None] = {}
     for way in memory.ways_back:
-        images[str(way)] = await ports.registry.find(way)
+        images[str(way)] = await _find(ports, together, way)
         if images[str(way)] is not None:
             break
     return images
 
 
-async def find_tags(ports: Ports, tags: Sequence[str]) -> Mapping[str, PublishedImage | None]:
+async def find_tags(
+    ports: Ports, together: Together, tags: Sequence[str]
+) -> Mapping[str, PublishedImage | None]:
     """What the registry holds under tags of the target's repository."""
     repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
 
     async def find(tag: str) -> PublishedImage | None:
         async with gate:
-            return await ports.registry.find(ImageReference(repository, tag))
+            return await _find(ports, together, ImageReference(repository, tag))
 
     return dict(zip(tags, await asyncio.gather(*map(find, tags)), strict=True))
 

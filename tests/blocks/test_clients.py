@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from blocks.clients import build_ports
+from blocks.clients import Shared, build_ports
 from blocks.file import SlipwayFile
 from blocks.settings import TargetSettings
 from slipway.errors import InvalidInput
@@ -77,3 +77,21 @@ def test_a_token_for_a_repository_without_a_name_at_github_is_refused() -> None:
 
     with pytest.raises(InvalidInput, match=r"git.example.*OWNER/NAME"):
         build_ports(elsewhere, find=_nobody)
+
+
+def test_targets_that_share_places_share_their_clients_and_no_others() -> None:
+    shared = Shared()
+    one = with_token()
+    other = one.model_copy(update={"name": "another", "key": "shop:other"})
+    registry = one.registry.model_copy(update={"password": SecretStr("another")})
+    elsewhere = one.model_copy(update={"registry": registry})
+
+    first, second, third = (build_ports(each, _nobody, shared) for each in (one, other, elsewhere))
+    alone = build_ports(one, _nobody)
+
+    assert first.registry is second.registry
+    assert first.ledger is second.ledger is third.ledger
+    assert first.cluster is second.cluster is third.cluster
+    assert first.registry is not third.registry
+    assert alone.ledger is not first.ledger
+    assert (first.target.name, second.target.name) == (one.name, "another")

@@ -46,7 +46,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made.git.branches["main"] = made.commits["third"].sha
 
     @contextlib.asynccontextmanager
-    async def connected(target: str) -> AsyncIterator[Any]:
+    async def connected(target: str, _: object) -> AsyncIterator[Any]:
         yield made.ports(target)
 
     async def registered() -> list[str]:
