@@ -35,6 +35,10 @@ class Esc:
         """The environment's whole text."""
         return self._ask("GET", f"/default/{example.ENVIRONMENT}").text
 
+    def definition_at(self, revision: int) -> str:
+        """The text as it was at a revision."""
+        return self._ask("GET", f"/default/{example.ENVIRONMENT}/versions/{revision}").text
+
     def edit(self, change: Callable[[str], str]) -> None:
         """Change the text."""
         self._ask("PATCH", f"/default/{example.ENVIRONMENT}", change(self.definition()))

@@ -1,5 +1,7 @@
 """Deploys that go live: what they change, and what they leave alone."""
 
+import re
+
 import pytest
 
 from slipway.domain.release import State
@@ -28,6 +30,22 @@ async def test_seven_characters_go_live_under_the_full_commit_and_again_nothing_
     assert (second.state, second.code) == (State.LIVE, "unchanged")
     # No ESC revision, no Pulumi update, no image, no other pod, no moved tag.
     assert (await facts(world), await world.tags()) == (after_first, tags)
+
+
+async def test_what_was_deployed_by_hand_is_recorded_as_adopted_before_the_first_release(
+    world: RealWorld,
+) -> None:
+    """The example begins without a ledger, with a value that is a tag only."""
+    await world.deploy(world.commit())
+
+    *releases, found_running = await world.history()
+
+    [by_hand] = re.findall(r"adapterImage: (\S+)", world.esc.definition_at(2))  # 1 is empty
+    image, _, commit = by_hand.rpartition(":")
+    assert (found_running["kind"], found_running["state"]) == ("adopted", "live")
+    assert (found_running["commit"], len(commit)) == (commit, 40)
+    assert found_running["digest"] == digest_in_registry(world.box, f"{image}:{commit}")
+    assert "adopted" not in {each["kind"] for each in releases}
 
 
 @pytest.mark.parametrize(
