@@ -221,20 +221,25 @@ class _Simulation:
 
     async def _until_served(self) -> None:
         """Wait until every push has its outcome, and every run is over."""
+        if self.webhook is not None:
+            await asyncio.sleep(1.0)  # what has just been received is kept
         while self.webhook is not None and self.webhook.at_work:  # noqa: ASYNC110 - a fake's inbox
             await asyncio.sleep(5.0)
         await self._until_over()
 
+    async def _until_calm(self) -> None:
+        over = max(self.calm_at, self.weather.calm_at) - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, over) + 1.0)
+
     async def _calm(self) -> None:
         """The faults end, and recovery runs until nothing stands open."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(
-            max(0.0, self.calm_at - loop.time(), self.weather.calm_at - loop.time()) + 1.0
-        )
+        await self._until_calm()
         self.weather.tell("", "calm")
         if self.webhook is not None:
             self.webhook.end()
             await self._until_served()
+            await self._until_calm()  # its last runs may have met what was still to strike
         for number in range(RECOVERIES):
             self._start(Start(loop.time(), f"Z{number}", "recover", ADAPTER))
             await self._until_over()
