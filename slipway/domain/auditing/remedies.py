@@ -44,13 +44,16 @@ def take_back(target: Target, seen: Workloads, image: str) -> Remedy:
     """Give the Deployment's fields back to Pulumi, with the image that Pulumi records."""
     managers = (*seen.image_managers, *seen.replicas_managers)
     manager = next((each for each in managers if each.startswith(PULUMI)), MANAGER)
-    command = (
-        f"kubectl --namespace {seen.namespace} get deployment {seen.name} --output=yaml"
-        f" | kubectl set image --local --filename=- {target.workload.container}={image}"
-        " --output=yaml"
-        f" | kubectl apply --server-side --force-conflicts --field-manager={manager} --filename=-"
+    steps = [
+        f"kubectl --namespace {seen.namespace} get deployment {seen.name} --output=yaml",
+        f"kubectl set image --local --filename=- {target.workload.container}={image} --output=yaml",
+        f"kubectl apply --server-side --force-conflicts --field-manager={manager} --filename=-",
+    ]
+    if seen.image == image:
+        del steps[1]  # it prints nothing when it changes nothing
+    return Remedy(
+        "give the fields back to Pulumi, with the image that it records", " | ".join(steps)
     )
-    return Remedy("give the fields back to Pulumi, with the image that it records", command)
 
 
 def stop_sharing(seen: Workloads) -> Remedy:

@@ -366,6 +366,14 @@ def test_what_kubectl_changed_is_given_back_to_pulumis_own_manager() -> None:
     assert "--field-manager=pulumi-kubernetes-1a2b" in drift.remedy.command
 
 
+def test_fields_are_given_back_without_setting_the_image_that_is_there_already() -> None:
+    [found] = judge(TROUBLED["kubectl scaled it"][1]).findings
+
+    # `kubectl set image --local` prints nothing when it changes nothing: nothing would be applied.
+    assert "set image" not in found.remedy.command
+    assert "kubectl apply --server-side --force-conflicts" in found.remedy.command
+
+
 def test_an_overwritten_tag_is_pointed_back_at_what_was_published() -> None:
     [found] = judge(TROUBLED["a tag was overwritten"][1]).findings
 
