@@ -97,8 +97,8 @@ class ImpatientProtocol(HttpToolsProtocol):
 class AtOnce:
     """An application whose answers are written as one piece, head and body.
 
-    uvicorn writes two, and uvloop makes a system call of each: with what uvicorn checks of headers,
-    which are the receiver's own here, a sixth of the processor time of a delivery.
+    uvicorn writes two, and uvloop makes a system call of each; it also checks headers, which are
+    the receiver's own here (docs/decisions/webhook-receiver.md has what that costs).
     """
 
     cycle: RequestResponseCycle
