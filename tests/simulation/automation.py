@@ -8,7 +8,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.gates import AUTOMATION, DISPROVEN
 from slipway.domain.hold import Hold, Veto
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Kind, Release, State, code_of
+from slipway.domain.release import Kind, Phase, Release, State, code_of
 from slipway.errors import InvalidInput
 from slipway.ports import Lease
 from tests.fakes.images import Behaviour, FakeImage
@@ -57,9 +57,9 @@ class Restraint:
             seen[release] &= {each.number for each in found}
 
     def pins(self, process: Process) -> None:
-        """A process is about to write into ESC."""
+        """A process is about to write into ESC, for its own release or to finish another."""
         row = self._world.ledger.releases.get(self._mine.get(process, ""))
-        if row is not None and row.state is State.RELEASING:
+        if row is not None and row.state is State.RELEASING and row.phase is Phase.PINNING:
             self._may_change(row, "pins")
 
     def applies(self, release: str, image: str) -> None:
