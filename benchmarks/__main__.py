@@ -22,7 +22,7 @@ from benchmarks import (
     storm,
     webhook,
 )
-from benchmarks.rows import Record, Row, read, write
+from benchmarks.rows import Record, Row, forget, read, write
 from benchmarks.samples import FEWEST_ROUNDS
 from benchmarks.table import results_table, write_page
 from benchmarks.world import World, running
@@ -56,6 +56,8 @@ def main() -> int:
         _publish(read())
         return 0
     wanted, rounds = arguments.only or NAMES, arguments.rounds
+    if not arguments.only and not arguments.dry_run:
+        forget()
     records = [
         record
         for name in wanted

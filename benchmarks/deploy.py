@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import SOAK
 from benchmarks.prefect_runs import PrefectRuns
 from benchmarks.rows import AtMost, Row
-from benchmarks.samples import Sample, Series, in_turns, run, series
+from benchmarks.samples import Sample, Series, in_turns, run, series, warm_up
 from benchmarks.timed_release import TIMES, own_by_port, parts_of, read_times
 from benchmarks.world import ADAPTER, PYTHON, ROOT, World
 
@@ -31,7 +31,7 @@ class Told:
     parts: list[Mapping[str, float]] = field(default_factory=list)
     ports: list[Mapping[str, float]] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
+    waits: list[Sample] = field(default_factory=list)
 
     def add(self, wall: float, times: Mapping[str, Any]) -> None:
         """One run of ours."""
@@ -53,15 +53,14 @@ class Told:
 async def measure(world: World, rounds: int) -> list[Row]:
     """Deploy by hand, by hand with proofs, with `--local`, and by a Prefect worker, in turns."""
     deploys = Deploys(world)
-    await deploys.local(-1)
-    await deploys.prefect(-1)
-    deploys.told = {name: Told() for name in deploys.told}
     sides = {
         "bare": lambda _: deploys.by_hand("bare"),
         "proven": lambda _: deploys.by_hand("proven"),
         "local": deploys.local,
         "prefect": deploys.prefect,
     }
+    await warm_up(sides)
+    deploys.told = {name: Told() for name in deploys.told}
     return rows(await in_turns(sides, rounds), deploys.told)
 
 
@@ -86,14 +85,24 @@ def rows(taken: Mapping[str, Series], told: Mapping[str, Told]) -> list[Row]:
                 mine.own,
                 promise=OVERHEAD,
             ),
-            Row(f"P9-{name}-memory", f"peak memory of {how}", "MiB", series(*mine.peaks)),
+            Row(
+                f"P9-{name}-memory",
+                f"peak memory of the process of {how}",
+                "MiB",
+                series(*mine.peaks),
+                note="of that process alone: git and pulumi, which it starts, are not in it",
+            ),
         ]
-    waits = {name: series(*told[name].waits) for name in ("local", "prefect")}
-    before = "from the command to the release's start: interpreter and imports"
+    before = "what a process takes around a release: interpreter, imports, the way out"
     return [
         *made,
-        Row("P9-local-start", f"{before} (slipway deploy --local)", "s", waits["local"]),
-        Row("P9-start", "from the request to the flow's start, by a worker", "s", waits["prefect"]),
+        Row("P9-local-start", before, "s", Series(tuple(told["local"].waits))),
+        Row(
+            "P9-start",
+            "from the request to the flow's start, by a worker",
+            "s",
+            Series(tuple(told["prefect"].waits)),
+        ),
     ]
 
 
@@ -134,7 +143,8 @@ class Deploys:
         whole = run(words, {**self.world.environment, TIMES: str(times)}, folder=ROOT).sample
         left = read_times(times)
         self.told["local"].add(left["wall"], left)
-        self.told["local"].waits.append(whole.value - left["wall"])
+        around = Sample(whole.value - left["wall"], (whole.cpu or 0.0) - left["cpu"])
+        self.told["local"].waits.append(around)
         return Sample(left["wall"], left["cpu"])
 
     async def prefect(self, _: int) -> Sample:
@@ -144,7 +154,7 @@ class Deploys:
         ended = await self.runs.deploy(commit)
         wall = (ended.end - ended.start).total_seconds()
         self.told["prefect"].add(wall, ended.times)
-        self.told["prefect"].waits.append(_since(ended.start, asked))
+        self.told["prefect"].waits.append(Sample(_since(ended.start, asked)))
         return Sample(wall, ended.times["cpu"])
 
 

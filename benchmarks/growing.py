@@ -47,6 +47,7 @@ class Growth:
                 slopes.get("limit"),
                 AtMost(self.at_most),
                 points=points,
+                note=self.note,
             ),
             Row(
                 f"{self.id}-largest",

@@ -2,12 +2,14 @@
 
 import os
 import platform
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[1]
 WATCHED = 2.0
 """Seconds for which a machine that should be idle is watched."""
 
@@ -24,6 +26,8 @@ class Conditions:
     """Share of all processors that were in use just before, while we did nothing: others' load."""
     load_before: float
     load_after: float
+    commit: str
+    """What was measured; with a plus where it had changes that are not committed."""
 
     def record(self) -> dict[str, Any]:
         """As results.json has it."""
@@ -47,7 +51,19 @@ class Before:
             round(self.busy, 2),
             round(self.load, 2),
             round(os.getloadavg()[0], 2),
+            commit(),
         )
+
+
+def commit() -> str:
+    """The commit of this checkout, in short; empty outside of one."""
+    changed = _git("status", "--porcelain", "--", "*.py", "*.sh", "requirements.lock")
+    return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607 - the git that the user has
+    return done.stdout.strip()
 
 
 def look() -> Before:

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ from flows import deploy
 from slipway.domain.release import Kind, Request, State
 from slipway.ports import Ports
 
-CAP = 15.0
+CAP = 25.0
 """Seconds after which a peer that has noticed nothing is stopped; both would go on for minutes."""
 PULL = AtMost(5.0)
 EXIT = AtMost(20.0)
@@ -31,7 +32,8 @@ BACK = AtMost(30.0)
 NOTE = f"the peer is stopped {CAP:g} s after the kubelet's report"
 PULL_REASONS = {"ErrImagePull", "ImagePullBackOff"}
 EXITS = "exit 7"
-Report = Callable[[dict[str, Any]], bool]
+Report = Callable[[dict[str, Any]], float | None]
+"""The moment from which on a container's status shows it, or None."""
 
 
 async def measure(world: World, rounds: int) -> list[Row]:
@@ -43,7 +45,7 @@ async def measure(world: World, rounds: int) -> list[Row]:
     alone = Series(tuple(pull.alone)), Series(tuple(exits.alone))
     back = Series(tuple(pull.back + exits.back))
     image = "an image that can't be pulled is noticed after the kubelet's report"
-    exiting = "an image that exits at once is noticed after the kubelet's report of its first start"
+    exiting = "an image that exits at once is noticed after its first start"
     status, up = "kubectl rollout status", "pulumi up alone"
     again = "from the decision to the old digest proven on all pods"
     soak = f"no pod had to start; a soak of {SOAK:g} s is part of it, by default it is 10 s"
@@ -114,8 +116,8 @@ class Bad(ABC):
         """The image that a person pins."""
 
     @abstractmethod
-    def shows(self, container: dict[str, Any]) -> bool:
-        """Whether a container's status is the report from which on it can be noticed."""
+    def shows(self, container: dict[str, Any]) -> float | None:
+        """The moment that a container's status shows, from which on it can be noticed."""
 
 
 class Pull(Bad):
@@ -138,9 +140,10 @@ class Pull(Bad):
         """A tag that nobody has pushed."""
         return f"{self.world.repository}:{self.world.commit()}"
 
-    def shows(self, container: dict[str, Any]) -> bool:
-        """The kubelet says that the pull failed."""
-        return container["state"].get("waiting", {}).get("reason") in PULL_REASONS
+    def shows(self, container: dict[str, Any]) -> float | None:
+        """The kubelet says that the pull failed: now."""
+        waiting = container["state"].get("waiting", {})
+        return time.time() if waiting.get("reason") in PULL_REASONS else None
 
 
 class Exits(Bad):
@@ -158,13 +161,14 @@ class Exits(Bad):
         run(["/bin/sh", "-c", words, "sh", image, tree], self.world.environment)
         return image
 
-    def shows(self, container: dict[str, Any]) -> bool:
-        """It has been started once."""
-        return not container["ready"] and (
-            "running" in container["state"]
-            or "terminated" in container["state"]
-            or bool(container["restartCount"])
-        )
+    def shows(self, container: dict[str, Any]) -> float | None:
+        """When it was first started, in whole seconds, as the kubelet says."""
+        if container["restartCount"] > 1:
+            return None
+        now, before = container["state"], container.get("lastState", {})
+        first = before.get("terminated") or now.get("running") or now.get("terminated") or {}
+        started = first.get("startedAt")
+        return datetime.fromisoformat(started).timestamp() if started else None
 
 
 class _Before:
@@ -234,7 +238,7 @@ def _decision() -> Any:
 
 @contextlib.asynccontextmanager
 async def _reported(world: World, shows: Report) -> AsyncIterator[asyncio.Task[float]]:
-    """When the API server first has a status of a new pod that shows it, by a watch of our own."""
+    """The moment that a new pod's status in the API server first shows, by a watch of our own."""
     address, headers, authority = world.cluster()
     path = f"{address}/api/v1/namespaces/apps/pods"
     patient = httpx.Timeout(10.0, read=120.0)
@@ -250,8 +254,9 @@ async def _reported(world: World, shows: Report) -> AsyncIterator[asyncio.Task[f
                 async for line in events.aiter_lines():
                     pod = json.loads(line)["object"]
                     statuses = pod["status"].get("containerStatuses") or ()
-                    if pod["metadata"]["uid"] not in known and any(map(shows, statuses)):
-                        return time.time()
+                    shown = [each for each in map(shows, statuses) if each is not None]
+                    if pod["metadata"]["uid"] not in known and shown:
+                        return min(shown)
             raise RuntimeError("the watch ended before anything was reported")
 
         watching = asyncio.create_task(watch())

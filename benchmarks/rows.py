@@ -108,6 +108,11 @@ def read(path: Path = RESULTS) -> list[Record]:
     return list(json.loads(path.read_text())) if path.exists() else []
 
 
+def forget(path: Path = RESULTS) -> None:
+    """Have no rows: what a whole run fails to measure must not stand there from before."""
+    path.write_text("[]\n")
+
+
 def write(records: Iterable[Record], path: Path = RESULTS) -> list[Record]:
     """Put rows in place of those with the same id, behind the others; all rows."""
     there = {each["id"]: each for each in read(path)}

@@ -91,6 +91,12 @@ def ratio(ours: Series, other: Series) -> float | None:
     return statistics.median(quotients) if quotients else None
 
 
+async def warm_up(sides: Mapping[str, Side]) -> None:
+    """Do every side once, unmeasured: caches are as warm for the peer as for us."""
+    for side in sides.values():
+        await side(-1)
+
+
 async def in_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, Series]:
     """Do every side once a round, beginning with another one each time."""
     taken: dict[str, list[Sample]] = {name: [] for name in sides}

@@ -72,10 +72,16 @@ def conditions_line(records: Sequence[Record]) -> str:
     last = max(noted, key=lambda each: str(each["at"]))
     return (
         f"Measured from {min(each['at'] for each in noted)} to {last['at']} on {last['cores']} "
-        f"cores with {last['memory_gib']} GiB, Python {last['python']}. Others kept "
-        f"{min(busy):.0%} to {max(busy):.0%} of the processors busy just before a measurement; the "
-        f"load average was {min(load):.1f} to {max(load):.1f}."
+        f"cores with {last['memory_gib']} GiB, Python {last['python']}. The "
+        f"processors were {min(busy):.0%} to {max(busy):.0%} busy just before a measurement, the "
+        f"sandbox included; the load average was {min(load):.1f} to {max(load):.1f}. "
+        f"{_commits(noted)}"
     )
+
+
+def _commits(noted: Sequence[Record]) -> str:
+    seen = sorted({each["commit"] for each in noted})
+    return f"All at commit {seen[0]}." if len(seen) == 1 else f"At commits {', '.join(seen)}."
 
 
 def _ratio(record: Record) -> str:

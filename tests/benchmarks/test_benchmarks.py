@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.deploy import SCRIPT, Told, medians, rows, steps_of
 from benchmarks.growing import Growth, exponents
-from benchmarks.samples import Series, Side, series
+from benchmarks.samples import Sample, Series, Side, series
 
 SIZES = (10, 100, 1000)
 
@@ -62,7 +62,7 @@ def test_deploys_become_rows_of_wall_own_part_memory_and_start() -> None:
     times = {"intervals": [("builder.build", 0, 4), ("source.fetch", 4, 5)], "peak": 120.0}
     for name in ("local", "prefect"):
         told[name].add(9.0, times)
-    told["prefect"].waits.append(2.5)
+    told["prefect"].waits.append(Sample(2.5))
     taken = {"bare": series(5), "proven": series(8), "local": series(9), "prefect": series(9)}
 
     made = {each.id: each for each in rows(taken, told)}

@@ -7,7 +7,7 @@ from benchmarks.machine import Before, Conditions, busy_share
 from benchmarks.rows import AtMost, Row, read, write
 from benchmarks.samples import Sample, Series, series
 
-CONDITIONS = Conditions("2026-01-05T09:00:00+00:00", 2, 16, "3.11.7", 0.1, 0.5, 0.7)
+CONDITIONS = Conditions("2026-01-05T09:00:00+00:00", 2, 16, "3.11.7", 0.1, 0.5, 0.7, "0123456789ab")
 KEYS = ["id", "what", "ours", "peer", "limit", "ratio", "promise", "ok"]
 
 

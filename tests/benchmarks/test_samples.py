@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks.samples import Sample, Series, exponent, in_turns, ratio, run, series
+from benchmarks.samples import Sample, Series, Side, exponent, in_turns, ratio, run, series, warm_up
 
 
 def test_one_slow_round_moves_neither_median_nor_ratio() -> None:
@@ -91,3 +91,20 @@ def test_a_command_that_fails_is_no_measurement() -> None:
     with pytest.raises(RuntimeError, match=r"ended with 3:\nit broke"):
         run(words, {})
     assert run(words, {}, may_fail=True).code == 3
+
+
+async def test_each_side_is_warm_before_the_first_round_of_any() -> None:
+    done: list[tuple[str, int]] = []
+
+    def side(name: str) -> Side:
+        async def work(number: int) -> Sample:
+            done.append((name, number))
+            return Sample(1.0)
+
+        return work
+
+    sides = {"ours": side("ours"), "peer": side("peer")}
+    await warm_up(sides)
+    await in_turns(sides, 1)
+
+    assert done == [("ours", -1), ("peer", -1), ("ours", 0), ("peer", 0)]

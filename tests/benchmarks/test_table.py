@@ -77,5 +77,6 @@ def test_the_load_is_told_in_a_sentence() -> None:
     said = conditions_line([record()])
 
     assert "2 cores with 16 GiB" in said
-    assert "10% to 10% of the processors" in said
+    assert "The processors were 10% to 10% busy" in said
+    assert said.endswith("All at commit 0123456789ab.")
     assert conditions_line([]) == "Nothing has been measured yet."
