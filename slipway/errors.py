@@ -251,7 +251,7 @@ class ImageDisproven(PermanentError):
 
 
 class ImageNotStarted(ImageDisproven):
-    """No pod of it could be pulled or placed: measured too, but it says nothing of the image."""
+    """No pod of it was asked for, pulled or placed: measured, but it says nothing of the image."""
 
     code = "not-started"
 

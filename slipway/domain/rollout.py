@@ -118,7 +118,7 @@ class Judgement:
     why: str
     pod: str = ""
     started: bool = True
-    """False where the image had no chance to run at all: it could not be pulled, or not placed."""
+    """False where the image had no chance to run: not asked for, not pulled, or not placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +201,14 @@ def judge(
     """
     watch = watch.begun(seen)
     if seen.image != expected.image:
-        return watch, Judgement(
-            Verdict.WAITING, f"{seen} still asks for {seen.image}, not {expected.image}"
-        )
+        why = f"{seen} asks for {seen.image}, not {expected.image}"
+        return watch, Judgement(Verdict.WAITING, why, started=False)
     if seen.observed_generation < seen.generation:
         return watch, Judgement(Verdict.UNKNOWN, f"{seen}: the controller has not seen it yet")
     current = _current(seen)
     if current is None:
-        return watch, Judgement(Verdict.WAITING, f"{seen}: no ReplicaSet for {expected.image} yet")
+        why = f"{seen}: no ReplicaSet for {expected.image} yet"
+        return watch, Judgement(Verdict.WAITING, why, started=False)
     pods = [pod for pod in seen.pods if pod.replica_set == current.name and not pod.terminating]
     before = watch.restarts or {}
     troubles = {each.key: each for each in _troubles(current, pods, before)}

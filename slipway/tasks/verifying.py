@@ -80,7 +80,7 @@ async def look(
         return None, watch, Judgement(Verdict.UNKNOWN, str(error))
     if seen is None:
         why = f"there is no {ports.target.workload}"
-        return None, watch, Judgement(Verdict.WAITING, why)
+        return None, watch, Judgement(Verdict.WAITING, why, started=False)
     now = asyncio.get_running_loop().time()
     watch, judgement = judge(expected, watch, seen, now)
     return seen, watch, judgement

@@ -325,6 +325,21 @@ async def test_an_image_that_could_not_be_pulled_vetoes_nothing() -> None:
     assert (await by_automation(world, "second")).state is State.LIVE
 
 
+async def test_an_image_that_an_update_of_somebody_elses_took_away_vetoes_nothing() -> None:
+    """As a process does that was stopped before its `pulumi up`, and resumed late."""
+    world = World.seeded()
+    other = reference_of(world, "first")
+    world.faults.after(
+        "stack.up", lambda: world.cluster.set_image(world.deployment, other, "pulumi-kubernetes")
+    )
+
+    outcome = await by_hand(world, "second")
+
+    assert summary(outcome) == "restored: not-started"
+    assert f"asks for {other}" in outcome.release.reason
+    assert await world.ledger.vetoes(TARGET) == []
+
+
 async def test_automation_does_not_try_a_vetoed_commit_again() -> None:
     world = World.seeded()
     await by_hand(world, "crashing")
