@@ -103,6 +103,8 @@ class Witness:
             self._replicas_are(result)
 
     def _changed(self, process: Process, effect: str) -> None:
+        if effect == "registry.tag" and self._mains() == self._main:
+            return  # a commit's own tag, which is given before anybody needs the lease
         if self._stale_now.get(process):
             self._stale[process.name] += 1
             if self._stale[process.name] > ALREADY_SENT:
