@@ -59,6 +59,7 @@ release = Table(
     Column("journal_head", String(64), nullable=False, server_default="0" * 64),
     Index("release_by_target", "target", "number"),
     Index("release_by_stack", "stack", "state"),
+    Index("release_by_end", "target", "state", "ended"),
     sqlite_autoincrement=True,
 )
 
