@@ -48,6 +48,7 @@ LONGEST_PAUSE = 0.5
 CALM_WITHIN = 900.0
 """Seconds after the last delivery in which everything must have its outcome."""
 LOOK_EVERY = 0.5
+BUSY_WITHIN = 60.0
 PAGE = 200
 WAITING = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}}}
 
@@ -311,10 +312,20 @@ def _kill(box: Box, name: str) -> None:
 def _make_deployments(box: Box) -> None:
     """What `slipway register` would make, as far as a run's start needs it."""
     with httpx.Client(base_url=f"{prefect_server.api(box)}/", timeout=60) as client:
-        flow = client.post("flows/", json={"name": "deploy"}).raise_for_status().json()
+        flow = _posted(client, "flows/", {"name": "deploy"}).json()
         for target in TARGETS:
             wanted = {"name": target, "flow_id": flow["id"], "enforce_parameter_schema": False}
-            client.post("deployments/", json=wanted).raise_for_status()
+            _posted(client, "deployments/", wanted)
+
+
+def _posted(client: httpx.Client, path: str, wanted: Mapping[str, Any]) -> httpx.Response:
+    """Ask again while Prefect's SQLite is busy, which it says by 503."""
+    deadline = time.monotonic() + BUSY_WITHIN
+    while True:
+        answer = client.post(path, json=wanted)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            return answer.raise_for_status()
+        time.sleep(LOOK_EVERY)
 
 
 async def _end_runs(box: Box) -> None:
