@@ -17,7 +17,7 @@ from tests.sandbox.prefect.ui import Ui
 from tests.sandbox.releases.real_world import ADAPTER
 from tests.wheel import ROOT, unpack_wheel
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 ASIDE = {"id", "created", "updated", "version", "version_id", "last_polled", "status", "created_by"}
 """What two deployments of one meaning may differ in."""
