@@ -27,6 +27,7 @@ from slipway.ledger.sql import SqlLedger
 ADAPTER, SINK = "ls-triton-adapter-prod", "annotations-sink-prod"
 EXIT_CODES = {"live": 0, "restored": 3}
 LOOK_EVERY = 0.2
+RECENT = 10
 WITHIN = 300.0
 """Seconds in which a push must have its release, and the release its end."""
 
@@ -95,7 +96,8 @@ class Story:
         told: Phase | None = None
         async with asyncio.timeout(WITHIN):
             while True:
-                newest = await ledger.history(ADAPTER, 1)
+                # What is typed meanwhile is newer.
+                newest = await ledger.history(ADAPTER, RECENT)
                 release = next((each for each in newest if str(each.commit) == commit), None)
                 if release is not None and release.phase is not told:
                     told = release.phase
