@@ -50,7 +50,8 @@ class Story:
 
     def tell(self) -> bool:
         """All of it; whether every release ended as it must."""
-        good = self._commit(adapter(f"{self._name}-good", "Serve once more"))
+        # Well also where an earlier telling was cut after its crash.
+        good = self._commit(adapter(f"{self._name}-good", "Serve once more", WELL))
         # What the demo has rolled back the last time is held.
         deploy = self._type("deploy", ADAPTER, good, "--reason", "the demo begins")
         # A restore is never interrupted: what is asked for meanwhile waits for its end.
