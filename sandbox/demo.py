@@ -47,11 +47,23 @@ class Story:
         self._box = box
         self._environment = {**os.environ, **_environment(box)}
         self._name = _new_name(box)
+        self._crashes = False
 
     def tell(self) -> bool:
         """All of it; whether every release ended as it must."""
-        # Well also where an earlier telling was cut after its crash.
-        good = self._commit(adapter(f"{self._name}-good", "Serve once more", WELL))
+        try:
+            told = self._chapters()
+        finally:
+            if self._crashes:  # or the next telling's commits would crash too
+                self._commit(adapter(f"{self._name}-well", "Do without the list of models", WELL))
+        _shown("Both services, side by side.", self._type("status", ADAPTER, SINK))
+        _shown("What happened.", self._type("history", ADAPTER, "--limit", "4"))
+        print(_where_to_look(self._box))
+        return all(told)
+
+    def _chapters(self) -> list[bool]:
+        """Whether each ended as it must."""
+        good = self._commit(adapter(f"{self._name}-good", "Serve once more"))
         # What the demo has rolled back the last time is held.
         deploy = self._type("deploy", ADAPTER, good, "--reason", "the demo begins")
         # A restore is never interrupted: what is asked for meanwhile waits for its end.
@@ -63,11 +75,7 @@ class Story:
         title = "Deploy one that crashes at its start."
         told += [_told(title, "restored", crash.typed(), "is restoring", rollback.typed)]
         told += [_told("Roll back to the first of the two.", "live", rollback.typed())]
-        self._commit(adapter(f"{self._name}-well", "Do without the list of models", WELL))
-        _shown("Both services, side by side.", self._type("status", ADAPTER, SINK))
-        _shown("What happened.", self._type("history", ADAPTER, "--limit", "4"))
-        print(_where_to_look(self._box))
-        return all(told)
+        return told
 
     def _type(self, *words: str) -> Slipway:
         return Slipway(words, self._environment)
@@ -77,6 +85,7 @@ class Story:
         return example_history.push(repository.path(self._box), step)
 
     def _deploy_crash(self) -> Slipway:
+        self._crashes = True
         name, subject = f"{self._name}-crashes", "Read the list of models at the start"
         return self._type("deploy", ADAPTER, self._commit(adapter(name, subject, CRASH)))
 
