@@ -57,16 +57,17 @@ async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     """Wait, holding nothing, until the lease is free, and take it."""
     stack = str(ports.target.stack)
     told = ""
-    await let_go_of_the_dead(ports)
-    while (lease := await ports.ledger.acquire(stack, holder, LEASE_SECONDS)) is None:
+    while True:
+        await let_go_of_the_dead(ports)
+        lease = await ports.ledger.acquire(stack, holder, LEASE_SECONDS)
+        if lease is not None:
+            log.info("lease of stack %s: fence %d", stack, lease.fence)
+            return lease
         standing = await ports.ledger.holder(stack)
         if standing is not None and standing[0] != told:
             told = standing[0]
             log.info("stack %s is held by release %s: waiting", stack, told)
         await asyncio.sleep(ASK_EVERY)
-        await let_go_of_the_dead(ports)
-    log.info("lease of stack %s: fence %d", stack, lease.fence)
-    return lease
 
 
 async def _in_turn(ports: Ports, record: Record) -> Lease:
