@@ -110,7 +110,7 @@ class LedgerRows:
 
     async def prepare(self, size: int) -> Mapping[str, Side]:
         """Fill the ledger with copies of one release up to this size."""
-        ledger = SqlLedger(LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{self._path}")))
+        ledger = SqlLedger(LedgerSettings(url=SecretStr(f"sqlite:///{self._path}")))
         some, request = target(), Request(Kind.DEPLOY, TAG, "bench")
         first = await ledger.open(some, request)
         await ledger.save(first.at(Phase.RESOLVED).to(State.LIVE))

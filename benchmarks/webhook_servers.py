@@ -96,7 +96,7 @@ async def _serve(settings: WebhookSettings, inbox: SqlInbox) -> None:
 
 
 def _ledger(folder: Path) -> LedgerSettings:
-    return LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{folder / 'ledger.db'}"))
+    return LedgerSettings(url=SecretStr(f"sqlite:///{folder / 'ledger.db'}"))
 
 
 SERVERS: Mapping[str, Callable[[WebhookSettings, Path], Awaitable[None]]] = {

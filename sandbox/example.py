@@ -136,7 +136,7 @@ def places(box: Box) -> Mapping[str, str]:
         "SLIPWAY_CONFIG": str(box.folder() / "slipway.toml"),
         # The mirror of the example's repository shall not lie among the user's own.
         "XDG_STATE_HOME": str(box.folder("state")),
-        "SLIPWAY_LEDGER_URL": f"sqlite+aiosqlite:///{box.folder('ledger') / 'ledger.db'}",
+        "SLIPWAY_LEDGER_URL": f"sqlite:///{box.folder('ledger') / 'ledger.db'}",
     }
 
 

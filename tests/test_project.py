@@ -111,7 +111,6 @@ def test_every_dependency_is_imported_by_the_product() -> None:
     modules = {"pyyaml": "yaml"}
     for_others = {
         "fastapi",  # Prefect's own, held below what breaks it
-        "aiosqlite",  # SQLAlchemy's driver, by the ledger's URL
         "httptools",  # uvicorn's parser
         "uvloop",  # uvicorn's event loop
     }

@@ -89,8 +89,11 @@ def export(session: Session) -> None:
 
 
 async def _export(session: Session) -> None:
-    async for record in session.sql_ledger().export():
-        click.echo(json.dumps(record, ensure_ascii=False))
+    await session.sql_ledger().export(_print_line)
+
+
+def _print_line(record: dict[str, Any]) -> None:
+    click.echo(json.dumps(record, ensure_ascii=False))
 
 
 @ledger.command

@@ -1,9 +1,11 @@
 """The ledger as a whole: its name, its stacks, every journal, everything as JSON."""
 
-from collections.abc import AsyncIterator, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import RowMapping, insert, select
+from sqlalchemy.engine import Connection
 
 from slipway.domain.journal import Chain, Head, JournalEntry
 from slipway.domain.takeover import Takeover
@@ -28,9 +30,7 @@ class SqlArchive(LedgerPart):
     async def identity(self) -> str:
         """See `slipway.ports.Ledger`."""
         if not self._name:
-            async with self._database.transaction() as connection:
-                named = await connection.execute(select(identity.c.id))
-                self._name = str(named.scalar_one())
+            self._name = str(await self._database.scalar(select(identity.c.id)))
         return self._name
 
     async def record_takeover(self, takeover: Takeover) -> None:
@@ -42,14 +42,12 @@ class SqlArchive(LedgerPart):
             reason=takeover.reason,
             at=database_now(),
         )
-        async with self._database.transaction() as connection:
-            await connection.execute(taken)
+        await self._database.change(taken)
 
     async def takeovers(self, stack: str) -> Sequence[Takeover]:
         """See `slipway.ports.Ledger`."""
         taken = select(takeovers).where(takeovers.c.stack == stack).order_by(takeovers.c.number)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(taken)).mappings().all()
+        rows = await self._database.rows(taken)
         return [
             Takeover(row["stack"], row["instead_of"], row["taken_by"], row["reason"])
             for row in rows
@@ -66,14 +64,12 @@ class SqlArchive(LedgerPart):
         for release, entries in (await self._without_release()).items():
             yield Chain(release, Head(), {}, entries)
 
-    async def export(self) -> AsyncIterator[dict[str, Any]]:
-        """Every row of every table, a record each; for other programs, and to be kept elsewhere."""
-        async with self._database.snapshot() as connection:
-            for table in metadata.sorted_tables:
-                rows = select(table).order_by(*table.primary_key.columns)
-                # The driver reads on while the rows are handed out: a ledger may be large.
-                async for row in (await connection.stream(rows)).mappings():
-                    yield {"table": table.name, **row}
+    async def export(self, write: Callable[[dict[str, Any]], object]) -> None:
+        """Write every row of every table, a record each; for other programs, to be kept elsewhere.
+
+        They are written as they are read, for a ledger may be large, and in whichever thread reads.
+        """
+        await self._database.snapshot(functools.partial(_export, write=write))
 
     async def _page(self, after: int) -> list[tuple[Any, list[JournalEntry]]]:
         """Releases after a number, each with its journal, as they stand at one moment."""
@@ -83,11 +79,14 @@ class SqlArchive(LedgerPart):
             .order_by(releases.c.number)
             .limit(PAGE)
         )
-        async with self._database.snapshot() as connection:
-            rows = (await connection.execute(some)).mappings().all()
+
+        def read(connection: Connection) -> tuple[Sequence[RowMapping], Sequence[RowMapping]]:
+            rows = connection.execute(some).mappings().all()
             theirs = journal.c.release.in_([row["id"] for row in rows])
             told_of = select(journal).where(theirs).order_by(journal.c.release, journal.c.number)
-            found = (await connection.execute(told_of)).mappings().all()
+            return rows, connection.execute(told_of).mappings().all()
+
+        rows, found = await self._database.snapshot(read)
         entries: dict[str, list[JournalEntry]] = {row["id"]: [] for row in rows}
         for each in found:
             entries[each["release"]].append(entry_from(each))
@@ -97,7 +96,14 @@ class SqlArchive(LedgerPart):
         orphans = select(journal).where(journal.c.release.not_in(select(releases.c.id)))
         ordered = orphans.order_by(journal.c.release, journal.c.number)
         entries: dict[str, list[JournalEntry]] = {}
-        async with self._database.transaction() as connection:
-            for each in (await connection.execute(ordered)).mappings().all():
-                entries.setdefault(each["release"], []).append(entry_from(each))
+        for each in await self._database.rows(ordered):
+            entries.setdefault(each["release"], []).append(entry_from(each))
         return entries
+
+
+def _export(connection: Connection, write: Callable[[dict[str, Any]], object]) -> None:
+    for table in metadata.sorted_tables:
+        rows = select(table).order_by(*table.primary_key.columns)
+        read_on = {"yield_per": PAGE}
+        for row in connection.execute(rows, execution_options=read_on).mappings():
+            write({"table": table.name, **row})

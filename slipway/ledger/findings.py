@@ -1,11 +1,12 @@
 """What audits have found; a finding that is gone stays, for those who read the history."""
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.engine import Connection
 
 from slipway.domain.finding import (
     Changes,
@@ -27,14 +28,9 @@ class SqlFindings(LedgerPart):
 
     async def record_findings(self, target: str, judged: Judged) -> Changes:
         """See `slipway.ports.Findings`."""
-        standing = (audit.c.target == target, audit.c.gone.is_(None))
-        async with self._database.transaction() as connection:
-            await connection.execute(update(audit).where(*standing).values(looked=database_now()))
-            rows = (await connection.execute(select(audit).where(*standing))).mappings().all()
-            now = (await connection.execute(select(database_now()))).scalar_one()
-            changes = compared(map(_from, rows), judged, moment(now))
-            await _write(connection, changes, now)
-        return changes
+        return await self._database.transaction(
+            functools.partial(_record, target=target, judged=judged)
+        )
 
     async def findings(
         self, target: str, *, ever: bool = False, limit: int = 100
@@ -43,24 +39,33 @@ class SqlFindings(LedgerPart):
         wanted = select(audit).where(audit.c.target == target).order_by(audit.c.number.desc())
         if not ever:
             wanted = wanted.where(audit.c.gone.is_(None))
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(wanted.limit(limit))).mappings().all()
+        rows = await self._database.rows(wanted.limit(limit))
         return [_from(row) for row in rows]
 
 
-async def _write(connection: AsyncConnection, changes: Changes, now: float) -> None:
+def _record(connection: Connection, target: str, judged: Judged) -> Changes:
+    standing = (audit.c.target == target, audit.c.gone.is_(None))
+    connection.execute(update(audit).where(*standing).values(looked=database_now()))
+    rows = connection.execute(select(audit).where(*standing)).mappings().all()
+    now = connection.execute(select(database_now())).scalar_one()
+    changes = compared(map(_from, rows), judged, moment(now))
+    _write(connection, changes, now)
+    return changes
+
+
+def _write(connection: Connection, changes: Changes, now: float) -> None:
     for each in changes.new:
         row = {**_columns(each.finding), "since": now, "looked": now}
-        await connection.execute(insert_if_absent(connection.dialect, audit, row))
+        connection.execute(insert_if_absent(connection.dialect, audit, row))
     for each in changes.persisting:
-        await _update(connection, each.finding, _columns(each.finding))
+        _update(connection, each.finding, _columns(each.finding))
     for each in changes.gone:
-        await _update(connection, each.finding, {"gone": now})
+        _update(connection, each.finding, {"gone": now})
 
 
-async def _update(connection: AsyncConnection, finding: Finding, values: dict[str, Any]) -> None:
+def _update(connection: Connection, finding: Finding, values: dict[str, Any]) -> None:
     mine = (audit.c.target == finding.target, audit.c.fingerprint == finding.fingerprint)
-    await connection.execute(update(audit).where(*mine, audit.c.gone.is_(None)).values(values))
+    connection.execute(update(audit).where(*mine, audit.c.gone.is_(None)).values(values))
 
 
 def _columns(finding: Finding) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy.engine import Connection
 
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.errors import InvalidInput, TagConflict
@@ -17,23 +18,22 @@ class SqlImages(LedgerPart):
 
     async def published(self, reference: ImageReference) -> Digest | None:
         """See `slipway.ports.Ledger`."""
-        async with self._database.transaction() as connection:
-            digest = await connection.scalar(_digest_of(reference))
+        digest = await self._database.scalar(_digest_of(reference))
         return None if digest is None else Digest(digest)
 
     async def published_from(self, repository: str, build_inputs: str) -> Sequence[Digest]:
         """See `slipway.ports.Ledger`."""
-        async with self._database.transaction() as connection:
-            found = (await connection.scalars(built_from(repository, build_inputs))).all()
-        return [Digest(each) for each in found]
+        found = await self._database.rows(built_from(repository, build_inputs))
+        return [Digest(row["digest"]) for row in found]
 
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """See `slipway.ports.Ledger`."""
         columns = (images.c.tag, images.c.digest, images.c.recorded)
         wanted = select(*columns).where(images.c.repository == repository)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(wanted)).all()
-        return {tag: RecordedTag(Digest(digest), moment(at)) for tag, digest, at in rows}
+        return {
+            row["tag"]: RecordedTag(Digest(row["digest"]), moment(row["recorded"]))
+            for row in await self._database.rows(wanted)
+        }
 
     async def record_published(
         self, reference: ImageReference, digest: Digest, build_inputs: str | None = None
@@ -51,10 +51,13 @@ class SqlImages(LedgerPart):
             .where(_is(reference), images.c.digest == str(digest), images.c.build_inputs.is_(None))
             .values(build_inputs=build_inputs)
         )
-        async with self._database.transaction() as connection:
-            await connection.execute(insert_if_absent(connection.dialect, images, row))
-            await connection.execute(told_later)
-            recorded = await connection.scalar(_digest_of(reference))
+
+        def record(connection: Connection) -> str | None:
+            connection.execute(insert_if_absent(connection.dialect, images, row))
+            connection.execute(told_later)
+            return connection.scalar(_digest_of(reference))
+
+        recorded = await self._database.transaction(record)
         if recorded != str(digest):
             raise TagConflict(
                 f"{reference.repository}:{reference.tag} is recorded as {recorded}, not {digest}: "

@@ -1,8 +1,8 @@
 """The webhook's inbox in the ledger's database."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,7 +40,7 @@ from slipway.ledger.tables import delivery_target as at_targets
 
 AT_ONCE = 1000
 """Rows that one statement names: databases limit its parameters."""
-
+T = TypeVar("T")
 
 WITH_A_RUN = (Outcome.STARTED.value, Outcome.HELD.value)
 """Outcomes whose run was started for the delivery: at a held target it publishes the image."""
@@ -58,7 +58,7 @@ class SqlInbox:
 
     async def receive(self, received: Sequence[Delivery]) -> Sequence[Receipt]:
         """See `slipway.ports.Inbox`."""
-        return await self._database.at_once(functools.partial(_receive, received=received))
+        return await self._database.transaction(functools.partial(_receive, received=received))
 
     async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
         """See `slipway.ports.Inbox`."""
@@ -71,8 +71,7 @@ class SqlInbox:
             .where(*asked)
             .order_by(deliveries.c.number, at_targets.c.target)
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
+        rows = await self._database.rows(statement)
         return [_waiting_from(row) for row in rows]
 
     async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
@@ -102,9 +101,10 @@ class SqlInbox:
             .order_by(at_targets.c.decided.desc(), deliveries.c.number.desc())
             .limit(limit)
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).all()
-        return [StartedRun(Commit(row[0]), row[1], moment(row[2])) for row in rows]
+        return [
+            StartedRun(Commit(row["after_sha"]), row["run"], moment(row["decided"]))
+            for row in await self._database.rows(statement)
+        ]
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """See `slipway.ports.Inbox`."""
@@ -118,31 +118,28 @@ class SqlInbox:
             .order_by(deliveries.c.number.desc())
             .limit(limit)
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
+        rows = await self._database.rows(statement)
         return [push for row in rows if (push := _push_from(row)) is not None]
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """See `slipway.ports.Inbox`."""
         found: set[str] = set()
-        async with self._database.transaction() as connection:
-            for start in range(0, len(ids), AT_ONCE):
-                these = deliveries.c.id.in_(ids[start : start + AT_ONCE])
-                found.update(await connection.scalars(select(deliveries.c.id).where(these)))
+        for these in _some_at_once(ids):
+            wanted = select(deliveries.c.id).where(deliveries.c.id.in_(these))
+            found.update(row["id"] for row in await self._database.rows(wanted))
         return frozenset(found)
 
     async def recent(self, limit: int = 100) -> Sequence[ReceivedDelivery]:
         """See `slipway.ports.Inbox`."""
         newest = select(deliveries).order_by(deliveries.c.number.desc()).limit(limit)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(newest)).mappings().all()
-            numbers = [row["number"] for row in rows]
-            theirs = (
-                select(at_targets)
-                .where(at_targets.c.delivery.in_(numbers))
-                .order_by(at_targets.c.target)
-            )
-            at = (await connection.execute(theirs)).mappings().all()
+
+        def read(connection: Connection) -> tuple[Sequence[RowMapping], Sequence[RowMapping]]:
+            rows = connection.execute(newest).mappings().all()
+            these = at_targets.c.delivery.in_([row["number"] for row in rows])
+            theirs = select(at_targets).where(these).order_by(at_targets.c.target)
+            return rows, connection.execute(theirs).mappings().all()
+
+        rows, at = await self._database.transaction(read)
         return [
             _received_from(row, [each for each in at if each["delivery"] == row["number"]])
             for row in rows
@@ -150,27 +147,37 @@ class SqlInbox:
 
     async def forget(self, older_than: float, limit: int) -> int:
         """See `slipway.ports.Inbox`."""
-        async with self._database.transaction() as connection:
-            numbers = list(await connection.scalars(_forgettable(older_than, limit)))
+        rows = await self._database.rows(_forgettable(older_than, limit))
+        numbers = [row["number"] for row in rows]
+
         # What has ended stays so, and a newer push only makes more forgettable.
-        async with self._database.transaction() as connection:
-            await connection.execute(delete(at_targets).where(at_targets.c.delivery.in_(numbers)))
-            await connection.execute(delete(deliveries).where(deliveries.c.number.in_(numbers)))
+        def forget(connection: Connection) -> None:
+            connection.execute(delete(at_targets).where(at_targets.c.delivery.in_(numbers)))
+            connection.execute(delete(deliveries).where(deliveries.c.number.in_(numbers)))
+
+        await self._database.transaction(forget)
         return len(numbers)
 
     async def count_waiting(self) -> int:
         """See `slipway.ports.Inbox`."""
         statement = select(func.count()).where(at_targets.c.outcome.is_(None))
-        async with self._database.transaction() as connection:
-            return int(await connection.scalar(statement) or 0)
+        return int(await self._database.scalar(statement) or 0)
 
     async def _update(self, waiting: Sequence[WaitingDelivery], **values: Any) -> None:
         statement = update(at_targets).where(at_targets.c.outcome.is_(None)).values(**values)
-        async with self._database.transaction() as connection:
-            for start in range(0, len(waiting), AT_ONCE):
-                keys = [(each.number, each.target) for each in waiting[start : start + AT_ONCE]]
+
+        def write(connection: Connection) -> None:
+            for some in _some_at_once(waiting):
+                keys = [(each.number, each.target) for each in some]
                 these = tuple_(at_targets.c.delivery, at_targets.c.target).in_(keys)
-                await connection.execute(statement.where(these))
+                connection.execute(statement.where(these))
+
+        await self._database.transaction(write)
+
+
+def _some_at_once(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(all_of_them), AT_ONCE):
+        yield all_of_them[start : start + AT_ONCE]
 
 
 def _forgettable(older_than: float, limit: int) -> Select[tuple[int]]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.engine import Connection
 
 from slipway.errors import LeaseLost
 from slipway.ledger.dialect import database_now, insert_if_absent
@@ -28,21 +29,23 @@ class SqlLeases(LedgerPart):
             .values(**term, fence=leases.c.fence + 1)
             .returning(leases.c.fence)
         )
-        make = insert_if_absent(
-            self._database.engine.dialect, leases, {"stack": stack, "fence": 1} | term
-        ).returning(leases.c.fence)
-        async with self._database.transaction() as connection:
-            fence = await connection.scalar(take)
+        first = {"stack": stack, "fence": 1} | term
+
+        def take_or_make(connection: Connection) -> int | None:
+            fence = connection.scalar(take)
             if fence is None:
-                fence = await connection.scalar(make)
+                make = insert_if_absent(connection.dialect, leases, first)
+                fence = connection.scalar(make.returning(leases.c.fence))
+            return fence
+
+        fence = await self._database.transaction(take_or_make)
         return None if fence is None else Lease(stack, holder, fence)
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         """See `slipway.ports.Leases`."""
         statement = update(leases).where(*_ours(lease)).values(expires=database_now() + seconds)
-        async with self._database.transaction() as connection:
-            if (await connection.execute(statement)).rowcount == 1:
-                return
+        if await self._database.change(statement) == 1:
+            return
         raise LeaseLost(
             f"the lease of stack {lease.stack} with fence {lease.fence} is not {lease.holder}'s "
             "any more: it ran out and was taken, nothing more may be changed with it; slipway "
@@ -51,8 +54,7 @@ class SqlLeases(LedgerPart):
 
     async def give_back(self, lease: Lease) -> None:
         """See `slipway.ports.Leases`."""
-        async with self._database.transaction() as connection:
-            await connection.execute(update(leases).where(*_ours(lease)).values(holder=None))
+        await self._database.change(update(leases).where(*_ours(lease)).values(holder=None))
 
     async def holder(self, stack: str) -> tuple[str, datetime] | None:
         """See `slipway.ports.Leases`."""
@@ -61,9 +63,8 @@ class SqlLeases(LedgerPart):
             leases.c.holder.is_not(None),
             leases.c.expires > database_now(),
         )
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        return None if row is None else (row.holder, moment(row.expires))
+        row = next(iter(await self._database.rows(statement)), None)
+        return None if row is None else (row["holder"], moment(row["expires"]))
 
 
 def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:

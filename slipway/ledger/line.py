@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, case, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Insert, RowMapping, case, delete, insert, select, update
+from sqlalchemy.engine import Connection
 
 from slipway.domain.commit import Commit
 from slipway.domain.release import Kind, Release
@@ -24,31 +24,31 @@ class SqlLine(LedgerPart):
             .where(waiters.c.release == release.id)
             .values(expires=database_now() + seconds)
         )
-        async with self._database.transaction() as connection:
-            if (await connection.execute(stay)).rowcount == 0:
-                await _join(connection, release, seconds)
-            standing = (
-                select(waiters)
-                .where(waiters.c.stack == release.stack, waiters.c.expires > database_now())
-                .order_by(waiters.c.place)
-            )
-            rows = (await connection.execute(standing)).mappings().all()
-        return [_waiter_from(row) for row in rows]
+        standing = (
+            select(waiters)
+            .where(waiters.c.stack == release.stack, waiters.c.expires > database_now())
+            .order_by(waiters.c.place)
+        )
+
+        def stay_or_join(connection: Connection) -> Sequence[RowMapping]:
+            if connection.execute(stay).rowcount == 0:
+                connection.execute(_joining(release, seconds))
+            return connection.execute(standing).mappings().all()
+
+        return [_waiter_from(row) for row in await self._database.transaction(stay_or_join)]
 
     async def leave_line(self, release: str) -> None:
         """See `slipway.ports.Leases`."""
-        async with self._database.transaction() as connection:
-            await connection.execute(delete(waiters).where(waiters.c.release == release))
+        await self._database.change(delete(waiters).where(waiters.c.release == release))
 
     async def ask_to_end(self, release: str, why: str) -> bool:
         """See `slipway.ports.Leases`."""
         first = case((waiters.c.asked_to_end == "", why), else_=waiters.c.asked_to_end)
         ask = update(waiters).where(waiters.c.release == release).values(asked_to_end=first)
-        async with self._database.transaction() as connection:
-            return (await connection.execute(ask)).rowcount == 1
+        return await self._database.change(ask) == 1
 
 
-async def _join(connection: AsyncConnection, release: Release, seconds: float) -> None:
+def _joining(release: Release, seconds: float) -> Insert:
     place = select(releases.c.number).where(releases.c.id == release.id).scalar_subquery()
     row = {
         "release": release.id,
@@ -60,7 +60,7 @@ async def _join(connection: AsyncConnection, release: Release, seconds: float) -
         "asked_to_end": "",
         "expires": database_now() + seconds,
     }
-    await connection.execute(insert(waiters).values(row))
+    return insert(waiters).values(row)
 
 
 def _waiter_from(row: RowMapping) -> Waiter:

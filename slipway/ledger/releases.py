@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.engine import Connection
 
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest, ImageReference
@@ -88,17 +88,18 @@ class SqlReleases(LedgerPart):
             .values(journal_length=releases.c.journal_length)
             .returning(*releases.c, database_now().label("now"))
         )
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(lock)).mappings().one_or_none()
+        fence = select(leases.c.fence).where(leases.c.stack == release.stack)
+
+        def write(connection: Connection) -> Release:
+            row = connection.execute(lock).mappings().one_or_none()
             if row is None:
                 raise LookupError(f"release {release.id} is not in this ledger")
-            newest = await connection.scalar(
-                select(leases.c.fence).where(leases.c.stack == release.stack)
-            )
+            newest = connection.scalar(fence)
             require_savable(release, State(row["state"]), row["fence"], newest or 0)
-            ended = await _ended(connection, release, row)
-            columns = progress_columns(release) | {"ended": ended}
-            return await _write(connection, release, row, columns, entries)
+            columns = progress_columns(release) | {"ended": _ended(connection, release, row)}
+            return _write(connection, release, row, columns, entries)
+
+        return await self._database.transaction(write)
 
     async def find(self, release: str) -> Release | None:
         """See `slipway.ports.Releases`."""
@@ -129,15 +130,13 @@ class SqlReleases(LedgerPart):
             .where(*_IS_OPEN)
             .order_by(releases.c.number)
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
+        rows = await self._database.rows(wanted)
         return [LeftOpen(release_from(row), row["newest"], row["holder"]) for row in rows]
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Releases`."""
         told_of = select(journal).where(journal.c.release == release).order_by(journal.c.number)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(told_of)).mappings().all()
+        rows = await self._database.rows(told_of)
         return [entry_from(row) for row in rows]
 
     async def _insert(self, release: Release) -> Release:
@@ -154,18 +153,20 @@ class SqlReleases(LedgerPart):
             ended=_after_all_live(release) if release.state.is_end else None,
         )
         shown = statement.returning(*releases.c, database_now().label("now"))
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(shown)).mappings().one()
-            return await _write(connection, release, row, told(row), (), before={})
+
+        def write(connection: Connection) -> Release:
+            row = connection.execute(shown).mappings().one()
+            return _write(connection, release, row, told(row), (), before={})
+
+        return await self._database.transaction(write)
 
     async def _select(self, statement: Select[Any]) -> list[Release]:
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
+        rows = await self._database.rows(statement)
         return [release_from(row) for row in rows]
 
 
-async def _write(
-    connection: AsyncConnection,
+def _write(
+    connection: Connection,
     release: Release,
     row: RowMapping,
     columns: Mapping[str, Any],
@@ -181,12 +182,12 @@ async def _write(
     follow = sealed(release.id, head, contents, at=row["now"], fence=release.fence)
     if not follow:
         return release_from(row)
-    await connection.execute(insert(journal), [_columns_of(each) for each in follow])
+    connection.execute(insert(journal), [_columns_of(each) for each in follow])
     for each in entries:
         if isinstance(each, NewHold):
-            await hold_unless_held(connection, release.target, each, release.id)
+            hold_unless_held(connection, release.target, each, release.id)
         elif isinstance(each, NewVeto):
-            await veto_unless_vetoed(connection, release.target, each, release.id)
+            veto_unless_vetoed(connection, release.target, each, release.id)
     end = head_of(follow)
     statement = (
         update(releases)
@@ -194,7 +195,7 @@ async def _write(
         .values(**news, journal_length=end.length, journal_head=end.hash)
         .returning(*releases.c)
     )
-    return release_from((await connection.execute(statement)).mappings().one())
+    return release_from(connection.execute(statement).mappings().one())
 
 
 def require_savable(release: Release, state: State, fence: int, newest: int) -> None:
@@ -248,7 +249,7 @@ def _columns_of(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
-async def _ended(connection: AsyncConnection, release: Release, row: RowMapping) -> float | None:
+def _ended(connection: Connection, release: Release, row: RowMapping) -> float | None:
     """When it ended: now, or when this same end was saved first."""
     if not release.state.is_end:
         return None
@@ -256,7 +257,7 @@ async def _ended(connection: AsyncConnection, release: Release, row: RowMapping)
         return float(row["ended"])
     if release.state is not State.LIVE:
         return float(row["now"])
-    return await connection.scalar(select(_after_all_live(release)))
+    return connection.scalar(select(_after_all_live(release)))
 
 
 def _after_all_live(release: Release) -> ColumnElement[float]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Insert, RowMapping, Select, Table, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.engine import Connection
 
 from slipway.domain.commit import Commit
 from slipway.domain.hold import Hold, Lifted, NewHold, NewVeto, Veto
@@ -20,9 +20,7 @@ class SqlRestrictions(LedgerPart):
 
     async def place_hold(self, target: str, hold: NewHold) -> Hold:
         """See `slipway.ports.Restrictions`."""
-        async with self._database.transaction() as connection:
-            placed = holding(target, hold).returning(*holds.c)
-            row = (await connection.execute(placed)).mappings().one()
+        [row] = await self._database.rows(holding(target, hold).returning(*holds.c))
         return _hold_from(row)
 
     async def holds(self, target: str, *, ever: bool = False) -> Sequence[Hold]:
@@ -31,8 +29,7 @@ class SqlRestrictions(LedgerPart):
         if not ever:
             unended = or_(holds.c.until.is_(None), holds.c.until > database_now())
             wanted = wanted.where(holds.c.lifted.is_(None), unended)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
+        rows = await self._database.rows(wanted)
         return [_hold_from(row) for row in rows]
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
@@ -41,17 +38,18 @@ class SqlRestrictions(LedgerPart):
 
     async def place_veto(self, target: str, veto: NewVeto) -> Veto:
         """See `slipway.ports.Restrictions`."""
-        async with self._database.transaction() as connection:
-            await veto_unless_vetoed(connection, target, veto)
-            standing = _standing_vetoes(target).where(vetoes.c.commit_sha == str(veto.commit))
-            row = (await connection.execute(standing)).mappings().one()
-        return _veto_from(row)
+        standing = _standing_vetoes(target).where(vetoes.c.commit_sha == str(veto.commit))
+
+        def place(connection: Connection) -> RowMapping:
+            veto_unless_vetoed(connection, target, veto)
+            return connection.execute(standing).mappings().one()
+
+        return _veto_from(await self._database.transaction(place))
 
     async def vetoes(self, target: str, *, ever: bool = False) -> Sequence[Veto]:
         """See `slipway.ports.Restrictions`."""
         wanted = _vetoes_of(target) if ever else _standing_vetoes(target)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
+        rows = await self._database.rows(wanted)
         return [_veto_from(row) for row in rows]
 
     async def lift_veto(self, number: int, by: str, why: str) -> None:
@@ -64,17 +62,14 @@ class SqlRestrictions(LedgerPart):
             .where(table.c.number == number, table.c.lifted.is_(None))
             .values(lifted=database_now(), lifted_by=by, lifted_why=why)
         )
-        async with self._database.transaction() as connection:
-            await connection.execute(lift)
+        await self._database.change(lift)
 
 
-async def hold_unless_held(
-    connection: AsyncConnection, target: str, hold: NewHold, release: str
-) -> None:
+def hold_unless_held(connection: Connection, target: str, hold: NewHold, release: str) -> None:
     """Insert a release's hold, once however often the release is saved."""
     placed = select(holds.c.number).where(holds.c.release == release)
-    if (await connection.execute(placed)).first() is None:
-        await connection.execute(holding(target, hold, release))
+    if connection.execute(placed).first() is None:
+        connection.execute(holding(target, hold, release))
 
 
 def holding(target: str, hold: NewHold, release: str = "") -> Insert:
@@ -90,8 +85,8 @@ def holding(target: str, hold: NewHold, release: str = "") -> Insert:
     )
 
 
-async def veto_unless_vetoed(
-    connection: AsyncConnection, target: str, veto: NewVeto, release: str = ""
+def veto_unless_vetoed(
+    connection: Connection, target: str, veto: NewVeto, release: str = ""
 ) -> None:
     """Insert a veto where none stands for the commit at the target."""
     row = {
@@ -102,7 +97,7 @@ async def veto_unless_vetoed(
         "since": database_now(),
         "release": release,
     }
-    await connection.execute(insert_if_absent(connection.dialect, vetoes, row))
+    connection.execute(insert_if_absent(connection.dialect, vetoes, row))
 
 
 def _vetoes_of(target: str) -> Select[Any]:

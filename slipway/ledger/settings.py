@@ -21,7 +21,7 @@ class LedgerSettings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """What `SLIPWAY_LEDGER_URL` says, else a SQLite file in the user's state folder."""
         url = environment.get(VARIABLE)
-        default = f"sqlite+aiosqlite:///{state_folder(environment)}/ledger.db"
+        default = f"sqlite:///{state_folder(environment)}/ledger.db"
         return cls(url=SecretStr(url or default))
 
 

@@ -72,7 +72,7 @@ def watching(folder: Path, *words: str, prefect: int = 9) -> Iterator[subprocess
     config = folder / "slipway.toml"
     config.write_text(CONFIGURATION.format(repository=folder))
     environment = {
-        "SLIPWAY_LEDGER_URL": f"sqlite+aiosqlite:///{folder / 'ledger.db'}",
+        "SLIPWAY_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
         "PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api",
         "HOME": str(folder),
     }

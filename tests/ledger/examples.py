@@ -72,7 +72,7 @@ BASELINE = Baseline(
 
 
 def sqlite_at(path: Path) -> LedgerSettings:
-    return LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{path}"))
+    return LedgerSettings(url=SecretStr(f"sqlite:///{path}"))
 
 
 async def eventually(attempt: Callable[[], Awaitable[Lease | None]]) -> Lease:
@@ -93,5 +93,4 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def let_an_hour_have_passed(ledger: Ledger) -> None:
     """What the database's clock being set back an hour looks like: every time is an hour later."""
     assert isinstance(ledger, SqlLedger)
-    async with ledger._database.transaction() as connection:
-        await connection.execute(update(release).values(ended=release.c.ended + 3600))
+    await ledger._database.change(update(release).values(ended=release.c.ended + 3600))

@@ -2,19 +2,23 @@
 
 import asyncio
 import sqlite3
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
+from sqlalchemy import Select, text
+from sqlalchemy.engine import Connection
 
 from slipway.domain.image import Digest
 from slipway.domain.release import Baseline, Kind, Phase, Release, Request, State
 from slipway.errors import InvalidInput, LedgerUnusable, Unreachable
-from slipway.ledger import dialect
+from slipway.ledger import engines
 from slipway.ledger.database import NEWEST, Database
 from slipway.ledger.images import built_from
 from slipway.ledger.migrate import MIGRATIONS
@@ -60,8 +64,7 @@ class TestSqlLedger(LedgerContract):
 
 
 async def test_the_migrations_make_exactly_the_tables(path: Path) -> None:
-    async with Database(sqlite_at(path)).transaction() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await Database(sqlite_at(path)).transaction(differences) == []
 
 
 def test_the_newest_schema_is_the_last_migration() -> None:
@@ -72,34 +75,32 @@ def test_the_newest_schema_is_the_last_migration() -> None:
 
 
 async def test_a_commit_is_on_disk_before_it_returns(path: Path) -> None:
-    async with Database(sqlite_at(path)).transaction() as connection:
-        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one()
-        synchronous = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+    database = Database(sqlite_at(path))
 
-    assert (mode, synchronous) == ("wal", 2)
+    assert await database.scalar(text("PRAGMA journal_mode")) == "wal"
+    assert await database.scalar(text("PRAGMA synchronous")) == 2
+
+
+async def plan_of(path: Path, asked: Select[Any]) -> list[str]:
+    """The steps that SQLite plans for a query."""
+
+    def explain(connection: Connection) -> list[str]:
+        literal = asked.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {literal}")
+        return [str(row.detail) for row in plan]
+
+    return await Database(sqlite_at(path)).transaction(explain)
 
 
 async def test_what_stands_open_is_found_without_reading_what_ended_for_good(path: Path) -> None:
     """A release asks three times; in a ledger of a million rows reading them all takes a second."""
-    database = Database(sqlite_at(path))
-    asked = open_at("acme/shop/prod").compile(
-        dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
-    )
-    async with database.transaction() as connection:
-        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
-        steps = [str(row.detail) for row in plan]
+    steps = await plan_of(path, open_at("acme/shop/prod"))
 
     assert any("release_by_stack (stack=? AND state=?)" in each for each in steps), steps
 
 
 async def test_an_image_of_equal_inputs_is_found_without_reading_all_images(path: Path) -> None:
-    database = Database(sqlite_at(path))
-    asked = built_from(IMAGE.repository, INPUTS).compile(
-        dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
-    )
-    async with database.transaction() as connection:
-        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")
-        steps = [str(row.detail) for row in plan]
+    steps = await plan_of(path, built_from(IMAGE.repository, INPUTS))
 
     wanted = "published_image_by_inputs (repository=? AND build_inputs=?)"
     assert any(wanted in each for each in steps), steps
@@ -109,6 +110,26 @@ async def test_a_release_outlives_the_program_that_wrote_it(path: Path) -> None:
     release = await SqlLedger(sqlite_at(path)).open(a_target(), a_request())
 
     assert await SqlLedger(sqlite_at(path)).history("adapter-prod") == [release]
+
+
+async def test_a_ledger_is_found_by_the_url_that_earlier_versions_asked_for(path: Path) -> None:
+    release = await SqlLedger(sqlite_at(path)).open(a_target(), a_request())
+    earlier = LedgerSettings(url=SecretStr(f"sqlite+aiosqlite:///{path}"))
+
+    assert await SqlLedger(earlier).history("adapter-prod") == [release]
+
+
+async def test_a_transaction_that_waits_keeps_no_other_one(path: Path) -> None:
+    """A lease is renewed while something else of the same ledger takes its time."""
+    database, may_end = Database(sqlite_at(path)), threading.Event()
+    slow = asyncio.create_task(database.transaction(lambda _: may_end.wait(60)))
+    await asyncio.sleep(0)
+
+    assert await database.scalar(text("SELECT 1")) == 1
+
+    assert not slow.done()
+    may_end.set()
+    await slow
 
 
 async def test_a_save_that_is_cancelled_happened_or_not_and_blocks_nobody(path: Path) -> None:
@@ -130,7 +151,7 @@ async def test_a_save_that_is_cancelled_happened_or_not_and_blocks_nobody(path: 
 async def test_a_locked_ledger_is_unreachable_not_broken(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dialect, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
     ledger = SqlLedger(sqlite_at(path))
     await ledger.open(a_target(), a_request())
     other = sqlite3.connect(path, isolation_level=None)
@@ -180,7 +201,7 @@ def test_a_wrong_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         SqlLedger(LedgerSettings(url=SecretStr(url)))
 
-    assert "postgresql+asyncpg" in str(refused.value)
+    assert "postgresql" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 
@@ -188,7 +209,7 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     def url(environment: dict[str, str]) -> str:
         return LedgerSettings.from_environment(environment).url.get_secret_value()
 
-    assert url({"SLIPWAY_LEDGER_URL": "sqlite+aiosqlite:////x.db", "HOME": "/h"}).endswith("/x.db")
+    assert url({"SLIPWAY_LEDGER_URL": "sqlite:////x.db", "HOME": "/h"}).endswith("/x.db")
     assert url({"XDG_STATE_HOME": "/s", "HOME": "/h"}).endswith(":////s/slipway/ledger.db")
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
 
@@ -209,8 +230,7 @@ async def test_the_journal_is_append_only(path: Path, statement: str) -> None:
     release = await ledger.open(a_target(), a_request())
 
     with pytest.raises(LedgerUnusable, match="append-only"):
-        async with Database(sqlite_at(path)).transaction() as connection:
-            await connection.exec_driver_sql(statement)
+        await Database(sqlite_at(path)).change(text(statement))
 
     assert len(await ledger.journal(release.id)) == 1
 

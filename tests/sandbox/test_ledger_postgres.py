@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from slipway.domain.journal import intent
 from slipway.errors import SlipwayError, Unreachable
@@ -115,8 +116,7 @@ async def test_the_journal_is_append_only(settings: LedgerSettings, statement: s
     release = await ledger.open(a_target(), a_request())
 
     with pytest.raises(SlipwayError, match="append-only"):
-        async with Database(settings).transaction() as connection:
-            await connection.exec_driver_sql(statement)
+        await Database(settings).change(text(statement))
 
     assert len(await ledger.journal(release.id)) == 1
 
@@ -140,8 +140,7 @@ async def test_saves_of_one_release_at_once_leave_one_chain(settings: LedgerSett
 
 
 async def test_the_migrations_make_exactly_the_tables(settings: LedgerSettings) -> None:
-    async with Database(settings).transaction() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await Database(settings).transaction(differences) == []
 
 
 async def test_a_server_that_is_gone_is_unreachable() -> None:

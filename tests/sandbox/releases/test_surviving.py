@@ -123,7 +123,7 @@ def noticed(process: "subprocess.Popen[str]", reader: Reader) -> bool:
 async def test_a_release_whose_ledgers_disk_is_full_has_a_proven_end_once_there_is_space(
     world: RealWorld, ledger_at: Moved, small_disk: Path, moment: str
 ) -> None:
-    await ledger_at(f"sqlite+aiosqlite:///{small_disk}/ledger.db")
+    await ledger_at(f"sqlite:///{small_disk}/ledger.db")
     before = await sound(world)
     process, reader = start_deploy(world, "good", moment)
 
