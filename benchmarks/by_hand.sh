@@ -72,9 +72,10 @@ restarts() {
 }
 
 health() {
-  local pod
-  for pod in $(kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" --output go-template='
-{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}'); do
+  local pod pods
+  pods=$(kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" --output go-template='
+{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}')
+  for pod in $pods; do
     kubectl get --raw "/api/v1/namespaces/$NAMESPACE/pods/$pod:8080/proxy/health" >/dev/null
   done
 }

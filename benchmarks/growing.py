@@ -37,6 +37,9 @@ class Growth:
         slopes = {name: exponents({n: taken[n][name] for n in self.sizes}) for name in largest}
         points = {name: {n: taken[n][name].median for n in self.sizes} for name in largest}
         sizes = f"{self.sizes[0]:,} to {self.sizes[-1]:,} {self.things}"
+        last = {name: exponents({n: taken[n][name] for n in self.sizes[-2:]}) for name in largest}
+        told = ", ".join(f"{name} {each.median:.2f}" for name, each in last.items())
+        step = f"exponents from {self.sizes[-2]:,} on: {told}"
         return [
             Row(
                 self.id,
@@ -56,7 +59,7 @@ class Growth:
                 largest["ours"],
                 largest.get("peer"),
                 largest.get("limit"),
-                note=self.note,
+                note="; ".join(filter(None, (self.note, step))),
             ),
         ]
 

@@ -82,15 +82,16 @@ async def tags(world: World, rounds: int) -> list[Row]:
 
 
 async def targets(world: World, rounds: int) -> list[Row]:
-    """The Deployments of a stack."""
+    """The targets of a stack."""
     return await Growth(
         "growth-targets",
         "state, preview and update of one target's stack",
-        "Deployments in the stack",
+        "targets in the stack",
         (1, 10, 100),
         Stacks(world).prepare,
         1.1,
-        "one of them is the target; no pods; peer: pulumi stack export, preview, up",
+        "each with a Deployment and an ESC key, one of them changed; no pods; peer: pulumi stack "
+        "export, preview, up",
     ).measure(rounds)
 
 

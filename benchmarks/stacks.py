@@ -1,4 +1,4 @@
-"""Stacks of many Deployments, none of which has a pod: what the engine and we do, and no more."""
+"""Stacks of many targets, none of which has a pod: what the engine and we do, and no more."""
 
 import asyncio
 import os
@@ -17,7 +17,8 @@ from slipway.domain.commit import Commit
 from slipway.domain.target import ConfigKey, Service, StackName, Target, Workload
 from slipway.ports import ProgramRevision
 
-HEAD = "name: growth\nruntime: yaml\nconfig:\n  image: {type: string}\nresources:\n"
+PROGRAM = "name: growth\nruntime: yaml\nconfig:\n{keys}resources:\n{resources}"
+KEY = "  image{number}: {{type: string}}\n"
 DEPLOYMENT = """\
   web{number}:
     type: kubernetes:apps/v1:Deployment
@@ -28,32 +29,32 @@ DEPLOYMENT = """\
         selector: {{matchLabels: {{app: web{number}-{unique}}}}}
         template:
           metadata: {{labels: {{app: web{number}-{unique}}}}}
-          spec: {{containers: [{{name: app, image: "{image}"}}]}}
+          spec: {{containers: [{{name: app, image: "${{image{number}}}"}}]}}
 """
 COMMIT = Commit("c" * 40)
 
 
 def target(size: int = 1, unique: str = "") -> Target:
-    """The one target of a stack of this size."""
+    """The first target of a stack of this size; the others are like it."""
     name = f"n{size}{unique}"
-    key = ConfigKey(pulumi.ORGANIZATION, "default", f"growth-{name}", "growth:image")
+    key = ConfigKey(pulumi.ORGANIZATION, "default", f"growth-{name}", "growth:image0")
     workload = Workload("default", "app", f"web0-{name}")
     stack = StackName(pulumi.ORGANIZATION, "growth", name)
     return Target(f"web-{name}", Service("web", "web", "growth/web"), key, stack, workload)
 
 
 class Stacks:
-    """One stack a size."""
+    """One stack a size: each target has a Deployment and an ESC key, in one environment."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.unique = os.urandom(3).hex()
 
     async def prepare(self, size: int) -> Mapping[str, Side]:
-        """Make the stack with its Deployments, and a client of it."""
+        """Make the stack with its targets, and a client of the first one."""
         made = target(size, self.unique)
         tree = self._program(made, size)
-        self._environment(made)
+        self._environment(made, size)
         by_hand = ["--cwd", str(tree / "cluster"), "--stack", str(made.stack), "--non-interactive"]
         environment = {**self.world.environment}
         run(
@@ -64,7 +65,7 @@ class Stacks:
         stack = PulumiStack(made, self.world.pulumi_cli())
 
         async def ours(number: int) -> Sample:
-            revision = self._set(made, f"{PAUSE}-{number}-ours")
+            revision = self._set(made, size, f"{PAUSE}-{number}-ours")
             program = ProgramRevision(tree, COMMIT, revision)
             watch = Stopwatch()
             await stack.state()
@@ -75,7 +76,7 @@ class Stacks:
             return watch.sample()
 
         async def peer(number: int) -> Sample:
-            self._set(made, f"{PAUSE}-{number}-peer")
+            self._set(made, size, f"{PAUSE}-{number}-peer")
             began = time.perf_counter()
             used = [
                 run(["pulumi", "stack", "export", *by_hand], environment),
@@ -91,24 +92,23 @@ class Stacks:
         program = tree / "cluster"
         program.mkdir(exist_ok=True)
         unique = made.stack.stack
-        resources = [
-            DEPLOYMENT.format(number=n, unique=unique, image="${image}" if n == 0 else PAUSE)
-            for n in range(size)
-        ]
-        (program / "Pulumi.yaml").write_text(HEAD + "".join(resources))
+        keys = "".join(KEY.format(number=number) for number in range(size))
+        resources = "".join(DEPLOYMENT.format(number=n, unique=unique) for n in range(size))
+        (program / "Pulumi.yaml").write_text(PROGRAM.format(keys=keys, resources=resources))
         stack_file = program / f"Pulumi.{made.stack.stack}.yaml"
         stack_file.write_text(f"environment:\n  - default/{made.config_key.environment}\n")
         return tree
 
-    def _environment(self, made: Target) -> None:
+    def _environment(self, made: Target, size: int) -> None:
         with self._http() as http:
             wanted = {"project": "default", "name": made.config_key.environment}
             path = f"/api/esc/environments/{pulumi.ORGANIZATION}"
             http.post(path, json=wanted).raise_for_status()
-        self._set(made, PAUSE)
+        self._set(made, size, PAUSE)
 
-    def _set(self, made: Target, image: str) -> int:
-        text = f"values:\n  pulumiConfig:\n    growth:image: {image}\n"
+    def _set(self, made: Target, size: int, image: str) -> int:
+        others = "".join(f"    growth:image{number}: {PAUSE}\n" for number in range(1, size))
+        text = f"values:\n  pulumiConfig:\n    growth:image0: {image}\n{others}"
         with self._http() as http:
             path = f"/api/esc/environments/{made.config_key.environment_name}"
             answer = http.patch(path, content=text).raise_for_status()
