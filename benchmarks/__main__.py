@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     deploy,
+    going_back,
     growth,
     machine,
     noticing,
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "publish": publish.measure,
     "deploy": deploy.measure,
     "noticing": noticing.measure,
+    "back": going_back.measure,
     "pushed": pushed.measure,
     "targets": growth.targets,
     "definitions": growth.definitions,

@@ -3,7 +3,7 @@
 import re
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -106,7 +106,7 @@ def rows(taken: Mapping[str, Series], told: Mapping[str, Told]) -> list[Row]:
     ]
 
 
-def medians(of: list[Mapping[str, float]]) -> dict[str, float]:
+def medians(of: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The median of each part over all runs; a part that a run lacks took it no time."""
     names = dict.fromkeys(name for each in of for name in each)
     return {name: statistics.median(each.get(name, 0.0) for each in of) for name in names}

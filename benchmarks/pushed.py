@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import statistics
 from collections.abc import AsyncIterator
 from datetime import datetime
 
 import httpx
 
+from benchmarks.deploy import medians
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import series
 from benchmarks.world import ADAPTER, World
@@ -31,11 +33,12 @@ async def measure(world: World, rounds: int) -> list[Row]:
     hold = await ledger.place_hold(ADAPTER, NewHold("pushes are timed", "bench"))
     try:
         async with receiving(world.box):
-            took = [await Push(world).until_it_runs() for _ in range(PUSHES_A_ROUND * rounds)]
+            pushes = [await Push(world).until_it_runs() for _ in range(PUSHES_A_ROUND * rounds)]
     finally:
         await ledger.lift_hold(hold.number, "bench", "they were timed")
         await world.close()
-    middle = sorted(took)[len(took) // 2]
+    took = [sum(each.values()) for each in pushes]
+    middle = statistics.median(took)
     return [
         Row(
             "P10",
@@ -43,6 +46,7 @@ async def measure(world: World, rounds: int) -> list[Row]:
             "s",
             series(max(took)),
             promise=AtMost(5.0),
+            parts=medians(pushes),
             note=f"the slowest of {len(took)} pushes; the median is {middle:.2f} s",
         )
     ]
@@ -70,17 +74,24 @@ class Push:
         self._world = world
         self._api = f"{prefect_server.api(world.box)}/"
 
-    async def until_it_runs(self) -> float:
-        """Seconds from when its delivery was on disk to when its run began; its end is awaited."""
+    async def until_it_runs(self) -> dict[str, float]:
+        """Seconds from when its delivery was on disk to when its run began; its end is awaited.
+
+        The webhook's part, until the run is there; the worker's, until it takes it; and the rest.
+        """
         commit = await asyncio.to_thread(self._world.commit)
         inbox = SqlInbox(LedgerSettings.from_environment(self._world.environment))
         try:
             async with asyncio.timeout(WITHIN):
                 delivery, run = await self._started(inbox, commit)
-                began = await self._ended(run)
+                made, taken, began = await self._ended(run)
         finally:
             await inbox.close()
-        return (began - delivery.received).total_seconds()
+        return {
+            "webhook": (made - delivery.received).total_seconds(),
+            "worker": (taken - made).total_seconds(),
+            "flow's process": (began - taken).total_seconds(),
+        }
 
     async def _started(self, inbox: SqlInbox, commit: str) -> tuple[ReceivedDelivery, str]:
         while True:
@@ -94,12 +105,20 @@ class Push:
                     return each, at.ending.run
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _ended(self, run: str) -> datetime:
-        """When the run began."""
+    async def _ended(self, run: str) -> tuple[datetime, datetime, datetime]:
+        """When the run was made, taken by the worker, and began."""
         async with httpx.AsyncClient(base_url=self._api, timeout=30) as client:
             while True:
                 answer = await client.get(f"flow_runs/{run}")
                 found = answer.json() if answer.is_success else {}
                 if found.get("state_type") in ENDS:
-                    return datetime.fromisoformat(found["start_time"])
+                    made, began = (
+                        datetime.fromisoformat(found[n]) for n in ("created", "start_time")
+                    )
+                    return made, await self._taken(client, run), began
                 await asyncio.sleep(LOOK_EVERY)
+
+    async def _taken(self, client: httpx.AsyncClient, run: str) -> datetime:
+        answer = await client.get("flow_run_states/", params={"flow_run_id": run})
+        states = answer.raise_for_status().json()
+        return min(datetime.fromisoformat(e["timestamp"]) for e in states if e["type"] == "PENDING")
