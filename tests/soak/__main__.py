@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -27,9 +28,9 @@ from tests.sandbox.releases.powerless import lose_power
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld, make_world
 from tests.sandbox.releases.sampling import UpdatesAtOnce
 from tests.soak.figures import Struck, ready, spread, table, takeovers
-from tests.soak.plan import strikes
+from tests.soak.plan import Victim, strikes
 from tests.soak.releases import Releases
-from tests.soak.world import PARTS, flows_at_work, strike
+from tests.soak.world import PARTS, flows_at_work, pause, strike
 
 QUIET_WITHIN = 1200.0
 """Seconds: Pulumi's lease is five minutes, and a watch's longest pause ten."""
@@ -95,17 +96,24 @@ def _storm(releases: Releases, box: Box, asked: argparse.Namespace, until: float
     struck: list[Struck] = []
 
     def over() -> bool:
-        return time.time() > until or not releases.is_alive()
+        enough = len(struck) >= asked.blows
+        return enough or time.time() > until or not releases.is_alive()
 
-    for each in strikes(asked.seed):
-        if len(struck) >= asked.blows or over():
-            break
-        fallen = strike(box, each, over)
-        if fallen is not None:
-            struck.append(fallen)
-            _tell(f"{len(struck):4} {fallen.strike.victim}: {fallen.strike.blow}")
+    def at(victim: Victim) -> None:
+        for each in strikes(asked.seed, victim):
+            if over():
+                return
+            fallen = strike(box, each, over)
+            if fallen is not None:
+                struck.append(fallen)
+                _tell(f"{len(struck):4} {fallen.strike.victim}: {fallen.strike.blow}")
+                pause(each.pause, over)
+
+    with ThreadPoolExecutor(len(Victim)) as victims:
+        for ended in [victims.submit(at, victim) for victim in Victim]:
+            ended.result()
     releases.stop()
-    return struck
+    return sorted(struck, key=lambda each: each.fell)
 
 
 def _wait_until_quiet(world: RealWorld, releases: Releases) -> None:

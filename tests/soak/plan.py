@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 
 
 class Victim(StrEnum):
@@ -26,15 +25,16 @@ class Blow(StrEnum):
     TERM = "SIGTERM"
 
 
-OFTEN = {
-    Victim.FLOW: 5,
-    Victim.PULUMI: 4,
-    Victim.WORKER: 2,
-    Victim.PREFECT: 1,
-    Victim.REGISTRY: 2,
-    Victim.API_SERVER: 2,
+PAUSE = {
+    Victim.FLOW: 15.0,
+    Victim.PULUMI: 10.0,
+    Victim.WORKER: 45.0,
+    Victim.PREFECT: 120.0,
+    Victim.REGISTRY: 40.0,
+    Victim.API_SERVER: 60.0,
 }
-"""Those that work on a release more often than what they need: a part takes its time to return."""
+"""Seconds from one blow's end to the next at the same victim, on average: a server needs longer to
+come back than a process to be struck again."""
 LATEST = {Victim.FLOW: 12.0, Victim.PULUMI: 2.5}
 """Seconds: what it takes about; a blow falls at any moment of it."""
 LONGEST_STOP, LONGEST_ABSENCE = 20.0, 6.0
@@ -51,16 +51,16 @@ class Strike:
     """Seconds since there was something to strike."""
     lasts: float
     """Seconds until it may go on, or is started again."""
+    pause: float
+    """Seconds until the next may fall there."""
 
 
-def strikes(seed: int) -> Iterator[Strike]:
-    """Blows without end; of each row of them every kind falls on every victim at least once."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    every = list(product(Victim, Blow))
+def strikes(seed: int, victim: Victim) -> Iterator[Strike]:
+    """Blows at one victim without end; each kind comes before any comes again."""
+    chance = random.Random(f"{seed} {victim}")  # noqa: S311 - no secret
     while True:
-        row = every + chance.choices(every, [OFTEN[victim] for victim, _ in every], k=len(every))
-        chance.shuffle(row)
-        for victim, blow in row:
+        for blow in chance.sample(list(Blow), len(Blow)):
             after = chance.uniform(0.0, LATEST.get(victim, 6.0))
             longest = LONGEST_STOP if blow is Blow.STOP else LONGEST_ABSENCE
-            yield Strike(victim, blow, after, chance.uniform(0.2, longest))
+            pause = chance.uniform(0.0, 2 * PAUSE[victim])
+            yield Strike(victim, blow, after, chance.uniform(0.2, longest), pause)

@@ -35,7 +35,7 @@ def test_a_takeover_is_a_higher_fence_after_one_that_had_the_lease(release: Rele
 
 def test_it_was_ready_when_the_last_thing_needed_was_back() -> None:
     def struck(victim: Victim, fell: float, back: float) -> Struck:
-        return Struck(Strike(victim, Blow.KILL, 0, 0), NOW + fell, NOW + back)
+        return Struck(Strike(victim, Blow.KILL, 0, 0, 0), NOW + fell, NOW + back)
 
     blows = [
         struck(Victim.FLOW, 10, 10),
@@ -56,6 +56,6 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 
 def test_the_table_counts_every_kind() -> None:
-    blow = Struck(Strike(Victim.PULUMI, Blow.STOP, 0, 0), NOW, NOW)
+    blow = Struck(Strike(Victim.PULUMI, Blow.STOP, 0, 0, 0), NOW, NOW)
 
     assert "| pulumi | 0 | 2 | 0 |" in table([blow, blow])

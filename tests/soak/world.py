@@ -108,6 +108,13 @@ def strike(box: Box, what: Strike, over: Callable[[], bool]) -> Struck | None:
     return Struck(what, fell, time.time())
 
 
+def pause(seconds: float, over: Callable[[], bool]) -> None:
+    """Let some time pass, unless all is over."""
+    deadline = time.monotonic() + seconds
+    while not over() and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+
+
 def flows_at_work(box: Box) -> list[int]:
     """The processes of flow runs."""
     return [pid for pid, words in processes_of(box) if words[1:3] == ["-m", "prefect.engine"]]
