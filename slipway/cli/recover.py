@@ -25,7 +25,7 @@ def recover(
     Forward when the new image is proven to run, back to the baseline otherwise. The exit code is
     that of the worst end: 5 when one still needs attention.
 
-    With --watch the ledger is asked every 5 seconds for what a dead process left, and a Prefect
+    With --watch the ledger is asked every second for what a dead process left, and a Prefect
     run recovers it. `slipway webhook` does the same by the way.
     """
     session: Session = ctx.obj

@@ -14,8 +14,8 @@ from slipway.ports import FlowRuns, LeftOpen, Processes, Releases
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
-"""Seconds. One query; a third of the time that a lease lasts which nobody renews."""
+LOOK_EVERY = 1.0
+"""Seconds. One query, of nine milliseconds; whatever is found waits for a worker besides."""
 FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
@@ -48,6 +48,8 @@ class LeftReleases:
         self._processes = processes
         self._stacks: dict[str, Target] = {}
         self._following: dict[str, Following] = {}
+        self._told: dict[str, str] = {}
+        """Stack, or "" for the ledger → what was said last of why nothing is started there."""
         for each in targets:
             self._stacks.setdefault(str(each.stack), each)
 
@@ -63,14 +65,23 @@ class LeftReleases:
         try:
             found = await self._ledger.left_open()
         except SlipwayError as error:
-            log.warning("the ledger is not asked for what stands open: %s", error)
+            self._tell("", f"the ledger is not asked for what stands open: {error}")
             return
+        self._told.pop("", None)
         left = {each.release.stack: each for each in reversed(found) if self._is_left(each)}
         for stack in left.keys() & self._stacks.keys():
             try:
                 await self._recover(stack, left[stack])
             except SlipwayError as error:
-                log.warning("no recovery of stack %s is started: %s", stack, error)
+                self._tell(stack, f"no recovery of stack {stack} is started: {error}")
+            else:
+                self._told.pop(stack, None)
+
+    def _tell(self, where: str, why: str) -> None:
+        """Warn, unless that was said the last time too."""
+        if self._told.get(where) != why:
+            log.warning("%s", why)
+        self._told[where] = why
 
     def _is_left(self, left: LeftOpen) -> bool:
         """Whether its process can't go on, and nobody else is at work at the stack.

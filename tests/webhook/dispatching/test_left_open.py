@@ -80,7 +80,7 @@ async def test_what_is_left_is_recovered_once_its_holders_lease_has_run_out() ->
     async with scene.watched():
         await asyncio.sleep(LEASE_SECONDS - 1)
         before = len(scene.runs.made)
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(2 * LOOK_EVERY)
 
     assert before == 0
     [(deployment, parameters)] = scene.runs.made.values()
@@ -161,6 +161,17 @@ async def test_prefect_that_is_away_is_asked_again_and_gets_one_run() -> None:
         await asyncio.sleep(3 * AWHILE)
 
     assert len(scene.runs.made) == 1
+
+
+async def test_it_is_told_once_why_nothing_is_started(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Scene()
+    await scene.left()
+    scene.runs.down = True
+    async with scene.watched():
+        await asyncio.sleep(10 * AWHILE)
+
+    told = [each.message for each in caplog.records if each.levelname == "WARNING"]
+    assert told == ["no recovery of stack acme/cluster/prod is started: Prefect did not answer"]
 
 
 @pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (None, 0), (DEAD, 1)])
