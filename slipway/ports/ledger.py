@@ -37,6 +37,13 @@ class LeftOpen:
     holder: str = ""
     """Who holds it now; empty for nobody."""
 
+    @property
+    def is_its_holders(self) -> bool:
+        """Whether who holds the lease is who works on this release: itself, or a recovery."""
+        return bool(self.holder) and (
+            self.holder == self.release.id or self.fence == self.release.fence
+        )
+
 
 class Releases(Protocol):
     """Every release and its journal."""

@@ -15,7 +15,7 @@ from slipway.tasks.waiting import (
     ASK_EVERY,
     LEASE_SECONDS,
     LINE_SECONDS,
-    let_go_of_the_dead,
+    living_holder,
     wait_in_line,
 )
 
@@ -58,15 +58,14 @@ async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     stack = str(ports.target.stack)
     told = ""
     while True:
-        await let_go_of_the_dead(ports)
+        held_by = await living_holder(ports)
         lease = await ports.ledger.acquire(stack, holder, LEASE_SECONDS)
         if lease is not None:
             log.info("lease of stack %s: fence %d", stack, lease.fence)
             return lease
-        standing = await ports.ledger.holder(stack)
-        if standing is not None and standing[0] != told:
-            told = standing[0]
-            log.info("stack %s is held by release %s: waiting", stack, told)
+        if held_by not in {"", told}:
+            told = held_by
+            log.info("stack %s is held by %s: waiting", stack, told)
         await asyncio.sleep(ASK_EVERY)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slipway.domain.waiting import Waiter, in_order, superseding, to_be_ended
 from slipway.errors import Superseded, TransientError
-from slipway.ports import Lease, Ports
+from slipway.ports import Lease, LeftOpen, Ports
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
 
@@ -50,10 +50,8 @@ async def wait_in_line(ports: Ports, record: Record) -> Lease:
 async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     """The lease if it is this release's turn, else who is ahead of it."""
     ledger, stack, release = ports.ledger, str(ports.target.stack), record.release
-    await let_go_of_the_dead(ports)
+    holding = await living_holder(ports)
     line = await ledger.stand_in_line(release, LINE_SECONDS)
-    standing = await ledger.holder(stack)
-    holding = standing[0] if standing else ""
     mine = next(each for each in line if each.release == release.id)
     waiting = [each for each in line if each == mine or each.release != holding]
     await _require_a_point(ports, mine, waiting)
@@ -69,20 +67,37 @@ async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     return lease, "whoever was quicker"
 
 
-async def let_go_of_the_dead(ports: Ports) -> None:
-    """Give back lease and place of a release whose process is proven dead: nobody waits for it.
+async def living_holder(ports: Ports) -> str:
+    """Who holds the stack's lease, empty for nobody: one that is proven dead is let go at once.
 
-    The place first, or it would look like one that still waits. What its `pulumi` still does is
-    waited for by whoever comes next, as after any takeover.
+    Its place in line first, or it would look like one that still waits. What its `pulumi` still
+    does is waited for by whoever comes next, as after any takeover.
     """
+    standing = await ports.ledger.holder(str(ports.target.stack))
+    if standing is None:
+        return ""
+    holder = standing[0]
+    at_work = await _at_work(ports, holder)
+    if at_work is None or (worker := at_work.release.worker) is None:
+        return holder
+    if not ports.processes.has_ended(worker):
+        return holder
+    log.info("%s holds stack %s, and is dead (%s)", holder, at_work.release.stack, worker)
+    await ports.ledger.leave_line(holder)
+    await ports.ledger.give_back(Lease(at_work.release.stack, holder, at_work.fence))
+    return ""
+
+
+async def _at_work(ports: Ports, holder: str) -> LeftOpen | None:
+    """The release that the lease's holder works on: its own, or one that it recovers."""
     stack = str(ports.target.stack)
-    standing = await ports.ledger.holder(stack)
-    holder = await ports.ledger.find(standing[0]) if standing else None
-    if holder is None or holder.worker is None or not ports.processes.has_ended(holder.worker):
-        return
-    log.info("release %s holds stack %s, and is dead (%s)", holder.id, stack, holder.worker)
-    await ports.ledger.leave_line(holder.id)
-    await ports.ledger.give_back(Lease(stack, holder.id, holder.fence))
+    own = await ports.ledger.find(holder)
+    if own is not None:
+        return LeftOpen(own, own.fence, holder)
+    for each in await ports.ledger.left_open():
+        if each.release.stack == stack and each.is_its_holders:
+            return each
+    return None
 
 
 async def _require_a_point(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> None:

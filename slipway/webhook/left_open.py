@@ -89,7 +89,7 @@ class LeftReleases:
         One that holds the lease, or has never had it and may still build, can where it is not
         proven dead.
         """
-        if left.holder not in {"", left.release.id}:
+        if left.holder and not left.is_its_holders:
             return False
         if not left.holder and left.release.fence > 0:
             return True

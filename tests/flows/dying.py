@@ -1,16 +1,31 @@
-"""A deploy whose machine stops at a chosen effect."""
+"""A deploy, or a recovery, whose machine stops at a chosen effect."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from flows import deploy
+from flows import deploy, recover
+from slipway.ports import Ports
 from tests.fakes.processes import gated
 from tests.fakes.world import World, deploy_request
 
 
 async def dead(world: World, name: str, moment: str, effect: str) -> None:
-    """The machine stops at an effect: nothing of the process and its children ever runs on."""
+    """The machine of a deploy stops at an effect: nothing of it and its children ever runs on."""
+    request = deploy_request(world.commits[name].sha)
+    await _dies(world, moment, effect, lambda ports: deploy.release(ports, request))
+
+
+async def dead_recovery(world: World, moment: str, effect: str) -> None:
+    """The machine of a recovery stops at an effect."""
+    await _dies(world, moment, effect, recover.finish_all)
+
+
+async def _dies(
+    world: World, moment: str, effect: str, story: Callable[[Ports], Coroutine[Any, Any, object]]
+) -> None:
     stopped = asyncio.Event()
-    process = world.process("deploy")
+    process = world.process("mortal")
 
     async def die() -> None:
         process.lose_power()
@@ -19,6 +34,5 @@ async def dead(world: World, name: str, moment: str, effect: str) -> None:
 
     register = world.faults.before if moment == "before" else world.faults.after
     register(effect, die)
-    request = deploy_request(world.commits[name].sha)
-    process.start(deploy.release(gated(world.ports()), request))
+    process.start(story(gated(world.ports())))
     await stopped.wait()

@@ -18,7 +18,7 @@ from tests.fakes.faults import raising
 from tests.fakes.processes import Process, gated
 from tests.fakes.pulumi import LEASE, LOOK_EVERY
 from tests.fakes.world import World, deploy_request, reference_of
-from tests.flows.dying import dead
+from tests.flows.dying import dead, dead_recovery
 
 
 def deploying(world: World, name: str) -> Awaitable[Outcome]:
@@ -589,6 +589,19 @@ async def test_the_lease_of_a_release_whose_process_is_dead_is_not_waited_for() 
 
     assert loop.time() == began
     assert lease.fence > (await world.ledger.unfinished(str(world.target.stack)))[0].fence
+
+
+async def test_the_lease_of_a_recovery_whose_process_is_dead_is_not_waited_for() -> None:
+    world = World.seeded()
+    await dead(world, "crashing", "after", "stack.server-side-apply")
+    await dead_recovery(world, "before", "config.write")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    lease = await wait_for_lease(world.ports(), "recovery")
+
+    assert loop.time() == began
+    assert lease.fence == 3
 
 
 async def test_a_release_whose_process_died_while_it_built_is_ended_refused() -> None:

@@ -329,8 +329,8 @@ MUTANTS = (
     Mutant(
         "take the lease of a process that may be alive",
         "slipway/tasks/waiting.py",
-        " or not ports.processes.has_ended(holder.worker):\n",
-        ":\n",
+        "    if not ports.processes.has_ended(worker):\n",
+        "    if not worker:\n",
         "tests/flows/test_interruptions.py",
     ),
     Mutant(

@@ -202,6 +202,21 @@ async def test_the_lease_of_a_release_is_waited_for_unless_its_process_is_proven
     assert len(scene.runs.made) == runs
 
 
+@pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (DEAD, 1)])
+async def test_the_lease_of_a_recovery_is_waited_for_unless_its_process_is_proven_dead(
+    worker: ProcessIdentity, runs: int
+) -> None:
+    scene = Scene()
+    release = await scene.ledger.open(a_target(), a_request())
+    lease = await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS)
+    assert lease is not None
+    await scene.ledger.save(replace(release, worker=worker, fence=lease.fence))
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+
+    assert len(scene.runs.made) == runs
+
+
 async def test_a_release_of_a_dead_process_is_left_to_whoever_holds_the_lease_now() -> None:
     scene = Scene()
     release = await scene.ledger.open(a_target(), a_request())
