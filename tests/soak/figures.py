@@ -1,17 +1,18 @@
 """What a soak has come to, read from the journals and from when what was struck."""
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from slipway.domain.journal import JournalEntry
-from slipway.domain.release import Release
+from slipway.domain.journal import EntryKind, JournalEntry
+from slipway.domain.release import Phase, Release
 from tests.soak.plan import Blow, Strike, Victim
 
-NEEDED = frozenset({Victim.FLOW, Victim.WORKER, Victim.PREFECT})
-"""Without which nobody takes over: a flow process that was stopped or killed meanwhile, too."""
+NEEDED = frozenset({Victim.WORKER, Victim.PREFECT})
+"""Without which nobody takes over; and the flow processes that work on the release."""
+LEASE = 15.0
+"""Seconds after which a process that stands still holds nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +20,89 @@ class Struck:
     """A blow that fell; times are seconds since 1970."""
 
     strike: Strike
+    pid: int
     fell: float
     back: float
     """When it was there again; a process that nobody starts again is gone at once."""
 
+    @property
+    def over(self) -> float:
+        """When it stood in nobody's way any more."""
+        if self.strike.victim is Victim.FLOW and self.strike.blow is Blow.STOP:
+            return min(self.back, self.fell + LEASE)
+        return self.back
+
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """A release that had held the lease, and was taken over by whoever holds it now."""
+    """A release that one process has left, and another went on with."""
 
     release: str
+    workers: frozenset[int]
+    """The processes that have worked on it until then."""
+    again: bool
+    """Whether the one before had ended in peace, because what runs could not be proven."""
     taken: float
-    """Recovery holds the lease, and the release's row says so."""
+    """The one after holds the lease, and the release's row says so."""
     decided: float
-    """The journal's next entry: recovery has observed, and begins to do something about it."""
+    """The journal's next entry: it has observed, and begins to do something about it."""
     ended: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """When a release stood open, and since when something was changed for it."""
+
+    opened: float
+    changing: float
+    ended: float
+
+
 def takeovers(release: Release, journal: Sequence[JournalEntry]) -> list[Takeover]:
-    """Each time that a higher fence went on with the release."""
-    found = []
-    for before, after in itertools.pairwise(journal):
-        if 0 < before.fence < after.fence:
-            later = next((each.at for each in journal if each.number > after.number), after.at)
-            ended = release.ended.timestamp() if release.ended else None
-            found.append(Takeover(release.id, after.at, later, ended))
+    """Each time that another process went on with the release."""
+    found, workers, row = [], set[int](), dict[str, object]()
+    ended = release.ended.timestamp() if release.ended else None
+    for each in journal:
+        facts = each.facts if each.kind is EntryKind.STATE else {}
+        if workers and facts.get("worker"):
+            later = next((after.at for after in journal if after.number > each.number), each.at)
+            again = row.get("ended") is not None
+            found.append(Takeover(release.id, frozenset(workers), again, each.at, later, ended))
+        if facts.get("worker"):
+            workers.add(facts["worker"]["pid"])
+        row |= facts
     return found
 
 
-def ready(struck: Iterable[Struck], at: float) -> float | None:
-    """Since when, at that moment, all that a takeover needs had been there again."""
-    needed = [each for each in struck if each.strike.victim in NEEDED and each.fell <= at]
-    return max((min(each.back, at) for each in needed), default=None)
+def waited(takeover: Takeover, struck: Iterable[Struck]) -> float:
+    """Seconds from when all that the takeover needed was there to when the lease was held."""
+    needed = [
+        each.over
+        for each in struck
+        if each.strike.victim in NEEDED
+        or (each.strike.victim is Victim.FLOW and each.pid in takeover.workers)
+    ]
+    return takeover.taken - max((at for at in needed if at <= takeover.taken), default=math.nan)
+
+
+def period(release: Release, journal: Sequence[JournalEntry], now: float) -> Period:
+    """When the release stood open; one that does still, until now."""
+    ended = release.ended.timestamp() if release.ended else now
+    changing = (each.at for each in journal if _pins(each))
+    return Period(journal[0].at, next(changing, ended), ended)
+
+
+def _pins(entry: JournalEntry) -> bool:
+    return entry.kind is EntryKind.STATE and entry.facts.get("phase") == Phase.PINNING
+
+
+def during(struck: Iterable[Struck], periods: Sequence[Period]) -> tuple[int, int]:
+    """How many blows fell while a release was open, and while something was changed for one."""
+    every = list(struck)
+    return (
+        sum(any(one.opened <= each.fell <= one.ended for one in periods) for each in every),
+        sum(any(one.changing <= each.fell <= one.ended for one in periods) for each in every),
+    )
 
 
 def percentile(values: Sequence[float], share: float) -> float:

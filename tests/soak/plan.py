@@ -27,15 +27,15 @@ class Blow(StrEnum):
 
 PAUSE = {
     Victim.FLOW: 15.0,
-    Victim.PULUMI: 10.0,
-    Victim.WORKER: 45.0,
-    Victim.PREFECT: 120.0,
+    Victim.PULUMI: 20.0,
+    Victim.WORKER: 40.0,
+    Victim.PREFECT: 90.0,
     Victim.REGISTRY: 40.0,
-    Victim.API_SERVER: 60.0,
+    Victim.API_SERVER: 40.0,
 }
 """Seconds from one blow's end to the next at the same victim, on average: a server needs longer to
-come back than a process to be struck again."""
-LATEST = {Victim.FLOW: 12.0, Victim.PULUMI: 2.5}
+come back than a process to be struck again, and some releases shall come to their end."""
+LATEST = {Victim.FLOW: 30.0, Victim.PULUMI: 2.5}
 """Seconds: what it takes about; a blow falls at any moment of it."""
 LONGEST_STOP, LONGEST_ABSENCE = 20.0, 6.0
 """Seconds; a lease lasts fifteen."""
@@ -53,6 +53,8 @@ class Strike:
     """Seconds until it may go on, or is started again."""
     pause: float
     """Seconds until the next may fall there."""
+    which: float
+    """Between 0 and 1: which one, where there are several of the kind."""
 
 
 def strikes(seed: int, victim: Victim) -> Iterator[Strike]:
@@ -63,4 +65,5 @@ def strikes(seed: int, victim: Victim) -> Iterator[Strike]:
             after = chance.uniform(0.0, LATEST.get(victim, 6.0))
             longest = LONGEST_STOP if blow is Blow.STOP else LONGEST_ABSENCE
             pause = chance.uniform(0.0, 2 * PAUSE[victim])
-            yield Strike(victim, blow, after, chance.uniform(0.2, longest), pause)
+            lasts = chance.uniform(0.2, longest)
+            yield Strike(victim, blow, after, lasts, pause, chance.random())

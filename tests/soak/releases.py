@@ -8,7 +8,7 @@ from collections import Counter
 import httpx
 
 from sandbox import prefect_server
-from tests.sandbox.releases.real_world import ADAPTER, RealWorld
+from tests.sandbox.releases.real_world import BEHAVIOURS, SINK, START, RealWorld
 
 ENDED_WITHIN = 120.0
 """Seconds after which the next release is started although this one goes on: it has to wait."""
@@ -17,15 +17,18 @@ ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 BY_THEMSELVES = ("audit/all", "drill/all")
 
 
-class Releases(threading.Thread):
-    """Starts one after the other until it is told to stop; a few of them crash, or go back."""
+_committing = threading.Lock()
 
-    def __init__(self, world: RealWorld, seed: int) -> None:
+
+class Releases(threading.Thread):
+    """Starts a target's, one after the other; a few of them crash, or go back."""
+
+    def __init__(self, world: RealWorld, target: str, seed: int) -> None:
         super().__init__(daemon=True)
         self.started: list[str] = []
         """The flow runs."""
-        self._world = world
-        self._chance = random.Random(seed)  # noqa: S311 - no secret
+        self._world, self._target = world, target
+        self._chance = random.Random(f"{seed} {target}")  # noqa: S311 - no secret
         self._client = httpx.Client(base_url=prefect_server.api(world.box), timeout=30.0)
         self._stopping = threading.Event()
 
@@ -39,9 +42,8 @@ class Releases(threading.Thread):
             self._wait(run)
 
     def stop(self) -> None:
-        """Start no more, and wait for the last one as long as for any."""
+        """Start no more."""
         self._stopping.set()
-        self.join()
 
     def under_way(self) -> Counter[str]:
         """What Prefect says of the runs that it does not know to have ended."""
@@ -53,13 +55,22 @@ class Releases(threading.Thread):
         verb = "rollback" if self.started and self._chance.random() < 1 / 6 else "deploy"
         if verb == "deploy":
             behaviour = self._chance.choice(["good", "good", "good", "crashes"])
-            wanted["commit"] = self._world.commit(behaviour).sha
-        found = self._ask("GET", f"/deployments/name/{verb}/{ADAPTER}")
+            wanted["commit"] = self._commit(behaviour)
+        found = self._ask("GET", f"/deployments/name/{verb}/{self._target}")
         body = {
             "state": {"type": "SCHEDULED"},
             "parameters": {**found["parameters"], **wanted},
         }
         return str(self._ask("POST", f"/deployments/{found['id']}/create_flow_run", body)["id"])
+
+    def _commit(self, behaviour: str) -> str:
+        with _committing:
+            files = {
+                "sink/src/start.sh": START.format(before=BEHAVIOURS[behaviour]),
+                "sink/src/release": f"{behaviour} {len(self.started)}\n",
+            }
+            commit = self._world.commit(behaviour, files if self._target == SINK else None)
+        return commit.sha
 
     def _wait(self, run: str) -> None:
         deadline = time.monotonic() + ENDED_WITHIN

@@ -6,16 +6,35 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipway.domain.journal import EntryKind, JournalEntry
+from slipway.domain.journal import EntryKind, JournalEntry, canonical
 from slipway.domain.release import Kind, Release, Request
-from tests.soak.figures import Struck, Takeover, percentile, ready, table, takeovers
+from tests.soak.figures import (
+    Struck,
+    Takeover,
+    during,
+    percentile,
+    period,
+    table,
+    takeovers,
+    waited,
+)
 from tests.soak.plan import Blow, Strike, Victim
 
 NOW = 1_800_000_000.0
+END = NOW + 90
 
 
-def at(number: int, seconds: float, fence: int) -> JournalEntry:
-    return JournalEntry("r1", number, EntryKind.STATE, NOW + seconds, fence, "{}", "", "")
+def at(number: int, seconds: float, lease: int, **facts: object) -> JournalEntry:
+    content = canonical(facts)
+    return JournalEntry("r1", number, EntryKind.STATE, NOW + seconds, lease, content, "", "")
+
+
+def worker(pid: int) -> dict[str, object]:
+    return {"pid": pid}
+
+
+def struck(victim: Victim, blow: Blow, pid: int, fell: float, back: float) -> Struck:
+    return Struck(Strike(victim, blow, 0, 0, 0, 0), pid, NOW + fell, NOW + back)
 
 
 @pytest.fixture
@@ -26,27 +45,56 @@ def release() -> Release:
     return replace(Release("r1", "adapter-prod", "acme/c/prod", asked, opened), ended=ended)
 
 
-def test_a_takeover_is_a_higher_fence_after_one_that_had_the_lease(release: Release) -> None:
-    journal = [at(1, 0, 0), at(2, 5, 3), at(3, 9, 3), at(4, 40, 5), at(5, 46, 5)]
+def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
+    journal = [
+        at(1, 0, 0, phase="opened"),
+        at(2, 1, 0, worker=worker(7)),
+        at(3, 5, 3, fence=3),
+        at(4, 40, 5, fence=5, worker=worker(8)),
+        at(5, 46, 5, ended=NOW + 46, state="needs attention"),
+        at(6, 70, 6, fence=6, worker=worker(9)),
+    ]
 
-    assert takeovers(release, journal) == [Takeover("r1", NOW + 40, NOW + 46, NOW + 90)]
+    first, again = takeovers(release, journal)
+
+    seven = frozenset({7})
+    assert first == Takeover("r1", seven, again=False, taken=NOW + 40, decided=NOW + 46, ended=END)
+    assert (again.again, set(again.workers), again.decided) == (True, {7, 8}, NOW + 70)
     assert takeovers(release, journal[:3]) == []
 
 
-def test_it_was_ready_when_the_last_thing_needed_was_back() -> None:
-    def struck(victim: Victim, fell: float, back: float) -> Struck:
-        return Struck(Strike(victim, Blow.KILL, 0, 0, 0), NOW + fell, NOW + back)
+@pytest.mark.parametrize(
+    ("blows", "seconds"),
+    [
+        ([struck(Victim.FLOW, Blow.KILL, 7, 10, 10)], 20),
+        ([struck(Victim.FLOW, Blow.KILL, 99, 10, 10)], math.nan),
+        ([struck(Victim.FLOW, Blow.STOP, 7, 10, 60)], 5),
+        ([struck(Victim.WORKER, Blow.KILL, 1, 12, 20)], 10),
+        ([struck(Victim.WORKER, Blow.KILL, 1, 12, 31)], math.nan),
+        ([struck(Victim.REGISTRY, Blow.KILL, 1, 12, 20)], math.nan),
+        (
+            [
+                struck(Victim.FLOW, Blow.KILL, 7, 10, 10),
+                struck(Victim.PREFECT, Blow.STOP, 1, 12, 24),
+            ],
+            6,
+        ),
+    ],
+)
+def test_a_takeover_waits_since_the_last_thing_it_needs_was_there(
+    blows: list[Struck], seconds: float
+) -> None:
+    taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None)
 
-    blows = [
-        struck(Victim.FLOW, 10, 10),
-        struck(Victim.WORKER, 12, 20),
-        struck(Victim.FLOW, 50, 50),
-    ]
+    assert waited(taken, blows) == pytest.approx(seconds, nan_ok=True)
 
-    assert ready(blows, NOW + 30) == NOW + 20
-    assert ready([*blows, struck(Victim.REGISTRY, 21, 29)], NOW + 30) == NOW + 20
-    assert ready(blows, NOW + 15) == NOW + 15
-    assert ready(blows, NOW + 5) is None
+
+def test_a_blow_counts_that_fell_while_a_release_was_open_or_changed(release: Release) -> None:
+    journal = [at(1, 0, 0, phase="opened"), at(2, 30, 1, phase="pinning")]
+    fell = [struck(Victim.REGISTRY, Blow.KILL, 1, at, at) for at in (-1, 10, 40, 91)]
+
+    assert during(fell, [period(release, journal, NOW + 100)]) == (2, 1)
+    assert during(fell, [period(replace(release, ended=None), journal, NOW + 100)]) == (3, 2)
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -56,6 +104,6 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 
 def test_the_table_counts_every_kind() -> None:
-    blow = Struck(Strike(Victim.PULUMI, Blow.STOP, 0, 0, 0), NOW, NOW)
+    blow = struck(Victim.PULUMI, Blow.STOP, 1, 0, 0)
 
     assert "| pulumi | 0 | 2 | 0 |" in table([blow, blow])

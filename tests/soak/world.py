@@ -6,7 +6,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+import httpx
 
 from sandbox import example, prefect_server, pulumi
 from sandbox.box import Box
@@ -17,12 +20,13 @@ from sandbox.parts import WITHOUT_GITHUB, Example
 from sandbox.prefect_server import Prefect, start_worker
 from sandbox.processes import PartFailed, Processes
 from tests.sandbox.releases.powerless import processes_of
-from tests.soak.figures import Struck
+from tests.soak.figures import NEEDED, Struck
 from tests.soak.plan import Blow, Strike, Victim
 
 SOAK, READY_WITHIN = 1, 40
 LOOK_EVERY = 0.2
 TRIES = 3
+BACK_WITHIN = 120.0
 APPEARS_WITHIN = 60.0
 """Seconds for which something to strike is waited for."""
 SIGNALS = {Blow.KILL: signal.SIGKILL, Blow.STOP: signal.SIGSTOP, Blow.TERM: signal.SIGTERM}
@@ -91,21 +95,38 @@ def strike(box: Box, what: Strike, over: Callable[[], bool]) -> Struck | None:
             return None
         time.sleep(LOOK_EVERY)
     time.sleep(what.after)
-    struck = [each for each in _there(box, what.victim) if _send(each, SIGNALS[what.blow])]
+    there = sorted(_there(box, what.victim))
+    if not there:
+        return None
+    struck = there[int(what.which * len(there))]
     fell = time.time()
-    if not struck:
+    if not _send(struck, SIGNALS[what.blow]):
         return None
     if what.blow is Blow.STOP:
         time.sleep(what.lasts)
-        for each in struck:
-            _send(each, signal.SIGCONT)
+        _send(struck, signal.SIGCONT)
     elif what.victim in RESTARTS:
         time.sleep(what.lasts)
         _end(box, what.victim)
         _start_again(box, what.victim)
     else:
-        return Struck(what, fell, fell)
-    return Struck(what, fell, time.time())
+        return Struck(what, abs(struck), fell, fell)
+    back = _worker_back(box, over) if what.victim in NEEDED else time.time()
+    return Struck(what, abs(struck), fell, back)
+
+
+def _worker_back(box: Box, over: Callable[[], bool]) -> float:
+    """When the worker has asked Prefect for work again: its own start takes seconds."""
+    since = datetime.now(UTC)
+    deadline = time.monotonic() + BACK_WITHIN
+    address = f"{prefect_server.api(box)}/work_pools/{prefect_server.POOL}/queues/default"
+    while not over() and time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            asked = httpx.get(address, timeout=5.0).raise_for_status().json()["last_polled"]
+            if asked and (at := datetime.fromisoformat(asked)) > since:
+                return at.timestamp()
+        time.sleep(LOOK_EVERY)
+    return time.time()
 
 
 def pause(seconds: float, over: Callable[[], bool]) -> None:
