@@ -97,7 +97,14 @@ async def _held(ports: Ports, lease: Lease) -> AsyncIterator[None]:
         async with _side_by_side(_keep(ports.ledger, lease)):
             yield
     finally:
+        await _give_back(ports, lease)
+
+
+async def _give_back(ports: Ports, lease: Lease) -> None:
+    try:
         await ports.ledger.give_back(lease)
+    except SlipwayError as error:  # whatever was done under it has ended as it has ended
+        log.warning("the lease of stack %s is not given back, and runs out: %s", lease.stack, error)
 
 
 @contextlib.asynccontextmanager

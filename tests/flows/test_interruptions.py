@@ -591,6 +591,21 @@ async def test_the_lease_of_a_release_whose_process_is_dead_is_not_waited_for() 
     assert lease.fence > (await world.ledger.unfinished(str(world.target.stack)))[0].fence
 
 
+async def test_a_recovery_that_can_not_give_the_lease_back_says_how_the_release_ended() -> None:
+    world = World.seeded()
+    await dead(world, "second", "before", "config.write")
+
+    async def away(lease: Lease) -> None:
+        raise Unreachable("the ledger did not answer")
+
+    world.ledger.give_back = away  # type: ignore[method-assign] # planted
+    # Else nobody would have to give the dead release's lease back first.
+    await asyncio.sleep(LEASE_SECONDS)
+    [recovered] = await recover.finish_all(world.ports())
+
+    assert recovered.state is State.RESTORED
+
+
 async def test_the_lease_of_a_recovery_whose_process_is_dead_is_not_waited_for() -> None:
     world = World.seeded()
     await dead(world, "crashing", "after", "stack.server-side-apply")
