@@ -28,6 +28,7 @@ from slipway.ports import Ports, ProgramRevision
 from slipway.tasks.applying import apply
 from slipway.tasks.deciding import Decision, decide
 from slipway.tasks.pinning import ATTEMPTS, pin, unpin
+from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, with_tries
 from slipway.tasks.program import Program
 from slipway.tasks.record import Record
 from slipway.tasks.restoring import may_be_applied, reapply
@@ -72,7 +73,7 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
 
 async def end_live(ports: Ports, record: Record, why: str) -> None:
     """End live, and do what follows: what can't be done now is tried again by the next deploy."""
-    await record.to(State.LIVE, why)
+    await with_tries(record.to, "record the end", SECONDS_BETWEEN_TRIES, State.LIVE, why)
     await settle(ports, record)
 
 

@@ -54,6 +54,11 @@ class RecoveriesHere:
         """See `slipway.ports.FlowRuns`."""
         return run not in self._under_way or self._under_way[run].done()
 
+    async def waits(self, run: str) -> bool:
+        """See `slipway.ports.FlowRuns`: each is begun at once."""
+        del run
+        return False
+
     async def finish(self) -> None:
         """Wait for the recoveries under way."""
         await asyncio.gather(*self._under_way.values())

@@ -20,7 +20,8 @@ from slipway.errors import AccessDenied, InvalidInput, Unreachable
 log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-ENDS = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
+DELETED, WAITS = "DELETED", "SCHEDULED"
+ENDS = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED", DELETED})
 NOT_FOUND = httpx.codes.NOT_FOUND
 
 
@@ -96,11 +97,19 @@ class PrefectApi:
 
     async def has_ended(self, run: str) -> bool:
         """See `slipway.ports.FlowRuns`."""
+        return await self._state_type(run) in ENDS
+
+    async def waits(self, run: str) -> bool:
+        """See `slipway.ports.FlowRuns`."""
+        return await self._state_type(run) == WAITS
+
+    async def _state_type(self, run: str) -> str:
+        """The type of a run's state; of one that is not there any more, an end."""
         answer = await self._send("GET", f"/flow_runs/{quote(run, safe='')}")
         if answer.status_code == NOT_FOUND:
-            return True
+            return DELETED
         state = _object_in(answer).get("state")
-        return isinstance(state, dict) and state.get("type") in ENDS
+        return str(state.get("type")) if isinstance(state, dict) else ""
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None

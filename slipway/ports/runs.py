@@ -16,3 +16,10 @@ class FlowRuns(Protocol):
 
     async def has_ended(self, run: str) -> bool:
         """Whether the run has come to an end, or is not there any more."""
+
+    async def waits(self, run: str) -> bool:
+        """Whether no worker has taken the run yet.
+
+        One that was taken and has not ended need not be at work: nobody tells Prefect of a worker
+        that died.
+        """

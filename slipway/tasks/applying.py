@@ -118,7 +118,7 @@ async def apply(
     applied = await _up_when_idle(ports, record, program, wanted, expected)
     allowed = _allowances(ports, record)
     require_image_only(applied.preview, wanted, allowed, "seen in the update itself")
-    await record.note(Phase.APPLIED, update_version=applied.version)
+    await record.happened(Phase.APPLIED, update_version=applied.version)
 
 
 async def _up_when_idle(
@@ -180,7 +180,7 @@ async def up(
         if isinstance(result, Exception):
             log.error("nobody watched the pods during the update", exc_info=result)
     done = observed("up", succeeded=applied.succeeded, version=applied.version, why=applied.why)
-    await record.journal(done)
+    await record.happened(None, done)
     if applied.succeeded:
         return applied
     if isinstance(result, tuple):

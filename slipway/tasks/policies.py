@@ -51,7 +51,7 @@ def _step(name: str, delays: Sequence[float]) -> Callable[[Step[P, R]], Step[P, 
             # A step inside a step is part of it, not one more task to look at.
             if in_flow_run() and not _in_task_run():
                 return await _uncrashed(as_task()(*args, **kwargs))
-            return await _with_tries(function, name, delays, *args, **kwargs)
+            return await with_tries(function, name, delays, *args, **kwargs)
 
         return run
 
@@ -115,9 +115,10 @@ def _is_transient(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -
     )
 
 
-async def _with_tries(
+async def with_tries(
     function: Step[P, R], name: str, delays: Sequence[float], *args: P.args, **kwargs: P.kwargs
 ) -> R:
+    """The function's result; after a `TransientError` it is tried again, once for each delay."""
     for delay in delays:
         try:
             return await function(*args, **kwargs)

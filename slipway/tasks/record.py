@@ -15,7 +15,7 @@ from slipway.domain.release import Outcome, Phase, Release, Request, State, reas
 from slipway.domain.rollout import Proof
 from slipway.errors import SlipwayError, Superseded
 from slipway.ports import Ledger, Ports, WriteBack
-from slipway.tasks.policies import repeatable
+from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, repeatable, with_tries
 from slipway.tasks.report import show_progress
 from slipway.tasks.telling import Teller
 
@@ -57,6 +57,14 @@ class Record:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
             show_progress(self.release)
             self._teller.tell(self.release)
+
+    async def happened(self, phase: Phase | None = None, *entries: Note, **facts: Any) -> None:
+        """`note` what can't be taken back by not noting it: a ledger that blinks is asked again.
+
+        An answer that was lost may leave an observation in the journal twice.
+        """
+        tries = SECONDS_BETWEEN_TRIES
+        await with_tries(self.note, "record what has happened", tries, phase, *entries, **facts)
 
     async def journal(self, *entries: Note) -> None:
         """Commit what the journal is to tell, and nothing else."""

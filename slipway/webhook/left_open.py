@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from slipway.domain.release import Release
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, LeftOpen, Processes, Releases
@@ -16,9 +17,11 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds. One query, of nine milliseconds; whatever is found waits for a worker besides."""
-FIRST_PAUSE = 15.0
+FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
+COMES_WITHIN = 60.0
+"""Seconds after which a run that a worker has taken has come to work, or never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Following:
     """How many have left the same release open before it."""
     again: float
     """When the next may be started, once this one has ended."""
+    seen: int
+    """The lease's fence when it was last looked at; further than `fence`, it has worked."""
+    taken: float | None = None
+    """Since when it is with a worker, or has left the release open."""
 
 
 class LeftReleases:
@@ -93,8 +100,11 @@ class LeftReleases:
             return False
         if not left.holder and left.release.fence > 0:
             return True
-        worker = left.release.worker
-        return worker is not None and self._processes.has_ended(worker)
+        return self._has_died(left.release)
+
+    def _has_died(self, release: Release) -> bool:
+        """Whether who works on it is proven dead."""
+        return release.worker is not None and self._processes.has_ended(release.worker)
 
     async def _recover(self, stack: str, left: LeftOpen) -> None:
         """Start a recovery, unless the one that was started last is still to work, or resting."""
@@ -103,13 +113,28 @@ class LeftReleases:
         if last is None:
             await self._start(stack, left, nth=0, vain=0)
             return
-        if not await self._runs.has_ended(last.run):
-            self._following[stack] = replace(last, again=now + _pause(last.vain))
+        if (at_it := await self._at_it(last, left, now)) is not None:
+            self._following[stack] = replace(at_it, again=now + _pause(last.vain))
             return
         in_vain = last.release == left.release.id
         if not in_vain or now >= last.again:
             nth = last.nth + 1 if last.fence == left.fence else 0
             await self._start(stack, left, nth=nth, vain=last.vain + 1 if in_vain else 0)
+
+    async def _at_it(self, last: Following, left: LeftOpen, now: float) -> Following | None:
+        """What is known of a recovery that may still come to work, or is about to end; else None.
+
+        Prefect alone can't tell: of a worker that died with a run nobody tells it.
+        """
+        if await self._runs.has_ended(last.run):
+            return None
+        if await self._runs.waits(last.run):
+            return last
+        if last.taken is None or left.fence > last.seen:
+            last = replace(last, taken=now, seen=left.fence)
+        has_died = left.fence > last.fence and self._has_died(left.release)
+        is_late = last.taken is not None and now - last.taken > COMES_WITHIN
+        return None if has_died or is_late else last
 
     async def _start(self, stack: str, left: LeftOpen, *, nth: int, vain: int) -> None:
         target, release = self._stacks[stack], left.release
@@ -117,7 +142,9 @@ class LeftReleases:
         key = f"slipway:recover:{stack}:{left.fence}:{nth}"
         run = await self._runs.start(recovery_of(target), {"target": target.name}, key)
         again = asyncio.get_running_loop().time() + _pause(vain)
-        self._following[stack] = Following(run, release.id, left.fence, nth, vain, again)
+        self._following[stack] = Following(
+            run, release.id, left.fence, nth, vain, again, left.fence
+        )
         log.warning(
             "release %s was left open at %s: run %s recovers the stack",
             release.id,

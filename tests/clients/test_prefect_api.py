@@ -103,8 +103,16 @@ async def test_a_run_has_ended_in_the_states_that_prefect_never_leaves(
     assert await api(answering(200, body)).has_ended("run") == ended
 
 
+@pytest.mark.parametrize(
+    ("type_", "waits"), [("SCHEDULED", True), ("PENDING", False), ("RUNNING", False)]
+)
+async def test_a_run_waits_until_a_worker_has_taken_it(type_: str, *, waits: bool) -> None:
+    assert await api(answering(200, {"state": {"type": type_}})).waits("run") == waits
+
+
 async def test_a_run_that_somebody_deleted_has_ended() -> None:
     assert await api(answering(404)).has_ended("run")
+    assert not await api(answering(404)).waits("run")
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

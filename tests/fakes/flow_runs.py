@@ -14,6 +14,8 @@ class FakeFlowRuns:
     """Key → deployment and parameters, in order."""
     ended: set[str] = field(default_factory=set)
     down: bool = False
+    taken: set[str] = field(default_factory=set)
+    """Those that a worker has taken."""
     lost_answers: int = 0
     """How many of the next starts succeed without the caller's hearing of it."""
     attempts: int = 0
@@ -32,6 +34,15 @@ class FakeFlowRuns:
         if self.down:
             raise Unreachable("Prefect did not answer")
         return run in self.ended
+
+    async def waits(self, run: str) -> bool:
+        if self.down:
+            raise Unreachable("Prefect did not answer")
+        return run not in self.taken | self.ended
+
+    def take_all(self) -> None:
+        """A worker takes every run that was started."""
+        self.taken |= {self.run_of(key) for key in self.made}
 
     def run_of(self, key: str) -> str:
         """The run's id."""

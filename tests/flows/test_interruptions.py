@@ -465,6 +465,25 @@ async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_reco
     assert world.value == value
 
 
+async def test_a_ledger_that_blinks_after_the_update_is_no_reason_to_restore() -> None:
+    world = World.seeded()
+    before = len(world.updates)
+    save, failing = world.ledger.save, iter([True, True, False] * 3)
+
+    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+        applied = world.runs() == {world.digest_of("second")}
+        if applied and next(failing, False):
+            raise Unreachable("the ledger did not answer")
+        return await save(release, *entries)
+
+    world.ledger.save = flapping  # type: ignore[method-assign] # planted
+    outcome = await deploying(world, "second")
+
+    assert next(failing, None) is None
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert len(world.updates) == before + 1
+
+
 async def test_a_refusal_is_recorded_before_the_lease_is_given_back() -> None:
     """Who takes the lease next must not find a release open that is only about to end."""
     world = World.seeded()
@@ -596,7 +615,7 @@ async def test_a_recovery_that_can_not_give_the_lease_back_says_how_the_release_
     await dead(world, "second", "before", "config.write")
 
     async def away(lease: Lease) -> None:
-        raise Unreachable("the ledger did not answer")
+        raise Unreachable(f"the ledger did not answer {lease.holder}")
 
     world.ledger.give_back = away  # type: ignore[method-assign] # planted
     # Else nobody would have to give the dead release's lease back first.

@@ -54,6 +54,10 @@ class Runs:
         noticed = process.dead and not process.unplugged
         return noticed or all(each.done() for each in process.tasks)
 
+    async def waits(self, run: str) -> bool:
+        """See `slipway.ports.FlowRuns`."""
+        return run not in self._begun
+
     @property
     def waiting(self) -> bool:
         """Whether a worker has not taken every run yet."""

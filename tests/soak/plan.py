@@ -26,12 +26,12 @@ class Blow(StrEnum):
 
 
 PAUSE = {
-    Victim.FLOW: 15.0,
-    Victim.PULUMI: 20.0,
-    Victim.WORKER: 40.0,
+    Victim.FLOW: 8.0,
+    Victim.PULUMI: 12.0,
+    Victim.WORKER: 35.0,
     Victim.PREFECT: 90.0,
-    Victim.REGISTRY: 40.0,
-    Victim.API_SERVER: 40.0,
+    Victim.REGISTRY: 25.0,
+    Victim.API_SERVER: 25.0,
 }
 """Seconds from one blow's end to the next at the same victim, on average: a server needs longer to
 come back than a process to be struck again, and some releases shall come to their end."""

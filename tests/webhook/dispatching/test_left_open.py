@@ -10,7 +10,7 @@ import pytest
 
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, State
-from slipway.webhook.left_open import LONGEST_PAUSE, LOOK_EVERY, LeftReleases
+from slipway.webhook.left_open import COMES_WITHIN, LONGEST_PAUSE, LOOK_EVERY, LeftReleases
 from tests.fakes.flow_runs import FakeFlowRuns
 from tests.fakes.ledger import MemoryLedger
 from tests.ledger.examples import STACK, a_request, a_target
@@ -99,6 +99,35 @@ async def test_no_second_run_is_started_while_one_is_to_come_or_at_work() -> Non
     assert waiting == len(scene.runs.made) == 1
 
 
+async def test_a_run_that_a_worker_took_and_never_came_to_work_is_followed_by_another() -> None:
+    """The worker was killed right then: nobody tells Prefect, where it is under way for ever."""
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(2 * AWHILE)
+        scene.runs.take_all()
+        await asyncio.sleep(COMES_WITHIN / 2)
+        before = len(scene.runs.made)
+        await asyncio.sleep(COMES_WITHIN)
+
+    assert (before, len(scene.runs.made)) == (1, 2)
+
+
+async def test_a_recovery_whose_process_is_proven_dead_is_followed_by_another() -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(2 * AWHILE)
+        scene.runs.take_all()
+        lease = await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS)
+        assert lease is not None
+        [left] = await scene.ledger.unfinished(STACK)
+        await scene.ledger.save(replace(left, fence=lease.fence, worker=DEAD))
+        await asyncio.sleep(LEASE_SECONDS / 2)
+
+    assert len(scene.runs.made) == 2
+
+
 @pytest.mark.parametrize("tick", [0.0, 7.0])
 async def test_several_watches_start_one_run(tick: float) -> None:
     scene = Scene()
@@ -127,7 +156,7 @@ async def test_what_recovery_could_not_finish_is_tried_again_more_and_more_seldo
     times: list[float] = []
     async with scene.watched():
         loop = asyncio.get_running_loop()
-        while len(times) < 9:
+        while len(times) < 12:
             while len(scene.runs.made) == len(times):  # noqa: ASYNC110 - a fake has no event for it
                 await asyncio.sleep(1)
             times.append(loop.time())
