@@ -10,7 +10,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.config import require_replaceable, require_unshadowed
 from slipway.domain.fitness import require_fit, require_ours, require_recorded
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Kind, Options, Request
+from slipway.domain.release import Kind, Options, Phase, Request
 from slipway.domain.rollout import Workloads
 from slipway.errors import (
     AccessDenied,
@@ -164,18 +164,24 @@ async def _check_shadow(ports: Ports, tree: Path) -> None:
 
 
 async def _check_deployment_in_line(ports: Ports, options: Options) -> None:
-    """What is not at rest because a release of ours is at work on the stack is no fault."""
+    """What is not at rest because of a release of ours at the stack is no fault.
+
+    It is at work there, or a dead process has left it: under the lease this one finishes it first.
+    """
     before = await _is_worked_on(ports)
     try:
         await _check_deployment(ports, options)
     except DeploymentUnfit as error:
         if not (before or await _is_worked_on(ports)):
             raise
-        log.info("%s; a release of ours is at work there: it is asked again then", error)
+        log.info("%s; a release of ours stands open there: it is asked again then", error)
 
 
 async def _is_worked_on(ports: Ports) -> bool:
-    return await ports.ledger.holder(str(ports.target.stack)) is not None
+    stack = str(ports.target.stack)
+    if await ports.ledger.holder(stack) is not None:
+        return True
+    return any(each.phase.reached(Phase.DECIDED) for each in await ports.ledger.unfinished(stack))
 
 
 async def _check_deployment(ports: Ports, options: Options) -> None:

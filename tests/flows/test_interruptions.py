@@ -215,15 +215,22 @@ async def test_a_restore_that_was_begun_is_finished_although_the_image_runs() ->
     assert world.runs() == {world.digest_of("first")}
 
 
-async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left() -> None:
+@pytest.mark.parametrize(
+    ("effect", "left"),
+    [("config.write", State.RESTORED), ("stack.server-side-apply", State.LIVE)],
+)
+async def test_the_next_release_of_the_stack_finishes_what_a_dead_one_left(
+    effect: str, left: State
+) -> None:
     world = World.seeded()
-    await dead(world, "second", "after", "config.write")
+    await dead(world, "second", "after", effect)
+    await asyncio.sleep(LEASE_SECONDS)
 
     outcome = await deploying(world, "third")
 
     assert outcome.state is State.LIVE, outcome.release.reason
     states = [each.state for each in await world.ledger.history(world.target.name)]
-    assert states == [State.LIVE, State.RESTORED, State.LIVE]
+    assert states == [State.LIVE, left, State.LIVE]
 
 
 async def test_another_targets_release_finishes_what_a_dead_one_left_on_the_stack() -> None:
