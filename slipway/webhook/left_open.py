@@ -20,7 +20,7 @@ LOOK_EVERY = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
-COMES_WITHIN = 60.0
+COMES_WITHIN = 30.0
 """Seconds after which a run that a worker has taken has come to work, or never will."""
 
 
