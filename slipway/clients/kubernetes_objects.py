@@ -27,6 +27,7 @@ def read_workloads(
     owned = [each for each in replica_sets if _is_owned_by(each, deployment)]
     names = {_name(each): each for each in owned}
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
+    image, replicas = _image_path(container), ("f:spec", "f:replicas")
     return Workloads(
         _name(deployment),
         _meta(deployment).get("namespace", ""),
@@ -42,8 +43,9 @@ def read_workloads(
             each["name"] for each in _template(deployment).get("imagePullSecrets") or ()
         ),
         service_account=_service_account(_template(deployment)),
-        image_managers=field_managers(deployment, _image_path(container)),
-        replicas_managers=field_managers(deployment, ("f:spec", "f:replicas")),
+        image_managers=field_managers(deployment, image),
+        replicas_managers=field_managers(deployment, replicas),
+        owner_places=owner_places(deployment, image, replicas),
         replica_sets=tuple(read_replica_set(each, container) for each in owned),
         pods=tuple(
             read_pod(pod, owner)
@@ -152,12 +154,17 @@ def _of_container(raw: Object, container: str, name: str) -> str:
 
 def field_managers(raw: Object, path: Sequence[str]) -> tuple[str, ...]:
     """The managers that own a field (metadata.managedFields), status writers left out."""
-    found = [
-        str(entry.get("manager", ""))
-        for entry in _meta(raw).get("managedFields") or ()
-        if entry.get("subresource") != "status" and _owns(entry.get("fieldsV1") or {}, path)
-    ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(manager for _, manager in owner_places(raw, path)))
+
+
+def owner_places(raw: Object, *paths: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Where in metadata.managedFields any of the fields is owned, and by which manager."""
+    return tuple(
+        (place, str(entry.get("manager", "")))
+        for place, entry in enumerate(_meta(raw).get("managedFields") or ())
+        if entry.get("subresource") != "status"
+        and any(_owns(entry.get("fieldsV1") or {}, each) for each in paths)
+    )
 
 
 def read_pull_secret(name: str, raw: Object | None) -> PullSecret:

@@ -1,5 +1,7 @@
 """Whether a Deployment is in a condition from which a release can start, and be undone."""
 
+import json
+import shlex
 from collections.abc import Sequence
 
 from slipway.domain.image import Digest
@@ -53,17 +55,30 @@ def _back(seen: Workloads, managers: Sequence[str]) -> str:
     documentation, Server-Side Apply, "Transferring ownership").
     """
     if any(each.startswith(PULUMI) for each in managers):
-        return f"remove that manager's entry of metadata.managedFields: {stop_sharing(seen)}"
+        return f"remove that manager's entry of metadata.managedFields: {let_go(seen)}"
     return (
         "take the field back with the value that Pulumi records (kubectl apply --server-side "
         "--force-conflicts --field-manager=pulumi-kubernetes)"
     )
 
 
-def stop_sharing(seen: Workloads) -> str:
-    """The command by which a person takes a manager's entry away; no pod is touched."""
+def let_go(seen: Workloads) -> str:
+    """The command that ends other managers' hold on image and replicas; no pod is touched.
+
+    It does nothing when the entries have moved meanwhile. What nobody owns then is Pulumi's with
+    the next update of the Deployment.
+    """
+    steps: list[dict[str, str]] = []
+    for place, manager in reversed(seen.owner_places):  # from the last: the others stay in place
+        if not manager.startswith(PULUMI):
+            entry = f"/metadata/managedFields/{place}"
+            steps += [
+                {"op": "test", "path": f"{entry}/manager", "value": manager},
+                {"op": "remove", "path": entry},
+            ]
+    patch = shlex.quote(json.dumps(steps, separators=(",", ":")))
     where = f"--namespace {seen.namespace}"
-    return f"kubectl {where} edit deployment {seen.name} --show-managed-fields"
+    return f"kubectl {where} patch deployment {seen.name} --type=json --patch={patch}"
 
 
 def require_recorded(seen: Workloads, recorded: str | None) -> None:

@@ -92,6 +92,8 @@ class Workloads:
     image_managers: tuple[str, ...] = ()
     """Field managers that own the container's image (metadata.managedFields)."""
     replicas_managers: tuple[str, ...] = ()
+    owner_places: tuple[tuple[int, str], ...] = ()
+    """Where in metadata.managedFields the managers stand that own image or replicas."""
     replica_sets: tuple[ReplicaSet, ...] = ()
     pods: tuple[Pod, ...] = ()
     pull_policy: str = ""

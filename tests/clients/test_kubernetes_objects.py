@@ -100,6 +100,7 @@ def test_the_owners_of_image_and_replicas_are_found() -> None:
 
     assert seen.image_managers == ("kubectl-set",)
     assert seen.replicas_managers == ("pulumi-kubernetes", "kubectl")
+    assert seen.owner_places == ((0, "pulumi-kubernetes"), (1, "kubectl-set"), (2, "kubectl"))
 
 
 def test_a_list_key_may_hold_more_than_the_name() -> None:

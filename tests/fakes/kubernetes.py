@@ -60,6 +60,11 @@ class FakeDeployment:
     sets: list[ReplicaSet] = field(default_factory=list)
     pods: list[FakePod] = field(default_factory=list)
 
+    @property
+    def managers(self) -> list[str]:
+        """Everybody who owns image or replicas, once."""
+        return list(dict.fromkeys((*self.image_managers, *self.replicas_managers)))
+
 
 @dataclass
 class FakeCluster:
@@ -229,6 +234,7 @@ class FakeCluster:
             pull_secrets=(deployment.pull_secret,),
             image_managers=deployment.image_managers,
             replicas_managers=deployment.replicas_managers,
+            owner_places=tuple(enumerate(deployment.managers)),
             replica_sets=tuple(deployment.sets),
             pods=pods,
         )

@@ -486,7 +486,7 @@ async def test_a_preview_that_does_not_know_the_image_is_refused() -> None:
             lambda world: setattr(
                 world.deployment, "replicas_managers", ("pulumi-kubernetes", "kubectl-rollout")
             ),
-            "kubectl --namespace apps edit deployment ls-triton-adapter --show-managed-fields",
+            '"path":"/metadata/managedFields/1/manager","value":"kubectl-rollout"}',
         ),
         (
             lambda world: setattr(world.deployment, "replicas_managers", ("kubectl",)),

@@ -41,27 +41,27 @@ def sign(repository: str, digest: Digest, sentence: str) -> Remedy:
 
 
 def take_back(target: Target, seen: Workloads, image: str) -> Remedy:
-    """Give the Deployment's fields back to Pulumi, with the image that Pulumi records."""
+    """Give the image back to Pulumi as Pulumi records it, where the Deployment has another."""
     managers = (*seen.image_managers, *seen.replicas_managers)
     manager = next((each for each in managers if each.startswith(PULUMI)), MANAGER)
-    steps = [
+    steps = (
         f"kubectl --namespace {seen.namespace} get deployment {seen.name} --output=yaml",
         f"kubectl set image --local --filename=- {target.workload.container}={image} --output=yaml",
         f"kubectl apply --server-side --force-conflicts --field-manager={manager} --filename=-",
-    ]
-    if seen.image == image:
-        del steps[1]  # it prints nothing when it changes nothing
+    )
+    return Remedy("give the image back to Pulumi, as it records it", " | ".join(steps))
+
+
+def let_go(seen: Workloads) -> Remedy:
+    """Leave fields to Pulumi whose values stay as they are.
+
+    Applied again with the same value, a field stays the other manager's too, by force as well
+    (Kubernetes' documentation, Server-Side Apply, "Transferring ownership").
+    """
     return Remedy(
-        "give the fields back to Pulumi, with the image that it records", " | ".join(steps)
+        "stop that tool from changing it, and remove its entry of metadata.managedFields",
+        fitness.let_go(seen),
     )
-
-
-def stop_sharing(seen: Workloads) -> Remedy:
-    """Leave a field that two managers hold with one value to Pulumi alone."""
-    sentence = (
-        "both hold the same value: remove the other manager's entry of metadata.managedFields"
-    )
-    return Remedy(sentence, fitness.stop_sharing(seen))
 
 
 def live_commit(history: Sequence[Release]) -> str:

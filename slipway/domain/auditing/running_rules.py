@@ -161,24 +161,21 @@ def owned_by_others(picture: Picture) -> Findings:
     seen = known(picture.cluster)
     if seen is None:
         return
-    fields = (("image", seen.image_managers), ("replicas", seen.replicas_managers))
-    for field, managers in fields:
+    recorded = known(picture.stack).image or seen.image
+    for field, managers in (("image", seen.image_managers), ("replicas", seen.replicas_managers)):
         for manager in managers:
             if manager.startswith(PULUMI):
                 continue
-            by_hand = manager.startswith("kubectl")
-            image = known(picture.stack).image or seen.image
-            shared = any(each.startswith(PULUMI) for each in managers)
             yield Finding(
-                "SYS004" if by_hand else "SYS003",
+                "SYS004" if manager.startswith("kubectl") else "SYS003",
                 Severity.ERROR,
                 picture.target.name,
                 f"{field} of {seen}",
                 "field manager pulumi-kubernetes",
                 f"field manager {manager}: the next `pulumi up` would conflict",
-                remedies.stop_sharing(seen)
-                if shared
-                else remedies.take_back(picture.target, seen, image),
+                remedies.take_back(picture.target, seen, recorded)
+                if field == "image" and seen.image != recorded
+                else remedies.let_go(seen),
             )
 
 

@@ -1,5 +1,7 @@
 """The audit's rules: each finds its difference, nothing else, and nothing in what is unknown."""
 
+import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -194,17 +196,33 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
 """What is wrong → the ids of exactly the findings that it makes."""
 
 
-def test_a_field_that_kubectl_shares_with_pulumi_is_not_applied_again_which_would_leave_it_so() -> (
-    None
-):
-    seen = workloads(image_managers=("pulumi-kubernetes", "kubectl-rollout"))
-
-    [found] = judge(picture(cluster=seen)).findings
-
-    assert found.rule == "SYS004"
-    assert found.remedy.command == (
-        f"kubectl --namespace {seen.namespace} edit deployment {seen.name} --show-managed-fields"
+def test_what_others_own_is_let_go_of_at_once_and_only_where_they_still_stand() -> None:
+    seen = workloads(
+        image_managers=("pulumi-kubernetes", "kubectl-edit"),
+        replicas_managers=("argocd-controller", "kubectl-edit"),
+        owner_places=((0, "pulumi-kubernetes"), (2, "argocd-controller"), (3, "kubectl-edit")),
     )
+
+    found = judge(picture(cluster=seen)).findings
+
+    assert sorted(each.rule for each in found) == ["SYS003", "SYS004", "SYS004"]
+    [typed] = {each.remedy.command for each in found}
+    *words, patch = shlex.split(typed)
+    assert words == [
+        "kubectl",
+        "--namespace",
+        seen.namespace,
+        "patch",
+        "deployment",
+        seen.name,
+        "--type=json",
+    ]
+    assert json.loads(patch.removeprefix("--patch=")) == [
+        {"op": "test", "path": "/metadata/managedFields/3/manager", "value": "kubectl-edit"},
+        {"op": "remove", "path": "/metadata/managedFields/3"},
+        {"op": "test", "path": "/metadata/managedFields/2/manager", "value": "argocd-controller"},
+        {"op": "remove", "path": "/metadata/managedFields/2"},
+    ]
 
 
 def test_an_image_that_nobody_has_signed_is_found_where_there_is_a_key() -> None:
@@ -364,14 +382,6 @@ def test_what_kubectl_changed_is_given_back_to_pulumis_own_manager() -> None:
 
     assert f"adapter={REFERENCE}" in drift.remedy.command
     assert "--field-manager=pulumi-kubernetes-1a2b" in drift.remedy.command
-
-
-def test_fields_are_given_back_without_setting_the_image_that_is_there_already() -> None:
-    [found] = judge(TROUBLED["kubectl scaled it"][1]).findings
-
-    # `kubectl set image --local` prints nothing when it changes nothing: nothing would be applied.
-    assert "set image" not in found.remedy.command
-    assert "kubectl apply --server-side --force-conflicts" in found.remedy.command
 
 
 def test_an_overwritten_tag_is_pointed_back_at_what_was_published() -> None:
