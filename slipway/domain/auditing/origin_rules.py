@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from slipway.domain.auditing import remedies
 from slipway.domain.auditing.named import named_images, own_images
 from slipway.domain.auditing.picture import Picture, known
-from slipway.domain.finding import Finding, Severity
+from slipway.domain.commit import Commit
+from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.image import ImageReference
 from slipway.domain.signature import vouches
 
@@ -28,11 +29,7 @@ def mislabelled(picture: Picture) -> Findings:
             reference,
             f"an image built from {commit}, or from equal inputs",
             f"its revision label names {image.revision}",
-            remedies.deploy(
-                picture.target,
-                known(picture.git).head.commit,
-                "find out who pushed it, and deploy a commit whose image is its own",
-            ),
+            _leave(picture, commit, "find out who pushed it, and {} whose image is its own"),
         )
 
 
@@ -50,10 +47,10 @@ def from_elsewhere(picture: Picture) -> Findings:
             f"source of {reference}",
             ours,
             f"its source label names {image.source}",
-            remedies.deploy(
-                picture.target,
-                known(picture.git).head.commit,
-                "deploy a commit of the repository that the target names",
+            _leave(
+                picture,
+                ImageReference.parse(reference).commit,
+                "{} of the repository that the target names",
             ),
         )
 
@@ -103,3 +100,15 @@ def foreign_registry(picture: Picture) -> Findings:
                 "deploy a commit, which names the target's own repository",
             ),
         )
+
+
+def _leave(picture: Picture, commit: Commit | None, sentence: str) -> Remedy:
+    """Run another commit's image; the newest's, unless it is the newest whose image is wrong."""
+    head = known(picture.git).head.commit
+    if commit != head:
+        return remedies.deploy(picture.target, head, sentence.format("deploy a commit"))
+    return remedies.roll_back(
+        picture.target,
+        f"the image of {head.short} is another commit's",
+        sentence.format("go back to a commit"),
+    )

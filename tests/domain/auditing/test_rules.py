@@ -261,6 +261,24 @@ def test_one_signature_by_the_key_is_enough() -> None:
     assert judge(signed_picture(Signer().sign(DIGEST), SIGNER.sign(DIGEST))).findings == ()
 
 
+MISLABELLED = holdings(images={REFERENCE: image(revision=BEFORE), str(WAY_BACK): image()})
+
+
+def test_where_the_newest_commit_has_its_own_image_it_is_deployed_for_a_mislabelled_one() -> None:
+    newer = lineage(head=info(HEAD), deployed=info(LIVE))
+
+    [found] = judge(picture(registry=MISLABELLED, git=newer)).findings
+
+    assert found.remedy.command == f"slipway deploy {TARGET.name} {HEAD}"
+
+
+def test_where_the_newest_commits_own_tag_is_mislabelled_another_image_is_the_way_out() -> None:
+    [found] = judge(picture(registry=MISLABELLED, git=lineage(head=info(LIVE)))).findings
+
+    # To deploy it would take the tag as it is.
+    assert found.remedy.command.startswith(f"slipway rollback {TARGET.name} ")
+
+
 def test_a_quiet_system_has_no_findings() -> None:
     judged = judge(picture())
 
