@@ -7,9 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from blocks.loading import all_connected
-from flows.drilling import drill as drill_one
-from flows.drilling import drill_all
-from flows.full_drill import drill_fully
+from flows.full_drill import drill_all
 from flows.states import refusing
 from slipway.domain.drill import Drill, Result, worst_result
 from slipway.tasks.candidate_report import report_candidates
@@ -28,7 +26,7 @@ async def drill(targets: list[str] | None = None, *, full: bool = False) -> Stat
         full: Really roll back and forth again; each target must allow it (`full_drill`).
     """
     async with all_connected(targets or ()) as every:
-        drills = await drill_all(every, drill_fully if full else drill_one)
+        drills = await drill_all(every, full=full)
         for ports in every:
             await report_candidates(ports)
     await report_drills(drills)

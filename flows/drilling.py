@@ -6,7 +6,7 @@ and previewed; neither ESC nor the stack nor the cluster is written to.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from slipway.domain.acceptance import Published, acceptable
@@ -18,6 +18,7 @@ from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.rollout import Workloads
 from slipway.errors import DeploymentUnfit, PermanentError, PullSecretUnusable, TransientError
 from slipway.ports import Ports, ProgramRevision
+from slipway.tasks.asking import Together
 from slipway.tasks.measuring import measure_updates
 from slipway.tasks.policies import repeatable
 from slipway.tasks.program import choose_program, open_program
@@ -51,13 +52,6 @@ async def drill(ports: Ports) -> Drill:
     return replace(found, why=why, took=took)
 
 
-async def drill_all(
-    every: Sequence[Ports], one: Callable[[Ports], Awaitable[Drill]] = drill
-) -> list[Drill]:
-    """One after the other: a preview costs a CLI's run."""
-    return [await one(each) for each in every]
-
-
 async def _at_work(ports: Ports) -> str | None:
     held = await ports.ledger.holder(str(ports.target.stack))
     return held[0] if held else None
@@ -85,7 +79,8 @@ async def _observe(ports: Ports) -> Workloads:
 async def _pull(ports: Ports, seen: Workloads, image: PublishedImage, took: Took) -> None:
     with _timed(took, "pull with the pull secret"):
         reference = ImageReference(image.repository, digest=image.digest)
-        pulls = await try_pull(ports, seen, reference)
+        async with Together() as together:
+            pulls = await try_pull(ports, together, seen, reference)
     if not any(not each.problem and not each.missing for each in pulls):
         why = "; ".join(each.problem or each.missing for each in pulls)
         raise PullSecretUnusable(

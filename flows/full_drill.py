@@ -5,7 +5,7 @@ takes. It leaves the target as it found it, and its history two releases longer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from flows import deploy, rollback
@@ -18,6 +18,12 @@ from slipway.ports import Ports
 
 WHO, WHY = "slipway drill", "a full drill"
 Release = Callable[[Ports, Request], Awaitable[Outcome]]
+
+
+async def drill_all(every: Sequence[Ports], *, full: bool = False) -> list[Drill]:
+    """One after the other: a preview costs a CLI's run."""
+    one = drill_fully if full else drill
+    return [await one(each) for each in every]
 
 
 async def drill_fully(ports: Ports) -> Drill:

@@ -4,9 +4,7 @@ from typing import Any
 
 import click
 
-from flows.drilling import drill as drill_one
-from flows.drilling import drill_all
-from flows.full_drill import drill_fully
+from flows.full_drill import drill_all
 from slipway.cli.ends import NEEDS_ATTENTION
 from slipway.cli.local_run import progress_on_stderr
 from slipway.cli.output import print_json, print_table
@@ -42,7 +40,7 @@ def drill(ctx: click.Context, targets: tuple[str, ...], *, full: bool, as_json: 
 
 async def _drill(every: list[Ports], *, full: bool) -> list[Drill]:
     with progress_on_stderr():
-        return await drill_all(every, drill_fully if full else drill_one)
+        return await drill_all(every, full=full)
 
 
 def _record(drill: Drill) -> dict[str, Any]:

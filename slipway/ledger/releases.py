@@ -28,7 +28,14 @@ from slipway.errors import LeaseLost
 from slipway.ledger.dialect import database_now
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.restrictions import hold_unless_held, veto_unless_vetoed
-from slipway.ledger.rows import content_of, progress_columns, release_from, request_columns, told
+from slipway.ledger.rows import (
+    content_of,
+    moment,
+    progress_columns,
+    release_from,
+    request_columns,
+    told,
+)
 from slipway.ledger.tables import journal
 from slipway.ledger.tables import lease as leases
 from slipway.ledger.tables import release as releases
@@ -138,6 +145,27 @@ class SqlReleases(LedgerPart):
         told_of = select(journal).where(journal.c.release == release).order_by(journal.c.number)
         rows = await self._database.rows(told_of)
         return [entry_from(row) for row in rows]
+
+    async def first_tried(self, target: str, step: str, since: datetime) -> Mapping[str, datetime]:
+        """See `slipway.ports.Releases`."""
+        intents = (
+            select(journal)
+            .join_from(releases, journal, journal.c.release == releases.c.id)
+            .where(
+                releases.c.target == target,
+                releases.c.ended >= since.timestamp(),
+                journal.c.kind == EntryKind.INTENT.value,
+            )
+            .order_by(journal.c.number.desc())
+        )
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(intents)).mappings().all()
+        # From the last to the first: the first is what stays.
+        return {
+            row["release"]: moment(entry.at)
+            for row in rows
+            if (entry := entry_from(row)).facts.get("step") == step
+        }
 
     async def _insert(self, release: Release) -> Release:
         columns = {

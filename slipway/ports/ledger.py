@@ -82,6 +82,9 @@ class Releases(Protocol):
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """Every entry of a release's journal, oldest first."""
 
+    async def first_tried(self, target: str, step: str, since: datetime) -> Mapping[str, datetime]:
+        """When the target's releases that ended since then first tried a step; by their ids."""
+
 
 class Leases(Protocol):
     """Who may change a stack now, and who waits for it."""

@@ -73,7 +73,9 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
             _held(ports, together, (config, cluster, ledger), every_tag=depth.every_tag),
             WHOLE_REGISTRY_WITHIN,
         ),
-        asked(try_pull(ports, cluster)) if not isinstance(cluster, Unknown) else _same(cluster),
+        asked(try_pull(ports, together, cluster))
+        if not isinstance(cluster, Unknown)
+        else _same(cluster),
     )
     git = await asked(find_lineage(ports, together, cluster, registry, ledger), FETCH_WITHIN)
     picture = Picture(

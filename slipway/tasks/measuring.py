@@ -5,11 +5,10 @@ from datetime import datetime
 
 from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
-from slipway.domain.journal import EntryKind
 from slipway.domain.measures import Measures, Spread, Times, measure, spread
 from slipway.domain.release import Kind, Release, State
 from slipway.errors import SlipwayError
-from slipway.ports import ALL, Ledger, Ports
+from slipway.ports import ALL, Ports
 
 UPDATES = 10
 """Updates from which it is told how long the next one takes."""
@@ -23,27 +22,18 @@ async def measure_targets(every: Sequence[Ports], since: datetime, until: dateti
     for ports in every:
         history = await ports.ledger.history(ports.target.name, ALL)
         histories.append(history)
+        reached |= await ports.ledger.first_tried(ports.target.name, "up", since)
         for release in history:
-            if release.kind is Kind.DEPLOY and _matters(release, since):
-                if (at := await _reached(ports.ledger, release)) is not None:
-                    reached[release.id] = at
-                if release.commit is not None and release.commit not in committed:
-                    made = await _committed(ports, release.commit)
-                    committed |= {release.commit: made} if made is not None else {}
+            commit = release.commit
+            if commit is not None and commit not in committed and _matters(release, since):
+                made = await _committed(ports, commit)
+                committed |= {commit: made} if made is not None else {}
     return measure(histories, Times(committed, reached), since, until)
 
 
 def _matters(release: Release, since: datetime) -> bool:
-    ended = release.state in {State.LIVE, State.RESTORED} and release.ended is not None
-    return ended and release.ended is not None and release.ended >= since
-
-
-async def _reached(ledger: Ledger, release: Release) -> datetime | None:
-    """When the release's first update was tried."""
-    for entry in await ledger.journal(release.id):
-        if entry.kind is EntryKind.INTENT and entry.facts.get("step") == "up":
-            return datetime.fromtimestamp(entry.at, release.started.tzinfo)
-    return None
+    changed = release.kind is Kind.DEPLOY and release.state in {State.LIVE, State.RESTORED}
+    return changed and release.ended is not None and release.ended >= since
 
 
 async def _committed(ports: Ports, commit: Commit) -> datetime | None:
@@ -60,9 +50,10 @@ async def _committed(ports: Ports, commit: Commit) -> datetime | None:
 
 async def measure_updates(ports: Ports, newest: int = UPDATES) -> Spread:
     """How long the target's newest updates took from when they began until they were proven."""
-    took = []
-    for release in proven_live(await ports.ledger.history(ports.target.name))[:newest]:
-        reached = await _reached(ports.ledger, release)
-        if reached is not None and release.live_since is not None:
-            took.append(release.live_since - reached)
-    return spread(took)
+    live = proven_live(await ports.ledger.history(ports.target.name))[:newest]
+    proven = {each.id: each.live_since for each in live if each.live_since is not None}
+    if not proven:
+        return spread(())
+    oldest = min(proven.values())
+    began = await ports.ledger.first_tried(ports.target.name, "up", oldest)
+    return spread([proven[each] - began[each] for each in proven if each in began])

@@ -1,17 +1,19 @@
 """Pulling the pod template's image as a node would: with each pull secret's own credentials."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from slipway.domain.auditing.picture import Pull, reference_of
 from slipway.domain.image import ImageReference
 from slipway.domain.rollout import Workloads
 from slipway.errors import AccessDenied, ImageMissing, PullSecretUnusable
 from slipway.ports import Ports, PullCredentials, PullSecret
+from slipway.tasks.asking import Together
 from slipway.tasks.preflight import credentials_for
 
 
 async def try_pull(
-    ports: Ports, seen: Workloads | None, image: ImageReference | None = None
+    ports: Ports, together: Together, seen: Workloads | None, image: ImageReference | None = None
 ) -> Sequence[Pull]:
     """What comes of it, for each secret that the template names; for nobody where it names none.
 
@@ -20,27 +22,49 @@ async def try_pull(
     wanted = image or (reference_of(seen.image) if seen is not None else None)
     if seen is None or wanted is None:
         return ()
-    secrets = await ports.cluster.pull_secrets(seen)
+    pulling = _Pulling(ports, together, seen, wanted)
+    secrets = await pulling.secrets()
     if not secrets:
-        return [await _try(ports, "", wanted, None)]
-    return [await _with(ports, seen, each, wanted) for each in secrets]
+        return [await pulling.attempt("", None)]
+    return [await pulling.with_secret(each) for each in secrets]
 
 
-async def _with(ports: Ports, seen: Workloads, secret: PullSecret, image: ImageReference) -> Pull:
-    try:
-        credentials = credentials_for(seen, secret, image.host)
-    except PullSecretUnusable as error:
-        return Pull(secret.name, problem=str(error))
-    return await _try(ports, secret.name, image, credentials)
+@dataclass(frozen=True, slots=True)
+class _Pulling:
+    """One image that is pulled; targets that share it and a secret pull it once."""
 
+    ports: Ports
+    together: Together
+    seen: Workloads
+    image: ImageReference
 
-async def _try(
-    ports: Ports, secret: str, image: ImageReference, credentials: PullCredentials | None
-) -> Pull:
-    try:
-        await ports.registry.probe(image, credentials)
-    except AccessDenied as error:
-        return Pull(secret, problem=str(error))
-    except ImageMissing as error:
-        return Pull(secret, missing=str(error))
-    return Pull(secret)
+    async def secrets(self) -> Sequence[PullSecret]:
+        """Those of the pod template, each with its content."""
+        seen, cluster = self.seen, self.ports.cluster
+        whose = f"{seen.namespace} {seen.pull_secrets or seen.service_account}"
+        return await self.together.once(
+            f"pull secrets of {whose}", cluster, lambda: cluster.pull_secrets(seen)
+        )
+
+    async def with_secret(self, secret: PullSecret) -> Pull:
+        """With the secret's credentials for the image's registry, if it has any."""
+        try:
+            credentials = credentials_for(self.seen, secret, self.image.host)
+        except PullSecretUnusable as error:
+            return Pull(secret.name, problem=str(error))
+        return await self.attempt(secret.name, credentials)
+
+    async def attempt(self, secret: str, credentials: PullCredentials | None) -> Pull:
+        """With these credentials, or nobody's."""
+        registry = self.ports.registry
+        try:
+            await self.together.once(
+                f"pull {self.image}",
+                (registry, credentials),
+                lambda: registry.probe(self.image, credentials),
+            )
+        except AccessDenied as error:
+            return Pull(secret, problem=str(error))
+        except ImageMissing as error:
+            return Pull(secret, missing=str(error))
+        return Pull(secret)

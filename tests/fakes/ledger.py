@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.domain.hold import NewHold, NewVeto
@@ -131,6 +131,16 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Ledger`."""
         return list(self.journals.get(release, ()))
+
+    async def first_tried(self, target: str, step: str, since: datetime) -> Mapping[str, datetime]:
+        """See `slipway.ports.Ledger`."""
+        return {
+            release.id: datetime.fromtimestamp(entry.at, UTC)
+            for release in await self.history(target, len(self.releases))
+            if release.ended is not None and release.ended >= since
+            for entry in reversed(self.journals[release.id])
+            if entry.kind is EntryKind.INTENT and entry.facts.get("step") == step
+        }
 
     async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""

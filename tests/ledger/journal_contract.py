@@ -1,7 +1,7 @@
 """What every ledger promises of journals."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -37,6 +37,33 @@ class JournalContract:
 
     async def test_an_adopted_release_has_a_journal_too(self, ledger: Ledger) -> None:
         await require_whole(ledger, await ledger.adopt(a_target(), IMAGE, frozenset()))
+
+    async def test_when_a_step_was_first_tried_is_told_of_what_has_ended_since(
+        self, ledger: Ledger
+    ) -> None:
+        ends = []
+        for again in (False, True):
+            release = await ledger.open(a_target(), a_request())
+            release = await ledger.save(replace(release, fence=1), intent("pin"))
+            release = await ledger.save(release, intent("up", fence=1))
+            release = await ledger.save(release, *[intent("up", fence=1)] * again)
+            ends.append(await ledger.save(release.to(State.LIVE)))
+        still_open = await ledger.open(a_target(), a_request())
+        await ledger.save(still_open, intent("up"))
+
+        tried = await ledger.first_tried("adapter-prod", "up", ends[0].started)
+
+        assert tried.keys() == {each.id for each in ends}
+        for each in ends:
+            ups = [e.at for e in await ledger.journal(each.id) if e.facts.get("step") == "up"]
+            assert tried[each.id].timestamp() == pytest.approx(min(ups), abs=1e-5)
+        assert ends[1].ended is not None
+        assert (await ledger.first_tried("adapter-prod", "up", ends[1].ended)).keys() <= {
+            each.id for each in ends
+        }
+        later = ends[1].ended + timedelta(seconds=1)
+        assert await ledger.first_tried("adapter-prod", "up", later) == {}
+        assert await ledger.first_tried("another", "up", ends[0].started) == {}
 
     async def test_intent_and_observation_stand_in_order_with_their_facts(
         self, ledger: Ledger
