@@ -1,6 +1,6 @@
 # The one list of commands. `make help` prints it.
 .DEFAULT_GOAL := help
-.PHONY: help python venv machine demo up down reset check test test-long test-fast bench simulate mutants soak \
+.PHONY: help python venv machine demo up down reset check test test-long test-fast bench simulate audits mutants soak \
   fmt lock wheel clean
 
 PYTHON ?= python3
@@ -65,6 +65,9 @@ bench: venv ## measure the promises; ONLY="startup publish" takes some of them
 
 simulate: venv ## N sagas of releases under faults, by seed (N=10000 FIRST=0; SEED=n tells one)
 	$(BIN)/python -m tests.simulation --sagas $(or $(N),10000) --first $(or $(FIRST),0) $(if $(SEED),--seed $(SEED))
+
+audits: venv ## N audits of quiet systems, and N in the middle of releases, by seed (N=1000 FIRST=0)
+	$(BIN)/python -m tests.simulation.audits --audits $(or $(N),1000) --first $(or $(FIRST),0)
 
 soak: NEEDS := --tests
 soak: machine venv ## releases while their processes and parts are killed, N blows by SEED (N=200 SEED=1)

@@ -1,7 +1,6 @@
 """The audit on the seed's system in memory: it finds what is there, and nothing that is not."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +10,6 @@ import pytest
 from flows.auditing import Report, audit
 from flows.deploy import release as deploy
 from flows.pruning import plan
-from flows.rollback import release as roll_back
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
 from slipway.domain.hold import NewHold
@@ -21,7 +19,7 @@ from slipway.domain.retention import Policy
 from slipway.errors import Unreachable
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
-from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
+from tests.fakes.world import World, deploy_request, reference_of, summary
 from tests.signing import Signer
 
 DAY = EPOCH + timedelta(days=1)
@@ -247,31 +245,6 @@ async def test_what_is_on_the_move_between_two_looks_is_no_finding(spoil: Spoil)
 
     assert ids(await look(world)) == set()
     await changing
-
-
-@pytest.mark.parametrize("seed", range(100))
-async def test_nothing_is_found_while_a_release_is_at_work(seed: int) -> None:
-    """At whatever moment of a deploy or a rollback an audit looks, there is nothing wrong."""
-    world = await released("second", "third")
-    dice = random.Random(seed)  # noqa: S311 - a test's dice
-    rollback = dice.random() < 0.5
-    if not rollback:
-        world.commits["fourth"] = world.git.commit("fourth", {"adapter/app.py": "good 4"})
-    story = (
-        roll_back(world.ports(), rollback_request())
-        if rollback
-        else deploy(world.ports(), deploy_request(world.commits["fourth"].sha))
-    )
-    work = asyncio.create_task(story)
-    reports = []
-    while not work.done():
-        await asyncio.sleep(dice.uniform(0, 3))
-        reports.append(await look(world))
-
-    assert summary(await work).startswith("live")
-    # A newer commit than what is live, before the deploy and after the rollback, is there.
-    assert {rule for report in reports for rule in ids(report)} <= {"IMG011"}
-    assert ids(await look(world)) <= {"IMG011"}
 
 
 async def test_a_scheduled_audit_tells_what_is_new_what_persists_and_what_is_gone() -> None:
