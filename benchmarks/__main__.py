@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    audit,
     deploy,
     going_back,
     growth,
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "targets": growth.targets,
     "definitions": growth.definitions,
     "tags": growth.tags,
+    "audit": audit.measure,
 }
 ALONE: Mapping[str, Callable[[None, int], Coroutine[Any, Any, list[Row]]]] = {
     "ledger": growth.ledger,

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -136,10 +136,13 @@ async def _timed(ports: Ports, commit: Commit) -> tuple[Sample, PublishedImage]:
     return sample, image
 
 
-def push_directly(client: httpx.Client, tag: str, payload: bytes) -> None:
+def push_directly(
+    client: httpx.Client, tag: str, payload: bytes, labels: Mapping[str, str] | None = None
+) -> None:
     """Push an image of one layer with nothing but requests; without a payload, its manifest."""
     tarred, packed = _layer(payload)
-    config = {"architecture": "amd64", "os": "linux", "config": {}}
+    config: dict[str, object] = {"architecture": "amd64", "os": "linux"}
+    config["config"] = {"Labels": labels} if labels else {}
     config["rootfs"] = {"type": "layers", "diff_ids": [_digest(tarred)]}
     blobs = {"config": json.dumps(config).encode(), "layer": packed}
     for blob in blobs.values():

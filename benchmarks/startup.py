@@ -1,7 +1,7 @@
 """How soon the command line answers, its memory, and what the parts of the sandbox take."""
 
 from benchmarks.rows import AtMost, Row
-from benchmarks.samples import Sample, Words, in_turns, run, series, warm_up
+from benchmarks.samples import Sample, Series, Words, in_turns, run, series, warm_up
 from benchmarks.world import ADAPTER, PYTHON, World
 from sandbox.memory import by_process
 
@@ -64,7 +64,7 @@ async def measure(world: World, rounds: int) -> list[Row]:
                 f"memory-{name}",
                 f"peak memory of slipway {name}",
                 "MiB",
-                series(*looks.peaks),
+                looks.memory,
                 promise=MIB if promised else None,
                 note="of its own process, which starts git; "
                 + ("Prefect was imported" if looks.prefect else "Prefect is not imported"),
@@ -80,6 +80,13 @@ class Looks:
         self.world, self.words = world, words
         self.peaks: list[float] = []
         self.prefect = False
+        self.output = ""
+        """What it printed last."""
+
+    @property
+    def memory(self) -> Series:
+        """Its peak of each time, in MiB."""
+        return series(*self.peaks)
 
     async def ours(self, _: int) -> Sample:
         """The command, as a shell starts it."""
@@ -89,6 +96,7 @@ class Looks:
         kib, loaded = peak.read_text().split()
         self.peaks.append(int(kib) / 1024)
         self.prefect = self.prefect or loaded == "1"
+        self.output = done.output
         return done.sample
 
     async def bare(self, _: int) -> Sample:

@@ -1,0 +1,259 @@
+"""The audit: tags looked up, requests of an unchanged one, and many targets in one stack."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from benchmarks.many_targets import COUNT, ManyTargets, findings_in
+from benchmarks.publish import push_directly
+from benchmarks.rows import AtMost, Row
+from benchmarks.samples import Sample, Series, Stopwatch, in_turns, run
+from benchmarks.startup import Looks
+from benchmarks.world import World
+from flows import deploy
+from flows.auditing import audit
+from sandbox import image_registry
+from slipway.clients.registry import OciRegistry
+from slipway.clients.registry_http import ACCEPT
+from slipway.domain.image import ImageReference
+from slipway.domain.publication import REVISION_LABEL
+from slipway.domain.release import Kind, Request, State
+from slipway.ledger.settings import state_folder
+from slipway.ports import Ports
+from slipway.tasks.asking import Together
+from slipway.tasks.collecting import AT_ONCE, find_tags
+
+TAGS = 1_000
+BY_SKOPEO = 40
+"""Tags that skopeo looks up, one after the other; what it takes is told for all of them."""
+LIKE_A_CLIENT = AtMost(1.25, "limit")
+"""At least 0.8 times as fast."""
+FASTER_THAN_SKOPEO = AtMost(0.05, "peer")
+"""At least 20 times as fast."""
+UNASKED = {"IMG016"}
+"""What an audit tells only of every tag."""
+REQUESTS = AtMost(10.0)
+SECONDS = AtMost(30.0)
+
+
+async def measure(world: World, rounds: int) -> list[Row]:
+    """All rows; the world's adapter is deployed anew, so that nothing is wrong with it."""
+    await make_quiet(world)
+    images = Images(world)
+    print(f"  {TAGS:,} images are pushed beside what runs", flush=True)
+    await images.push()
+    first = await in_turns({"ours": images.ours_first, "limit": images.raw_first}, rounds)
+    again = await in_turns(
+        {"ours": images.ours_again, "peer": images.skopeo, "limit": images.raw_again}, rounds
+    )
+    requests = await in_turns({"ours": images.requests}, rounds)
+    print(f"  {COUNT} Deployments are made", flush=True)
+    looks = Looks(world, ["--config", str(ManyTargets(world).prepare()), "audit", "--json"])
+    together = await in_turns({"ours": looks.ours}, rounds)
+    quiet = findings_in(looks.output)
+    return [
+        *lookups(first, again),
+        asked(requests["ours"]),
+        *at_once(together["ours"], looks, quiet),
+    ]
+
+
+def lookups(first: dict[str, Series], again: dict[str, Series]) -> list[Row]:
+    """The rows of the tags."""
+    return [
+        Row(
+            "P5-first",
+            f"look up {TAGS:,} tags that this machine has never read",
+            "s",
+            first["ours"],
+            None,
+            first["limit"],
+            LIKE_A_CLIENT,
+            note="limit: HEAD, manifest and configuration of each by a bare client that keeps "
+            f"{AT_ONCE} connections",
+        ),
+        Row(
+            "P5",
+            f"look up {TAGS:,} tags again, in another process",
+            "s",
+            again["ours"],
+            None,
+            again["limit"],
+            LIKE_A_CLIENT,
+            note=f"limit: HEAD of each by a bare client that keeps {AT_ONCE} connections",
+        ),
+        Row(
+            "P5-skopeo",
+            f"look up {TAGS:,} tags again, beside a loop of skopeo",
+            "s",
+            again["ours"],
+            again["peer"],
+            again["limit"],
+            FASTER_THAN_SKOPEO,
+            note=f"peer: skopeo inspect --raw, measured on {BY_SKOPEO} tags",
+        ),
+    ]
+
+
+def at_once(together: Series, looks: Looks, findings: int) -> list[Row]:
+    """The rows of many targets."""
+    told = "nothing is found" if not findings else f"{findings} findings: each is looked at twice"
+    return [
+        Row(
+            "audit-targets",
+            f"slipway audit, {COUNT} targets in one stack",
+            "s",
+            together,
+            promise=SECONDS,
+            note=f"a process of its own, its start too; no pods; {told}",
+        ),
+        Row("audit-memory", f"peak memory of slipway audit, {COUNT} targets", "MiB", looks.memory),
+    ]
+
+
+def asked(requests: Series) -> Row:
+    """The row of an unchanged audit's requests."""
+    return Row(
+        "P7",
+        f"requests to the registry of an unchanged audit, {TAGS:,} tags in its repository",
+        "requests",
+        requests,
+        promise=REQUESTS,
+        note="without those to the token issuer",
+    )
+
+
+async def make_quiet(world: World) -> None:
+    """Two live deploys, the newest of the branch's head: a way back, and nothing that waits."""
+    for _ in range(2):
+        request = Request(Kind.DEPLOY, world.commit(), "bench", why="a benchmark says so")
+        outcome = await deploy.release(world.ports(), request)
+        if outcome.state is not State.LIVE:
+            raise RuntimeError(f"the adapter is {outcome.state}: {outcome.release.reason}")
+    await world.close()
+
+
+class Images:
+    """Many images in the adapter's repository, each under its own commit's tag."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.repository = world, world.repository
+        self.tags = [f"{number:040x}" for number in range(TAGS)]
+
+    async def push(self) -> None:
+        """The same layer in each; configuration and manifest are its own. The ledger knows them."""
+        with self.world.registry_client(self.repository, "pull,push") as client:
+            for tag in self.tags:
+                push_directly(client, tag, b"x", {REVISION_LABEL: tag})
+        ports = self.world.ports()
+        async with Together() as together:
+            found = await find_tags(ports, together, self.tags)
+        for tag, image in found.items():
+            if image is not None:
+                reference = ImageReference(self.repository, tag)
+                await ports.ledger.record_published(reference, image.digest)
+        await self.world.close()
+
+    async def ours_first(self, _: int) -> Sample:
+        """As the first audit of a machine does."""
+        shutil.rmtree(state_folder() / "documents", ignore_errors=True)
+        return await self.ours_again(_)
+
+    async def ours_again(self, _: int) -> Sample:
+        """As every later one does, with clients that remember nothing."""
+        ports = self.world.ports()
+        async with Together() as together:
+            watch = Stopwatch()
+            found = await find_tags(ports, together, self.tags)
+            sample = watch.sample()
+        await self.world.close()
+        if None in found.values() or len(found) != TAGS:
+            raise RuntimeError(f"not every tag of {self.repository} was found")
+        return sample
+
+    async def raw_first(self, _: int) -> Sample:
+        """The same three documents of each, by nothing but requests."""
+
+        async def read(client: httpx.AsyncClient, tag: str) -> None:
+            head = (await client.head(f"manifests/{tag}")).raise_for_status()
+            path = f"manifests/{head.headers['docker-content-digest']}"
+            manifest = (await client.get(path)).raise_for_status().json()
+            (await client.get(f"blobs/{manifest['config']['digest']}")).raise_for_status().json()
+
+        return await self._raw(read)
+
+    async def raw_again(self, _: int) -> Sample:
+        """One HEAD of each."""
+
+        async def read(client: httpx.AsyncClient, tag: str) -> None:
+            (await client.head(f"manifests/{tag}")).raise_for_status()
+
+        return await self._raw(read)
+
+    async def requests(self, _: int) -> Sample:
+        """An audit like every later one: how often it asks."""
+        ports = self.world.ports()
+        counting = Counting(image_registry.host(self.world.box))
+        _registry(ports).session.transport = counting
+        report = await audit([ports])
+        await self.world.close()
+        if report.findings or any(each.judged.unjudged != UNASKED for each in report.targets):
+            raise RuntimeError(f"the audited system is not quiet: {report}")
+        return Sample(float(counting.requests))
+
+    async def skopeo(self, _: int) -> Sample:
+        """A loop of skopeo over some of them."""
+        environment = self.world.environment
+        login = ["--tls-verify=false", "--authfile", f"{environment['DOCKER_CONFIG']}/config.json"]
+        used = [
+            run(
+                ["skopeo", "inspect", "--raw", *login, f"docker://{self.repository}:{tag}"],
+                environment,
+            )
+            for tag in self.tags[:BY_SKOPEO]
+        ]
+        times = TAGS / BY_SKOPEO
+        cpu = sum(each.sample.cpu or 0.0 for each in used)
+        return Sample(sum(each.sample.value for each in used) * times, cpu * times)
+
+    async def _raw(self, read: Callable[[httpx.AsyncClient, str], Awaitable[None]]) -> Sample:
+        host, _, path = self.repository.partition("/")
+        token = self.world.registry_token(self.repository, "pull")
+        gate = asyncio.Semaphore(AT_ONCE)
+        async with httpx.AsyncClient(
+            base_url=f"http://{host}/v2/{path}/",
+            headers={"Authorization": token, "Accept": ACCEPT},
+            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+        ) as client:
+
+            async def one(tag: str) -> None:
+                async with gate:
+                    await read(client, tag)
+
+            watch = Stopwatch()
+            await asyncio.gather(*map(one, self.tags))
+            return watch.sample()
+
+
+class Counting(httpx.AsyncBaseTransport):
+    """Counts the requests that go to one host."""
+
+    def __init__(self, host: str) -> None:
+        self._host, self._inner = host, httpx.AsyncHTTPTransport()
+        self.requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it."""
+        self.requests += request.url.netloc.decode() == self._host
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Nothing: a probe's session closes its transport, and others go on using it."""
+
+
+def _registry(ports: Ports) -> OciRegistry:
+    if not isinstance(ports.registry, OciRegistry):
+        raise TypeError(f"{ports.registry} is not the client that is measured")
+    return ports.registry
