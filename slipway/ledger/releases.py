@@ -158,8 +158,7 @@ class SqlReleases(LedgerPart):
             )
             .order_by(journal.c.number.desc())
         )
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(intents)).mappings().all()
+        rows = await self._database.rows(intents)
         # From the last to the first: the first is what stays.
         return {
             row["release"]: moment(entry.at)
