@@ -61,6 +61,7 @@ def _watch(session: Session, names: tuple[str, ...], *, local: bool) -> None:
     )
     file = session.file(secrets_of=frozenset())
     targets = [file.target(name).target() for name in names or file.targets]
+    session.stay()
     if not local:
         watch_by_prefect(targets)
         return

@@ -1,6 +1,7 @@
 """What every command works with: the targets of slipway.toml, their ports, the ledger, a loop."""
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from blocks.settings import TargetSettings
     from slipway.ports import Ledger, Ports
 
+AS_USUAL = gc.get_threshold()
+"""How often Python looks for unused cycles; `slipway.cli.main` lets it look less at the start."""
 T = TypeVar("T")
 
 
@@ -73,6 +76,10 @@ class Session:
         from blocks.ledger import open_inbox  # noqa: PLC0415 - SQLAlchemy: 0.25 s
 
         return open_inbox()
+
+    def stay(self) -> None:
+        """Prepare this process for a long life."""
+        gc.set_threshold(*AS_USUAL)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and close what its ports have opened."""

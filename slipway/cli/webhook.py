@@ -37,6 +37,7 @@ def webhook(session: Session) -> None:
         raise InvalidInput(
             'no target\'s repository is at GitHub: give it github = "OWNER/NAME" in slipway.toml'
         )
+    session.stay()
     # uvicorn gives a signal back when it has ended for it: what is open is then closed in order.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -72,3 +72,23 @@ def test_a_missing_slipway_toml_is_a_usage_error_in_one_line(tmp_path: Path) -> 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
     assert CliRunner().invoke(main, ["depoly"]).exit_code == 2
+
+
+def test_a_command_looks_rarely_for_cycles_and_one_that_stays_as_often_as_is_usual() -> None:
+    program = (
+        "import gc\n"
+        "from pathlib import Path\n"
+        "usual = gc.get_threshold()\n"
+        "from slipway.cli.main import RARELY, main\n"
+        "from slipway.cli.session import Session\n"
+        "main(['status', '--help'], standalone_mode=False)\n"
+        "assert gc.get_threshold()[0] == RARELY\n"
+        "Session(Path()).stay()\n"
+        "assert gc.get_threshold() == usual\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
