@@ -15,7 +15,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.drill import Drill, Result
 from slipway.domain.fitness import require_ours
 from slipway.domain.image import ImageReference, PublishedImage
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, PermanentError, PullSecretUnusable, TransientError
 from slipway.ports import Ports, ProgramRevision
 from slipway.tasks.asking import Together

@@ -2,7 +2,8 @@
 
 from slipway.domain.fitness import ready_digests, require_ours
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.rollout import Expectation, Workloads
+from slipway.domain.rollout import Expectation
+from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, ImageMissing, StackBusy
 from slipway.ports import Ports
 from slipway.tasks.lease import stack_lease

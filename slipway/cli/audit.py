@@ -12,7 +12,7 @@ from slipway.cli.session import Session
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Lineage
 from slipway.domain.finding import Changes, Finding, RecordedFinding, Severity
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.tasks.audit_report import payload, running
 
 COLOURS = {

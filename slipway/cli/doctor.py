@@ -9,7 +9,8 @@ from slipway.cli.output import local, print_json
 from slipway.cli.session import Session
 from slipway.domain.candidate import proven_live
 from slipway.domain.release import Options, Phase, Release
-from slipway.domain.rollout import PULL_REASONS, Pod
+from slipway.domain.rollout import PULL_REASONS
+from slipway.domain.workloads import Pod
 from slipway.errors import DeploymentUnfit, SlipwayError, StackBusy
 from slipway.ports import Ports
 from slipway.tasks.preflight import Check, check_all, check_publishing, check_way_back

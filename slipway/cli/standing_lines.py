@@ -10,8 +10,8 @@ from slipway.cli.restriction_lines import restriction_lines
 from slipway.domain.agreement import Unknown
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import PublishedImage
-from slipway.domain.rollout import Container, Pod, Workloads, running_digest
 from slipway.domain.target import CommitInfo
+from slipway.domain.workloads import Container, Pod, Workloads, running_digest
 from slipway.ports import StackState
 from slipway.tasks.standing import Images, Recorded, Standing
 

@@ -13,8 +13,8 @@ from slipway.cli.standing_lines import digest_text, print_standing, speaking_con
 from slipway.domain.agreement import Unknown
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import PublishedImage
-from slipway.domain.rollout import Workloads
 from slipway.domain.target import CommitInfo
+from slipway.domain.workloads import Workloads
 from slipway.ports import Ports, StackState
 from slipway.tasks.standing import Images, Recorded, Standing, look_around
 

@@ -27,8 +27,8 @@ from slipway.clients.kubernetes_objects import (
 )
 from slipway.clients.kubernetes_restart import restart
 from slipway.domain.redaction import redacted
-from slipway.domain.rollout import Workloads
 from slipway.domain.target import Workload
+from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
 from slipway.ports import Evidence, Health, PullSecret
 

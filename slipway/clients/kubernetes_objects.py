@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from slipway.domain.rollout import Container, Pod, ReplicaSet, Workloads
+from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.ports import PullCredentials, PullSecret
 
 Object = Mapping[str, Any]

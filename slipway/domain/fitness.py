@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Sequence
 
 from slipway.domain.image import Digest
-from slipway.domain.rollout import Expectation, Verdict, Watch, Workloads, judge, running_digest
+from slipway.domain.rollout import Expectation, Verdict, Watch, judge
+from slipway.domain.workloads import Workloads, running_digest
 from slipway.errors import DeploymentUnfit
 
 PULUMI = "pulumi"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from slipway.domain.rollout import Workloads
 from slipway.domain.target import Workload
+from slipway.domain.workloads import Workloads
 from slipway.ports.images import PullCredentials
 
 

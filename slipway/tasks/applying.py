@@ -10,8 +10,9 @@ from slipway.domain.image import Digest
 from slipway.domain.journal import intent, observed
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Phase
-from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, Workloads
+from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch
 from slipway.domain.target import Allowance
+from slipway.domain.workloads import Workloads
 from slipway.errors import ApplyFailed, SlipwayError, StackBusy
 from slipway.ports import IN_PROGRESS, Applied, Ports, ProgramRevision, StackState, Started
 from slipway.tasks.policies import once, repeatable

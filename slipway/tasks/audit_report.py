@@ -8,7 +8,7 @@ from slipway.domain.auditing.picture import Picture, reference_of
 from slipway.domain.finding import Changes, Finding
 from slipway.domain.fitness import ready_digests
 from slipway.domain.image import PublishedImage
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.tasks.report import leave_table, tell
 
 NEW, GONE = "slipway.finding.new", "slipway.finding.gone"

@@ -9,7 +9,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Baseline, Release, Request
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import ImageMissing, PreviewFailed, SlipwayError
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.policies import repeatable

@@ -21,8 +21,8 @@ from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
-from slipway.domain.rollout import Workloads
 from slipway.domain.signature import SignedPayload
+from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import Ports, StackState
 from slipway.tasks.asking import FETCH_WITHIN, Together, asked

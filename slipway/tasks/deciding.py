@@ -8,7 +8,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.publication import require_platforms
 from slipway.domain.release import Baseline, Phase, Release
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import ConfigConflict, DeploymentUnfit
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle

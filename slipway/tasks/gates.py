@@ -7,7 +7,7 @@ from slipway.domain.gates import require_unheld, require_unvetoed, shown_hold
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import SlipwayError, Vetoed
 from slipway.ports import Ports
 from slipway.tasks.commits import live_commit, require_forward

@@ -7,8 +7,8 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Holdings, Lineage, Memory, reference_of
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.commit import Commit
-from slipway.domain.rollout import Workloads
 from slipway.domain.target import CommitInfo
+from slipway.domain.workloads import Workloads
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.publishing import MAIN, are_same_inputs

@@ -11,7 +11,7 @@ from slipway.domain.config import require_replaceable, require_unshadowed
 from slipway.domain.fitness import require_fit, require_ours, require_recorded
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, Options, Phase, Request
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import (
     AccessDenied,
     DeploymentUnfit,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from slipway.domain.auditing.picture import Pull, reference_of
 from slipway.domain.image import ImageReference
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, ImageMissing, PullSecretUnusable
 from slipway.ports import Ports, PullCredentials, PullSecret
 from slipway.tasks.asking import Together

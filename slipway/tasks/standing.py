@@ -14,8 +14,8 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.hold import Hold, Veto
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
-from slipway.domain.rollout import Workloads, running_digest
 from slipway.domain.target import CommitInfo, Target
+from slipway.domain.workloads import Workloads, running_digest
 from slipway.ports import Ports, StackState
 from slipway.tasks.asking import asked
 from slipway.tasks.publishing import MAIN

@@ -11,11 +11,11 @@ from slipway.domain.rollout import (
     Proof,
     Verdict,
     Watch,
-    Workloads,
     judge,
     pod_to_show,
     proof_of,
 )
+from slipway.domain.workloads import Workloads
 from slipway.errors import ImageDisproven, ImageNotStarted, SlipwayError, Unproven
 from slipway.ports import Health, Ports
 from slipway.tasks.policies import once

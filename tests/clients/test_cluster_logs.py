@@ -12,15 +12,8 @@ import pytest
 
 from slipway.clients.kubernetes_objects import read_workloads
 from slipway.domain.image import Digest
-from slipway.domain.rollout import (
-    PULL_GRACE,
-    Expectation,
-    Judgement,
-    Verdict,
-    Watch,
-    Workloads,
-    judge,
-)
+from slipway.domain.rollout import PULL_GRACE, Expectation, Judgement, Verdict, Watch, judge
+from slipway.domain.workloads import Workloads
 
 LOGS = Path(__file__).parent / "cluster_logs"
 OTHER = Digest("sha256:" + "0" * 64)

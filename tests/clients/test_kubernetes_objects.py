@@ -18,7 +18,7 @@ from slipway.clients.kubernetes_objects import (
     read_pull_secret,
     read_workloads,
 )
-from slipway.domain.rollout import Container, Pod
+from slipway.domain.workloads import Container, Pod
 
 IMAGE = "ghcr.io/acme/app:1"
 

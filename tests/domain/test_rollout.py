@@ -10,20 +10,16 @@ from slipway.domain.image import Digest
 from slipway.domain.rollout import (
     PULL_GRACE,
     UNSCHEDULABLE_GRACE,
-    Container,
     Expectation,
     Judgement,
-    Pod,
     ProvenPod,
-    ReplicaSet,
     Verdict,
     Watch,
-    Workloads,
     judge,
     pod_to_show,
     proof_of,
-    running_digest,
 )
+from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads, running_digest
 
 OLD = Digest("sha256:" + "0" * 64)
 NEW = Digest("sha256:" + "1" * 64)

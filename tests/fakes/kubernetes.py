@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pydantic import SecretStr
 
 from slipway.domain.image import ImageReference
-from slipway.domain.rollout import Container, Pod, ReplicaSet, Workloads
 from slipway.domain.target import Workload
+from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.errors import DeploymentUnfit
 from slipway.ports import Evidence, Health, PullCredentials, PullSecret
 from tests.fakes.faults import Faults

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Options, Outcome, Request
-from slipway.domain.rollout import running_digest
 from slipway.domain.target import ConfigKey, Service, StackName, Target, Workload
+from slipway.domain.workloads import running_digest
 from slipway.errors import InvalidInput
 from slipway.ports import Ports, StackUpdate
 from tests.fakes.code_host import FakeCodeHost

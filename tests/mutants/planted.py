@@ -322,8 +322,8 @@ MUTANTS = (
     Mutant(
         "start another recovery while one is under way",
         "slipway/webhook/left_open.py",
-        "        if not await self._runs.has_ended(last.run):\n",
-        "        if not last.run:\n",
+        "        if await self._runs.waits(last.run):\n            return last\n",
+        "        if await self._runs.waits(last.run):\n            return None\n",
         "tests/webhook/dispatching/test_left_open.py",
     ),
     Mutant(

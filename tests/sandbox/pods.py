@@ -1,7 +1,7 @@
 """What the pods of a real cluster run."""
 
 from slipway.domain.image import Digest
-from slipway.domain.rollout import Workloads, running_digest
+from slipway.domain.workloads import Workloads, running_digest
 
 
 def running_digests(workloads: Workloads, container: str) -> dict[str, Digest | None]:

@@ -8,15 +8,9 @@ import pytest
 from sandbox.containerd import PAUSE
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.domain.image import Digest
-from slipway.domain.rollout import (
-    Expectation,
-    Judgement,
-    Verdict,
-    Watch,
-    Workloads,
-    judge,
-)
+from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, judge
 from slipway.domain.target import Workload
+from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
 from tests.sandbox.conftest import KubernetesBox, until
 from tests.sandbox.pods import running_digests

@@ -9,7 +9,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.release import Kind, Release, State
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.ledger.releases import FOR_GOOD
 from slipway.ports import Lease
 from tests.fakes.kubernetes import FakeDeployment

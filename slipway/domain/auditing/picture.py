@@ -16,9 +16,9 @@ from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.retention import Plan
-from slipway.domain.rollout import Workloads
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import CommitInfo, Target
+from slipway.domain.workloads import Workloads
 from slipway.errors import InvalidInput
 
 T = TypeVar("T")

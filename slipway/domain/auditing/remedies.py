@@ -10,8 +10,8 @@ from slipway.domain.finding import Remedy
 from slipway.domain.fitness import PULUMI
 from slipway.domain.image import Digest
 from slipway.domain.release import Release
-from slipway.domain.rollout import Workloads
 from slipway.domain.target import Target
+from slipway.domain.workloads import Workloads
 
 MANAGER = "pulumi-kubernetes"
 """Pulumi's field manager, where the Deployment does not show which it is."""

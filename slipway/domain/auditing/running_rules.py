@@ -7,14 +7,8 @@ from slipway.domain.auditing import remedies
 from slipway.domain.auditing.picture import Picture, known, reference_of
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.fitness import PULUMI, ready_digests
-from slipway.domain.rollout import (
-    CREATE_REASONS,
-    FATAL_AT_ONCE,
-    PULL_REASONS,
-    Container,
-    Workloads,
-    running_digest,
-)
+from slipway.domain.rollout import CREATE_REASONS, FATAL_AT_ONCE, PULL_REASONS
+from slipway.domain.workloads import Container, Workloads, running_digest
 
 STALE_DAYS = 14
 """Days after which a change that nobody has deployed is more than news."""

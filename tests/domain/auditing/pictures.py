@@ -17,8 +17,8 @@ from slipway.domain.config import ConfigSnapshot, KeyForm
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Kind, Phase, Release, Request, State
-from slipway.domain.rollout import Container, Pod, ReplicaSet, Workloads
 from slipway.domain.target import CommitInfo
+from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from tests.fakes.world import make_target
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

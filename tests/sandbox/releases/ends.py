@@ -9,7 +9,7 @@ import pytest
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Outcome, Phase, State
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.ports import Ports, StackState
 from slipway.tasks.standing import look_around
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld

@@ -21,7 +21,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import ready_digests
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Options, Outcome, Request, State
-from slipway.domain.rollout import Workloads
+from slipway.domain.workloads import Workloads
 from slipway.ports import Ports, StackState
 from slipway.tasks.commits import resolve_commit
 from slipway.tasks.publishing import publish
