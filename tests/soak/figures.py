@@ -24,6 +24,8 @@ class Struck:
     fell: float
     back: float
     """When it was there again; a process that nobody starts again is gone at once."""
+    recovered: bool = False
+    """Whether it was a recovery's process, which may not have come to work yet."""
 
     @property
     def over(self) -> float:
@@ -81,6 +83,7 @@ def waited(takeover: Takeover, struck: Iterable[Struck]) -> float:
         for each in struck
         if each.strike.victim in NEEDED
         or (each.strike.victim is Victim.FLOW and each.pid in takeover.workers)
+        or each.recovered
     ]
     return takeover.taken - max((at for at in needed if at <= takeover.taken), default=math.nan)
 

@@ -69,6 +69,7 @@ def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
         ([struck(Victim.FLOW, Blow.KILL, 7, 10, 10)], 20),
         ([struck(Victim.FLOW, Blow.KILL, 99, 10, 10)], math.nan),
         ([struck(Victim.FLOW, Blow.STOP, 7, 10, 60)], 5),
+        ([replace(struck(Victim.FLOW, Blow.KILL, 99, 12, 12), recovered=True)], 18),
         ([struck(Victim.WORKER, Blow.KILL, 1, 12, 20)], 10),
         ([struck(Victim.WORKER, Blow.KILL, 1, 12, 31)], math.nan),
         ([struck(Victim.REGISTRY, Blow.KILL, 1, 12, 20)], math.nan),

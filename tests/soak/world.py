@@ -13,6 +13,7 @@ import httpx
 
 from sandbox import example, prefect_server, pulumi
 from sandbox.box import Box
+from sandbox.example import STACK
 from sandbox.image_registry import Registry
 from sandbox.kubernetes import Kubernetes
 from sandbox.part import Part
@@ -99,6 +100,7 @@ def strike(box: Box, what: Strike, over: Callable[[], bool]) -> Struck | None:
     if not there:
         return None
     struck = there[int(what.which * len(there))]
+    recovers = what.victim is Victim.FLOW and _recovers(struck)
     fell = time.time()
     if not _send(struck, SIGNALS[what.blow]):
         return None
@@ -110,9 +112,9 @@ def strike(box: Box, what: Strike, over: Callable[[], bool]) -> Struck | None:
         _end(box, what.victim)
         _start_again(box, what.victim)
     else:
-        return Struck(what, abs(struck), fell, fell)
+        return Struck(what, abs(struck), fell, fell, recovers)
     back = _worker_back(box, over) if what.victim in NEEDED else time.time()
-    return Struck(what, abs(struck), fell, back)
+    return Struck(what, abs(struck), fell, back, recovers)
 
 
 def _worker_back(box: Box, over: Callable[[], bool]) -> float:
@@ -134,6 +136,14 @@ def pause(seconds: float, over: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not over() and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
+
+
+def _recovers(pid: int) -> bool:
+    """Whether a flow process was started for a stack, and not for a target."""
+    with contextlib.suppress(OSError):
+        around = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+        return f"PREFECT__DEPLOYMENT_NAME={STACK.replace('/', ':')}" in around
+    return False
 
 
 def flows_at_work(box: Box) -> list[int]:
