@@ -58,9 +58,11 @@ test-long: machine venv ## what takes too long for every run: broken systems aud
 test-fast: venv ## everything that needs no sandbox
 	$(BIN)/pytest -m 'not sandbox and not long'
 
-bench: venv ## measure the promises; ONLY="startup publish" takes some of them
+bench: NEEDS := --tests
+bench: machine venv ## measure the promises; ONLY="startup publish" takes some of them
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	  --requirement benchmarks/requirements.lock
+	@$(BIN)/python -m sandbox prepare $(NEEDS)
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 simulate: venv ## N sagas of releases under faults, by seed (N=10000 FIRST=0; SEED=n tells one)

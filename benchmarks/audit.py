@@ -1,9 +1,11 @@
 """The audit: tags looked up, requests of an unchanged one, and many targets in one stack."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 import httpx
 
 from benchmarks.many_targets import COUNT, ManyTargets, findings_in
@@ -39,7 +41,7 @@ SECONDS = AtMost(30.0)
 
 
 async def measure(world: World, rounds: int) -> list[Row]:
-    """All rows; the world's adapter is deployed anew, so that nothing is wrong with it."""
+    """Tags looked up; the world's adapter is deployed anew, so that nothing is wrong with it."""
     await make_quiet(world)
     images = Images(world)
     print(f"  {TAGS:,} images are pushed beside what runs", flush=True)
@@ -48,16 +50,18 @@ async def measure(world: World, rounds: int) -> list[Row]:
     again = await in_turns(
         {"ours": images.ours_again, "peer": images.skopeo, "limit": images.raw_again}, rounds
     )
-    requests = await in_turns({"ours": images.requests}, rounds)
+    return lookups(first, again)
+
+
+async def unchanged(world: World, rounds: int) -> list[Row]:
+    """How often an audit of what has not changed asks, and one of many targets."""
+    await make_quiet(world)
+    requests = await in_turns({"ours": Images(world).requests}, rounds)
     print(f"  {COUNT} Deployments are made", flush=True)
     looks = Looks(world, ["--config", str(ManyTargets(world).prepare()), "audit", "--json"])
     together = await in_turns({"ours": looks.ours}, rounds)
     quiet = findings_in(looks.output)
-    return [
-        *lookups(first, again),
-        asked(requests["ours"]),
-        *at_once(together["ours"], looks, quiet),
-    ]
+    return [asked(requests["ours"]), *at_once(together["ours"], looks, quiet)]
 
 
 def lookups(first: dict[str, Series], again: dict[str, Series]) -> list[Row]:
@@ -71,18 +75,18 @@ def lookups(first: dict[str, Series], again: dict[str, Series]) -> list[Row]:
             None,
             first["limit"],
             LIKE_A_CLIENT,
-            note="limit: HEAD, manifest and configuration of each by a bare client that keeps "
-            f"{AT_ONCE} connections",
+            note="limit: HEAD, manifest and configuration of each by aiohttp alone, over "
+            f"{AT_ONCE} connections that it keeps",
         ),
         Row(
             "P5",
-            f"look up {TAGS:,} tags again, in another process",
+            f"look up {TAGS:,} tags again, by clients that remember nothing",
             "s",
             again["ours"],
             None,
             again["limit"],
             LIKE_A_CLIENT,
-            note=f"limit: HEAD of each by a bare client that keeps {AT_ONCE} connections",
+            note=f"limit: HEAD of each by aiohttp alone, over {AT_ONCE} connections that it keeps",
         ),
         Row(
             "P5-skopeo",
@@ -117,7 +121,8 @@ def asked(requests: Series) -> Row:
     """The row of an unchanged audit's requests."""
     return Row(
         "P7",
-        f"requests to the registry of an unchanged audit, {TAGS:,} tags in its repository",
+        f"requests to the registry of an unchanged audit, {TAGS:,} tags in its repository, which "
+        "without --every-tag it does not look at",
         "requests",
         requests,
         promise=REQUESTS,
@@ -162,7 +167,7 @@ class Images:
         return await self.ours_again(_)
 
     async def ours_again(self, _: int) -> Sample:
-        """As every later one does, with clients that remember nothing."""
+        """As every later one does."""
         ports = self.world.ports()
         async with Together() as together:
             watch = Stopwatch()
@@ -176,19 +181,22 @@ class Images:
     async def raw_first(self, _: int) -> Sample:
         """The same three documents of each, by nothing but requests."""
 
-        async def read(client: httpx.AsyncClient, tag: str) -> None:
-            head = (await client.head(f"manifests/{tag}")).raise_for_status()
-            path = f"manifests/{head.headers['docker-content-digest']}"
-            manifest = (await client.get(path)).raise_for_status().json()
-            (await client.get(f"blobs/{manifest['config']['digest']}")).raise_for_status().json()
+        async def read(client: aiohttp.ClientSession, tag: str) -> None:
+            async with client.head(f"manifests/{tag}") as head:
+                path = f"manifests/{head.headers['docker-content-digest']}"
+            async with client.get(path) as answer:
+                manifest = json.loads(await answer.read())
+            async with client.get(f"blobs/{manifest['config']['digest']}") as answer:
+                json.loads(await answer.read())
 
         return await self._raw(read)
 
     async def raw_again(self, _: int) -> Sample:
         """One HEAD of each."""
 
-        async def read(client: httpx.AsyncClient, tag: str) -> None:
-            (await client.head(f"manifests/{tag}")).raise_for_status()
+        async def read(client: aiohttp.ClientSession, tag: str) -> None:
+            async with client.head(f"manifests/{tag}"):
+                pass
 
         return await self._raw(read)
 
@@ -201,6 +209,8 @@ class Images:
         await self.world.close()
         if report.findings or any(each.judged.unjudged != UNASKED for each in report.targets):
             raise RuntimeError(f"the audited system is not quiet: {report}")
+        if not counting.requests:
+            raise RuntimeError("the audit asked a registry that nobody counted for")
         return Sample(float(counting.requests))
 
     async def skopeo(self, _: int) -> Sample:
@@ -218,14 +228,15 @@ class Images:
         cpu = sum(each.sample.cpu or 0.0 for each in used)
         return Sample(sum(each.sample.value for each in used) * times, cpu * times)
 
-    async def _raw(self, read: Callable[[httpx.AsyncClient, str], Awaitable[None]]) -> Sample:
+    async def _raw(self, read: Callable[[aiohttp.ClientSession, str], Awaitable[None]]) -> Sample:
         host, _, path = self.repository.partition("/")
         token = self.world.registry_token(self.repository, "pull")
         gate = asyncio.Semaphore(AT_ONCE)
-        async with httpx.AsyncClient(
-            base_url=f"http://{host}/v2/{path}/",
+        async with aiohttp.ClientSession(
+            f"http://{host}/v2/{path}/",
             headers={"Authorization": token, "Accept": ACCEPT},
-            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+            connector=aiohttp.TCPConnector(limit=AT_ONCE),
+            raise_for_status=True,
         ) as client:
 
             async def one(tag: str) -> None:

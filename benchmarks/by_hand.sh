@@ -55,36 +55,35 @@ read_pin() {
   [ "$value" = "$image" ] || fail "ESC holds $value, not $image"
 }
 
-running() { # every pod that is not on its way out runs the digest, ready
-  local line pods=0
-  while read -r line; do
-    [[ $line == *"@$digest true" ]] || fail "a pod reports $line, not $digest"
-    pods=$((pods + 1))
-  done < <(kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" --output go-template='
-{{range .items}}{{if not .metadata.deletionTimestamp}}{{range .status.containerStatuses}}{{.imageID}} {{.ready}}
-{{end}}{{end}}{{end}}' | grep .)
-  [ "$pods" -gt 0 ] || fail "no pod runs"
-}
+pods= # names of the pods and their restarts, as `running` has seen them
 
-restarts() {
-  kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" \
-    --output jsonpath='{.items[*].status.containerStatuses[*].restartCount}'
+running() { # every pod that is not on its way out runs the digest, ready
+  local listed image ready name restarts
+  listed=$(kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" --output go-template='
+{{range .items}}{{if not .metadata.deletionTimestamp}}{{$name := .metadata.name}}{{range .status.containerStatuses
+}}{{.imageID}} {{.ready}} {{$name}} {{.restartCount}}
+{{end}}{{end}}{{end}}')
+  pods=
+  while read -r image ready name restarts; do
+    [ -n "$image" ] || continue
+    [[ "$image $ready" == *"@$digest true" ]] || fail "$name reports $image $ready, not $digest"
+    pods+="$name $restarts"$'\n'
+  done <<<"$listed"
+  [ -n "$pods" ] || fail "no pod runs"
 }
 
 health() {
-  local pod pods
-  pods=$(kubectl --namespace "$NAMESPACE" get pods --selector "$SELECTOR" --output go-template='
-{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}')
-  for pod in $pods; do
-    kubectl get --raw "/api/v1/namespaces/$NAMESPACE/pods/$pod:8080/proxy/health" >/dev/null
-  done
+  local name restarts
+  while read -r name restarts; do
+    [ -n "$name" ] || continue
+    kubectl get --raw "/api/v1/namespaces/$NAMESPACE/pods/$name:8080/proxy/health" >/dev/null
+  done <<<"$pods"
 }
 
-soak() {
-  local before
-  before=$(restarts)
-  sleep "$SOAK"
-  [ "$(restarts)" = "$before" ] || fail "a pod restarted within the soak"
+still_running() { # the same pods, and none has restarted since
+  local before=$pods
+  running
+  [ "$pods" = "$before" ] || fail "a pod restarted within the soak"
 }
 
 case $variant in
@@ -106,8 +105,8 @@ case $variant in
     step rollout rollout
     step running running
     step health health
-    step soak soak
-    step running running
+    step soak sleep "$SOAK"
+    step running still_running
     step health health
     ;;
   *) fail "bare or proven, not $variant" ;;

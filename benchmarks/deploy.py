@@ -36,7 +36,9 @@ class Told:
     def add(self, wall: float, times: Mapping[str, Any]) -> None:
         """One run of ours."""
         self.parts.append(parts_of(wall, SOAK, times["intervals"]))
-        self.ports.append({f"own: {k}": v for k, v in own_by_port(times["intervals"]).items()})
+        self.ports.append(
+            {f"own: {k}": v for k, v in own_by_port(times["intervals"], SOAK).items()}
+        )
         self.peaks.append(times["peak"])
 
     @property

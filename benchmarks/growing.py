@@ -20,7 +20,7 @@ class Growth:
     sizes: tuple[int, ...]
     prepare: Prepare
     at_most: float
-    """The exponent that is promised: 1 grows as the size does, 0 not at all."""
+    """The exponent that is promised of the last step: 1 grows as the size does, 0 not at all."""
     note: str = ""
 
     async def measure(self, rounds: int) -> list[Row]:
@@ -32,14 +32,17 @@ class Growth:
         return self.rows(taken)
 
     def rows(self, taken: Mapping[int, Mapping[str, Series]]) -> list[Row]:
-        """The exponents, and the seconds at the largest size."""
+        """The exponents of the last step, and the seconds at the largest size.
+
+        What costs the same at any size hides what grows; least of all in the last step.
+        """
         largest = taken[self.sizes[-1]]
-        slopes = {name: exponents({n: taken[n][name] for n in self.sizes}) for name in largest}
+        slopes = {name: exponents({n: taken[n][name] for n in self.sizes[-2:]}) for name in largest}
         points = {name: {n: taken[n][name].median for n in self.sizes} for name in largest}
-        sizes = f"{self.sizes[0]:,} to {self.sizes[-1]:,} {self.things}"
-        last = {name: exponents({n: taken[n][name] for n in self.sizes[-2:]}) for name in largest}
-        told = ", ".join(f"{name} {each.median:.2f}" for name, each in last.items())
-        step = f"exponents from {self.sizes[-2]:,} on: {told}"
+        sizes = f"{self.sizes[-2]:,} to {self.sizes[-1]:,} {self.things}"
+        whole = {name: exponents({n: taken[n][name] for n in self.sizes}) for name in largest}
+        told = ", ".join(f"{name} {each.median:.2f}" for name, each in whole.items())
+        overall = f"exponents from {self.sizes[0]:,} on: {told}"
         return [
             Row(
                 self.id,
@@ -59,7 +62,7 @@ class Growth:
                 largest["ours"],
                 largest.get("peer"),
                 largest.get("limit"),
-                note="; ".join(filter(None, (self.note, step))),
+                note="; ".join(filter(None, (self.note, overall))),
             ),
         ]
 

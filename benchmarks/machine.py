@@ -12,6 +12,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 WATCHED = 2.0
 """Seconds for which a machine that should be idle is watched."""
+IDLE, IDLE_WITHIN = 0.1, 60.0
+"""The share of its processors that an idle machine uses; seconds for which that is waited for."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ def commit() -> str:
 def _git(*words: str) -> str:
     done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607 - the git that the user has
     return done.stdout.strip()
+
+
+def look_when_idle() -> Before:
+    """What is noted once nothing else works, or after a while if that does not come."""
+    deadline = time.monotonic() + IDLE_WITHIN
+    while (seen := look()).busy > IDLE and time.monotonic() < deadline:
+        pass
+    return seen
 
 
 def look() -> Before:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from benchmarks.deploy import medians
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import Sample, Stopwatch, Words, in_turns, run, warm_up
+from benchmarks.timed_release import WORK, Interval, covered, own_by_port, timed_ports
 from benchmarks.world import World
 from slipway.domain.commit import Commit
 from slipway.domain.image import PublishedImage
@@ -24,7 +26,7 @@ from slipway.tasks.record import open_record
 PROMISE = AtMost(1.10, "peer")
 MEGABYTE = 1_000_000
 BY_HAND = 'docker build --quiet --tag "$1" "$2" >/dev/null && docker push --quiet "$1" >/dev/null'
-OURS = "ours: within a process that runs already, the commit fetched"
+OURS = "ours: within a process that runs already and has published before, the commit fetched"
 FLOOR = "limit: the application layer and a manifest sent without building anything"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -71,10 +73,12 @@ class Case:
     async def measure(self, rounds: int) -> Row:
         """Publish a commit of its own each time, so that no side profits from another."""
         await self._be_live()
-        sides = {"ours": self._ours, "peer": self._by_hand}
+        parts: list[Mapping[str, float]] = []
+        sides = {"ours": lambda _: self._ours(parts), "peer": self._by_hand}
         if not self.again:
             sides["limit"] = self._floor
         await warm_up(sides)
+        parts.clear()
         taken = await in_turns(sides, rounds)
         return Row(
             self.id,
@@ -84,6 +88,7 @@ class Case:
             taken["peer"],
             taken.get("limit"),
             PROMISE,
+            parts=medians(parts),
             note=OURS + (f"; {FLOOR}" if "limit" in taken else ""),
         )
 
@@ -95,15 +100,17 @@ class Case:
         await ports.registry.tag(image, MAIN)
         await self.world.close()
 
-    async def _ours(self, _: int) -> Sample:
-        commit = Commit(self.commit())
+    async def _ours(self, parts: list[Mapping[str, float]]) -> Sample:
+        commit, noted = Commit(self.commit()), list[Interval]()
         ports = self.world.ports(self._repository())
         await ports.source.fetch()
         if self.again:
             await _timed(ports, commit)
             ports = self.world.ports()
-        sample, _image = await _timed(ports, commit)
+        sample, _image = await _timed(timed_ports(ports, noted.append), commit)
         await self.world.close()
+        work = {WORK[name]: covered([each]) for each in noted if (name := each[0]) in WORK}
+        parts.append({**work, **{f"own: {k}": v for k, v in own_by_port(noted).items()}})
         return sample
 
     async def _by_hand(self, _: int) -> Sample:

@@ -113,9 +113,28 @@ def forget(path: Path = RESULTS) -> None:
     path.write_text("[]\n")
 
 
-def write(records: Iterable[Record], path: Path = RESULTS) -> list[Record]:
-    """Put rows in place of those with the same id, behind the others; all rows."""
-    there = {each["id"]: each for each in read(path)}
-    there.update({each["id"]: each for each in records})
-    path.write_text(json.dumps(list(there.values()), indent=1, ensure_ascii=False) + "\n")
-    return list(there.values())
+def unmeasured(benchmark: str, error: Exception, conditions: Conditions) -> Record:
+    """The row of a benchmark that has failed: it is shown, and holds nothing."""
+    return {
+        "id": benchmark,
+        "what": f"not measured: {type(error).__name__}",
+        **dict.fromkeys(("ours", "peer", "limit", "ratio", "promise")),
+        "ok": False,
+        "unit": "",
+        "rounds": 0,
+        **{name: {} for name in ("spread", "cpu", "parts", "points")},
+        "at_least": [],
+        "note": "",
+        "conditions": conditions.record(),
+    }
+
+
+def write(records: Iterable[Record], benchmark: str, path: Path = RESULTS) -> list[Record]:
+    """Put a benchmark's rows in place of those that it had, behind the others; all rows."""
+    new = [{**each, "benchmark": benchmark} for each in records]
+    ids = {each["id"] for each in new}
+    kept = [
+        each for each in read(path) if each.get("benchmark") != benchmark and each["id"] not in ids
+    ]
+    path.write_text(json.dumps([*kept, *new], indent=1, ensure_ascii=False) + "\n")
+    return [*kept, *new]

@@ -98,12 +98,16 @@ async def warm_up(sides: Mapping[str, Side]) -> None:
 
 
 async def in_turns(sides: Mapping[str, Side], rounds: int) -> dict[str, Series]:
-    """Do every side once a round, beginning with another one each time."""
+    """Do every side once a round: forwards, backwards, and then beginning with the next one.
+
+    So no side always follows the same one.
+    """
     taken: dict[str, list[Sample]] = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+        first = number // 2 % len(names)
+        turns = names[first:] + names[:first]
+        for name in reversed(turns) if number % 2 else turns:
             taken[name].append(await sides[name](number))
     return {name: Series(tuple(samples)) for name, samples in taken.items()}
 

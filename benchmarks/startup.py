@@ -46,6 +46,8 @@ async def measure(world: World, rounds: int) -> list[Row]:
         looks.peaks.clear()
         taken = await in_turns(sides, rounds)
         promised = name == "status"
+        if promised and looks.prefect:
+            raise RuntimeError("slipway status has imported Prefect")
         note = (
             "peer: git, pulumi, skopeo and kubectl in turn; limit: an interpreter that does nothing"
         )

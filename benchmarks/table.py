@@ -34,7 +34,8 @@ def results_table(records: Sequence[Record]) -> Iterator[str]:
     for each in records:
         sides = " | ".join(_side(each, name) for name in ("ours", "peer", "limit"))
         promise, verdict = each["promise"] or "", _VERDICT[each["ok"]]
-        what = f"{each['what']}, {each['unit']}" + (f" ({each['note']})" if each["note"] else "")
+        what = ", ".join(filter(None, (each["what"], each["unit"])))
+        what += f" ({each['note']})" if each["note"] else ""
         yield f"| {each['id']} | {what} | {sides} | {_ratio(each)} | {promise} | {verdict} |"
 
 

@@ -106,13 +106,20 @@ def before_soak(noted: Iterable[Interval]) -> Iterator[Interval]:
         looked = looked or each[0] == "cluster.health"
 
 
-def own_by_port(intervals: Iterable[Interval]) -> dict[str, float]:
-    """Seconds in which each port's other methods were under way, most first."""
+def own_by_port(intervals: Iterable[Interval], soak: float = 0.0) -> dict[str, float]:
+    """Seconds in which each port's other methods, and neither work nor soak, were under way.
+
+    Most first. The soak begins when a release's first look at health has ended.
+    """
+    noted = list(intervals)
+    others = [each for each in noted if each[0] in WORK]
+    health = [each[2] for each in others if each[0] == "cluster.health"]
+    others += [("soak", min(health), min(health) + soak)] if health and soak else []
     found: dict[str, list[Interval]] = {}
-    for each in intervals:
+    for each in noted:
         if each[0] not in WORK:
             found.setdefault(each[0].partition(".")[0], []).append(each)
-    sums = {name: covered(each) for name, each in found.items()}
+    sums = {name: covered([*mine, *others]) - covered(others) for name, mine in found.items()}
     return dict(sorted(sums.items(), key=lambda each: -each[1]))
 
 

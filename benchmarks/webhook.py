@@ -1,7 +1,7 @@
 """What the webhook's receiver costs, and how fast it acknowledges what is on disk.
 
 It needs no sandbox. The peer, adnanh/webhook of Debian's package `webhook`, starts a process for
-each delivery, as its users do; where it is not installed, the row has no peer.
+each delivery, as its users do; where it is not installed, the row does not hold.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ PEER = shutil.which("webhook")
 SENDERS, MANY_SENDERS = 16, 64
 REQUESTS, OF_PEER, DURABLE = 6000, 600, 2000
 """A round's requests: enough for the kernel's clock of ten milliseconds."""
-GROUP = 16
-"""Rows that one commit of the limit holds: as many as the senders of other figures here."""
+GROUP = MANY_SENDERS
+"""Rows that one commit of the limit holds: all that can wait at once."""
 READY_WITHIN = 30.0
 TICK = os.sysconf("SC_CLK_TCK")
 TABLES = """
@@ -77,7 +77,7 @@ def rows_of(cpu: Mapping[str, Series]) -> list[Row]:
             "µs",
             ours,
             peer,
-            promise=AtMost(0.2, "peer") if peer else None,
+            promise=AtMost(0.2, "peer"),
             note="peer: adnanh/webhook, which starts /bin/true"
             if peer
             else "no peer: Debian's package webhook is not installed",

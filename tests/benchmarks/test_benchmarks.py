@@ -41,6 +41,14 @@ def test_a_cost_that_grows_faster_breaks_its_promise() -> None:
     assert growth(1.6).rows(taken)[0].ok is True
 
 
+def test_a_cost_that_grows_fast_at_last_breaks_its_promise_whatever_it_costs_at_first() -> None:
+    taken = {n: {"ours": series(2.0 + 1e-5 * n**2)} for n in SIZES}
+
+    assert growth().rows(taken)[0].ok is True, "2 s are most of it up to 100"
+    steep = {n: {"ours": series(2.0 + 1e-4 * n**2)} for n in SIZES}
+    assert growth().rows(steep)[0].ok is False
+
+
 def test_every_round_has_its_own_exponent() -> None:
     by_size: dict[int, Series] = {10: series(1, 1), 100: series(1, 10)}
 

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from benchmarks.machine import Before, Conditions, busy_share
-from benchmarks.rows import AtMost, Row, read, write
+from benchmarks.rows import AtMost, Row, read, unmeasured, write
 from benchmarks.samples import Sample, Series, series
+from benchmarks.table import results_table
 
 CONDITIONS = Conditions("2026-01-05T09:00:00+00:00", 2, 16, "3.11.7", 0.1, 0.5, 0.7, "0123456789ab")
 KEYS = ["id", "what", "ours", "peer", "limit", "ratio", "promise", "ok"]
@@ -83,12 +84,27 @@ def test_too_few_rounds_are_said_beside_the_row() -> None:
 
 def test_a_new_measurement_replaces_its_row_and_leaves_the_others(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    write([{"id": "a", "ours": 1}, {"id": "b", "ours": 2}], path)
+    write([{"id": "x", "ours": 0}], "another", path)
+    write([{"id": "a", "ours": 1}, {"id": "b", "ours": 2}], "some", path)
 
-    written = write([{"id": "b", "ours": 3}, {"id": "c", "ours": 4}], path)
+    written = write([{"id": "b", "ours": 3}, {"id": "c", "ours": 4}], "some", path)
 
-    assert written == [{"id": "a", "ours": 1}, {"id": "b", "ours": 3}, {"id": "c", "ours": 4}]
+    assert [(each["id"], each["ours"]) for each in written] == [("x", 0), ("b", 3), ("c", 4)]
     assert read(path) == written
+
+
+def test_a_benchmark_that_failed_has_a_row_of_its_own_instead_of_those_from_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "results.json"
+    write([row(series(1.0)).record(CONDITIONS)], "some", path)
+
+    [failed] = write([unmeasured("some", RuntimeError("canary"), CONDITIONS)], "some", path)
+
+    assert (failed["id"], failed["ok"], failed["ours"]) == ("some", False, None)
+    shown = list(results_table([failed]))[-1]
+    assert "not measured: RuntimeError" in shown
+    assert "does not hold" in shown
 
 
 def test_what_others_use_of_the_machine_is_their_share_of_all_ticks() -> None:

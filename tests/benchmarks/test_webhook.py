@@ -93,8 +93,8 @@ def test_what_a_delivery_costs_is_held_to_the_bare_server_and_to_the_peer() -> N
     assert (peer.ok, peer.ratio) == (True, 0.1)
 
 
-def test_without_the_peers_package_nothing_is_promised_of_it() -> None:
+def test_without_the_peers_package_the_promise_beside_it_does_not_hold() -> None:
     _, peer = rows_of({"ours": series(150.0), "bare": series(60.0)})
 
-    assert peer.ok is None
+    assert peer.ok is False
     assert "not installed" in peer.note
