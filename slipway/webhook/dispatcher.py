@@ -33,6 +33,8 @@ LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
 LONGEST_RUN = 3600.0
 """Seconds after which a run is waited for no more: Prefect shows a dead worker's run as running."""
+BEGUN_WITHIN = 300.0
+"""Seconds after which a run that a worker has taken has its release, or the worker died with it."""
 ARRIVES_WITHIN = 6
 """Looks within which a pushed commit must have arrived in the repository: git may be late."""
 AUTOMATIC_ATTEMPT = 1
@@ -180,16 +182,18 @@ class Lane:
         run, now = started[0].run, asyncio.get_running_loop().time()
         if self._follows[0] != run:
             self._follows = (run, now)
-        if now - self._follows[1] > LONGEST_RUN or await self._has_ended(run):
-            return None
-        return run
+        since = now - self._follows[1]
+        return None if since > LONGEST_RUN or await self._is_over(run, since) else run
 
-    async def _has_ended(self, run: str) -> bool:
+    async def _is_over(self, run: str, since: float) -> bool:
         """By the ledger, or else by Prefect, which may not know that a worker died."""
         history = await self.ledger.history(self.name, limit=20)
-        if any(each.request.prefect_run == run and not each.is_open for each in history):
+        its = next((each for each in history if each.request.prefect_run == run), None)
+        if its is not None and not its.is_open:
             return True
-        return await self.runs.has_ended(run)
+        if await self.runs.has_ended(run):
+            return True
+        return its is None and since > BEGUN_WITHIN and not await self.runs.waits(run)
 
     async def _supersede(
         self, others: Sequence[WaitingDelivery], newest: WaitingDelivery

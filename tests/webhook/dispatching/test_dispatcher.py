@@ -130,6 +130,34 @@ async def test_a_run_is_not_waited_for_for_ever() -> None:
     assert post.outcomes() == [STARTED, STARTED]
 
 
+async def test_a_run_that_a_worker_has_taken_and_never_begun_is_soon_not_waited_for() -> None:
+    """The worker was killed right then: Prefect shows the run as submitted, and for ever."""
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(dispatcher.BEGUN_WITHIN + 60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_run_that_waits_for_a_worker_or_has_begun_may_take_its_time(*, begun: bool) -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        if begun:
+            post.runs.take_all()
+            await post.release(second, State.RELEASING, run="run-1")
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(dispatcher.LONGEST_RUN - 60)
+
+    assert post.outcomes() == [STARTED, None]
+
+
 async def test_while_prefect_is_down_for_hours_nothing_is_lost_and_it_is_not_hammered() -> None:
     post = Post()
     post.runs.down = True
