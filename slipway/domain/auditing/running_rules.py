@@ -22,6 +22,8 @@ def not_applied(picture: Picture) -> Findings:
     if config.value is None or config.value == applied.image:
         return
     seen = known(picture.cluster)
+    if seen is None and applied.image is None:
+        return  # it is gone, and another rule says so; nobody knows which of the stack's it was
     commit = remedies.commit_of(seen.image if seen else "")
     commit = commit or remedies.live_commit(known(picture.ledger).history)
     by = f" by {config.author}" if config.author else ""

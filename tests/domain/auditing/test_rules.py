@@ -192,6 +192,10 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
         picture(ledger=memory(interrupted=(release(HEAD, OTHER, state=State.RELEASING),))),
     ),
     "the Deployment is gone": ({"SYS008"}, picture(cluster=None)),
+    "the Deployment is gone, and only it could tell its name": (
+        {"SYS008"},
+        picture(cluster=None, stack=Applied(None)),
+    ),
 }
 """What is wrong → the ids of exactly the findings that it makes."""
 
