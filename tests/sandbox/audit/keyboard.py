@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import image_registry, kubernetes, toolchain
+from sandbox import image_registry, kubernetes, pulumi, toolchain
 from sandbox.token_issuer.accounts import PUBLISHER
 from tests.sandbox.releases.real_world import RealWorld
 
@@ -24,6 +24,12 @@ KUBECTL = """\
 #!/bin/sh
 exec {kubectl} --kubeconfig={kubeconfig} "$@"
 """
+PULUMI = """\
+#!/bin/sh
+case "$1" in up) set -- "$@" --yes --skip-preview --non-interactive --cwd {program} ;; esac
+exec {pulumi} "$@"
+"""
+"""Whoever types `pulumi up` is in the program's folder, and says yes."""
 SKOPEO = """\
 #!/bin/sh
 exec /usr/bin/skopeo --registries-conf={conf} "$@"
@@ -37,7 +43,7 @@ insecure = true
 
 @dataclass(frozen=True)
 class Keyboard:
-    """A shell that finds slipway, kubectl and skopeo, and their credentials."""
+    """A shell that finds slipway, kubectl, pulumi and skopeo, and their credentials."""
 
     environment: dict[str, str]
     folder: Path
@@ -66,6 +72,10 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
             kubectl=toolchain.binary("kubectl"), kubeconfig=kubernetes.kubeconfig(world.box)
         ),
     }
+    checkout = world.operator.checkout
+    programs["pulumi"] = PULUMI.format(
+        pulumi=pulumi.command(world.box), program=checkout / "cluster"
+    )
     programs["skopeo"] = SKOPEO.format(conf=folder / "registries.conf")
     binaries = folder / "bin"
     binaries.mkdir()
@@ -79,6 +89,8 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
     (folder / "registries.conf").write_text(REGISTRIES.format(host=host))
     environment = {
         **world.environment,
+        **pulumi.PulumiCloud().environment(world.box),
+        "KUBECONFIG": str(kubernetes.kubeconfig(world.box)),
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": root,
         "REGISTRY_AUTH_FILE": str(folder / "auth.json"),

@@ -1,50 +1,24 @@
 """Each condition is made as people and tools really make it, found, mended as printed, and gone."""
 
 import asyncio
+import shlex
 
 import pytest
 
-from flows.auditing import Report, audit
-from sandbox.image_registry import Registry
-from slipway.domain.finding import Finding
+from sandbox.image_registry import Registry, host
+from slipway.cli.doctor import NOT_IN_ORDER
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Release, State
+from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.audit.looking import found, released, repository
 from tests.sandbox.registry_side import kill_registry
-from tests.sandbox.releases.ends import sound
 from tests.sandbox.releases.others import pull_account_revoked
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry, delete_from_registry
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
-NEWS = {"IMG011"}
-"""A newer commit than what runs is there whenever a test has committed one for later."""
 QUIET_AUDITS = 100
-
-
-async def look(world: RealWorld) -> Report:
-    return await audit([await world.eyes()])
-
-
-async def found(world: RealWorld) -> dict[str, Finding]:
-    return {each.rule: each for each in (await look(world)).findings if each.rule not in NEWS}
-
-
-async def released(world: RealWorld, count: int = 2) -> list[Release]:
-    """Fresh commits, live one after the other, in a world where nothing else is wrong."""
-    await sound(world)
-    done = []
-    for _ in range(count):
-        outcome = await world.deploy(world.commit())
-        assert outcome.state is State.LIVE, outcome.release.reason
-        done.append(outcome.release)
-    assert await found(world) == {}
-    return done
-
-
-async def repository(world: RealWorld) -> str:
-    return (await world.eyes()).target.service.repository
 
 
 async def test_kubectl_set_image_is_found_and_given_back_to_pulumi(
@@ -153,9 +127,12 @@ async def test_a_registry_that_is_down_is_unknown_and_no_image_is_called_missing
     await asyncio.to_thread(kill_registry, world.box)
     try:
         findings = await found(world)
+        typed = shlex.split(findings["IMG002"].remedy.command)
+        code, printed, errors = await world.type(*typed[1:])
     finally:
         await asyncio.to_thread(Registry().start, world.box)
-    assert "IMG002" in findings
+    assert (typed[0], code) == ("slipway", NOT_IN_ORDER), errors
+    assert host(world.box) in printed
     assert set(findings) <= {"IMG002", "SYS001"}
 
     assert await found(world) == {}

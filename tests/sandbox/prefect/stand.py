@@ -27,12 +27,15 @@ class World(RealWorld):
         return {**super().environment, **prefect_server.settings(self.box), **own}
 
     def commit(
-        self, behaviour: str = "good", files: Mapping[str, str | bytes | None] | None = None
+        self,
+        behaviour: str = "good",
+        files: Mapping[str, str | bytes | None] | None = None,
+        days_old: int = 0,
     ) -> Commit:
         """Push a commit once what runs is ready: on a busy machine probes time out meanwhile."""
         for name in ("ls-triton-adapter", "annotations-sink"):
             self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s")
-        return super().commit(behaviour, files)
+        return super().commit(behaviour, files, days_old)
 
     def stand(self) -> tuple[str, frozenset[str]]:
         """The adapter's value in ESC, and the digests of its pods that are ready."""

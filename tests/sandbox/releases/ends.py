@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import shlex
 from dataclasses import dataclass, replace
 
 import pytest
 
 from slipway.domain.commit import Commit
+from slipway.domain.fitness import PULUMI, let_go
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Outcome, Phase, State
 from slipway.domain.workloads import Workloads
@@ -52,7 +54,11 @@ async def sound(world: RealWorld) -> Facts:
 
     What a failed test has left is mended as a refusal says, so that it fails no other.
     """
-    if (await look_around(await world.eyes())).disagreements:
+    eyes = await world.eyes()
+    seen = await eyes.cluster.observe(eyes.target.workload)
+    if seen is not None and any(not each.startswith(PULUMI) for _, each in seen.owner_places):
+        await asyncio.to_thread(world.kubectl, *shlex.split(let_go(seen))[1:])
+    if seen is None or (await look_around(eyes)).disagreements:
         await asyncio.to_thread(world.operator.mend)
         outcome = await world.deploy(world.commit())
         assert outcome.state is State.LIVE, outcome.release.reason

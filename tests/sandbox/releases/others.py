@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 from sandbox import example, image_registry, kubernetes, pulumi, repository, toolchain
 from sandbox.box import Box
 from sandbox.processes import Processes
-from sandbox.token_issuer.accounts import PULLER, revoked
+from sandbox.token_issuer.accounts import PULLER, read_accounts, revoked, write_accounts
 from slipway.domain.image import PublishedImage
 from tests.sandbox.conftest import until
 from tests.sandbox.witness import delete_from_registry
@@ -184,16 +185,16 @@ class Operator:
             text=True,
         )
         try:
-            until(self._stack_is_held, "somebody's refresh holds the stack")
+            until(self.stack_is_held, "somebody's refresh holds the stack")
             process.send_signal(signal.SIGSTOP)
-            assert self._stack_is_held()
+            assert self.stack_is_held()
             yield lambda: process.send_signal(signal.SIGCONT)
         finally:
             process.send_signal(signal.SIGCONT)
             printed, _ = process.communicate(timeout=60)
             assert process.returncode == 0, printed
 
-    def _stack_is_held(self) -> bool:
+    def stack_is_held(self) -> bool:
         address = f"{pulumi.backend(self._box)}/api/stacks/{example.STACK}"
         headers = {"Authorization": f"token {pulumi.token(self._box, 'operator')}"}
         return bool(httpx.get(address, headers=headers).json().get("currentOperation"))
@@ -233,6 +234,19 @@ def pull_account_revoked(box: Box) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def pull_password_changed(box: Box) -> Iterator[str]:
+    """The registry takes another password of the pull account; gives it."""
+    folder = image_registry.folder(box)
+    before = read_accounts(folder)
+    renewed = f"renewed-{os.urandom(6).hex()}"
+    write_accounts(folder, {**before, PULLER: replace(before[PULLER], password=renewed)})
+    try:
+        yield renewed
+    finally:
+        write_accounts(folder, before)
+
+
 def delete_everywhere(box: Box, image: PublishedImage, tag: str) -> None:
     """Delete an image from the registry, every tag of it, and from the node."""
     delete_from_registry(box, f"{image.repository}:{tag}")
@@ -240,6 +254,11 @@ def delete_everywhere(box: Box, image: PublishedImage, tag: str) -> None:
         if digest == str(image.digest):
             _ctr(box, "images", "remove", "--sync", name)
     assert str(image.digest) not in _images_on_the_node(box).values()
+
+
+def forget_on_the_node(box: Box, name: str) -> None:
+    """The node has no image under this name (any more), so that a new pod pulls it."""
+    _ctr(box, "images", "remove", "--sync", name)
 
 
 def _images_on_the_node(box: Box) -> dict[str, str]:

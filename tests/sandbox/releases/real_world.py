@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,10 @@ class RealWorld:
         return await rollback.release(await self.ports(), request)
 
     def commit(
-        self, behaviour: str = "good", files: Mapping[str, str | bytes | None] | None = None
+        self,
+        behaviour: str = "good",
+        files: Mapping[str, str | bytes | None] | None = None,
+        days_old: int = 0,
     ) -> Commit:
         """Push a new commit to main whose adapter behaves so; other files may change with it."""
         made = int(self._git("rev-list", "--count", "HEAD"))
@@ -140,7 +144,9 @@ class RealWorld:
                 text = content if isinstance(content, bytes) else content.encode()
                 (self.clone / path).write_bytes(text)
         self._git("add", "--all")
-        self._git("commit", "--quiet", "--message", f"{behaviour} {made}")
+        at = (datetime.now(UTC) - timedelta(days=days_old)).isoformat()
+        dates = {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
+        self._git("commit", "--quiet", "--message", f"{behaviour} {made}", **dates)
         self._git("push", "--quiet", "origin", "HEAD:main")
         return Commit(self._git("rev-parse", "HEAD"))
 
@@ -211,9 +217,13 @@ class RealWorld:
         found: list[dict[str, Any]] = json.loads(output)
         return found
 
-    def _git(self, *words: str) -> str:
+    def _git(self, *words: str, **variables: str) -> str:
         done = subprocess.run(
-            ["/usr/bin/git", "-C", self.clone, *words], capture_output=True, text=True, check=False
+            ["/usr/bin/git", "-C", self.clone, *words],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,0 +1,76 @@
+"""Looking as the audit does, from a system in which nothing is wrong."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from flows.auditing import Report, audit
+from slipway.domain.finding import Finding
+from slipway.domain.image import Digest
+from slipway.domain.release import Release, State
+from slipway.ports import Ports
+from tests.sandbox.releases.ends import sound
+from tests.sandbox.releases.real_world import ADAPTER, SINK, RealWorld
+
+NEWS = {"IMG011"}
+"""A newer commit than what runs is there whenever a test has committed one for later."""
+
+
+async def look(world: RealWorld, at: datetime | None = None, ports: Ports | None = None) -> Report:
+    """Audit the adapter."""
+    return await audit([ports or await world.eyes()], at=at)
+
+
+async def found(
+    world: RealWorld, at: datetime | None = None, ports: Ports | None = None
+) -> dict[str, Finding]:
+    """What an audit finds, by the rule, but for news."""
+    report = await look(world, at, ports)
+    return {each.rule: each for each in report.findings if each.rule not in NEWS}
+
+
+async def found_of_everything(world: RealWorld) -> dict[str, Finding]:
+    """What an audit of all targets and every tag finds, by the rule, but for news."""
+    every = [await world.eyes(name) for name in (ADAPTER, SINK)]
+    report = await audit(every, every_tag=True, complete=True)
+    return {each.rule: each for each in report.findings if each.rule not in NEWS}
+
+
+async def released(world: RealWorld, count: int = 2) -> list[Release]:
+    """Fresh commits, live one after the other, in a world where nothing else is wrong."""
+    await sound(world)
+    done = []
+    for _ in range(count):
+        outcome = await world.deploy(world.commit())
+        assert outcome.state is State.LIVE, outcome.release.reason
+        done.append(outcome.release)
+    assert await found(world) == {}
+    return done
+
+
+async def found_at_last(world: RealWorld, *rules: str, perhaps: str = "") -> dict[str, Finding]:
+    """What an audit finds once it finds these, and nothing else but perhaps one other."""
+    findings: dict[str, Finding] = {}
+    try:
+        async with asyncio.timeout(240):
+            while set(findings) - {perhaps} != set(rules):
+                findings = await found(world)
+    except TimeoutError:
+        shown = "; ".join(f"{each.rule}: {each.seen}" for each in findings.values())
+        pytest.fail(f"found at last: {shown or 'nothing'}")
+    return findings
+
+
+async def runs_at_last(world: RealWorld, digest: Digest | None) -> None:
+    """Wait until every ready pod runs it, and there is one."""
+    async with asyncio.timeout(60):
+        while True:
+            if await world.running() == {digest}:
+                return
+            await asyncio.sleep(0.5)
+
+
+async def repository(world: RealWorld) -> str:
+    """Where the adapter's images are."""
+    return (await world.eyes()).target.service.repository

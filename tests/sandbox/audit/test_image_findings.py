@@ -1,0 +1,242 @@
+"""What is wrong with images, made as it really happens, found, mended as printed, and gone."""
+
+import asyncio
+import re
+from dataclasses import replace
+
+import pytest
+
+from slipway.domain.image import ImageReference
+from slipway.domain.release import State
+from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.audit.looking import (
+    NEWS,
+    found,
+    found_at_last,
+    found_of_everything,
+    look,
+    released,
+    repository,
+    runs_at_last,
+)
+from tests.sandbox.audit.manifests import put_image, put_index, put_signature
+from tests.sandbox.releases.others import (
+    delete_everywhere,
+    forget_on_the_node,
+    pull_password_changed,
+)
+from tests.sandbox.releases.real_world import RealWorld
+from tests.sandbox.witness import copy_in_registry, delete_from_registry
+from tests.signing import Signer
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
+
+
+async def apply_by_hand(world: RealWorld, image: str) -> None:
+    """Somebody writes another image into ESC, and runs `pulumi up`."""
+    now = await world.value()
+    assert now is not None
+    await asyncio.to_thread(world.esc.edit, lambda text: text.replace(now, image))
+    await asyncio.to_thread(world.operator.up)
+
+
+async def test_a_newer_commit_is_found_and_deployed(world: RealWorld, keyboard: Keyboard) -> None:
+    await released(world, 1)
+    newer = world.commit()
+
+    [finding] = [each for each in (await look(world)).findings if each.rule in NEWS]
+    await keyboard.type(finding.remedy.command)
+
+    assert [each.rule for each in (await look(world)).findings] == []
+    assert (await world.newest()).release.commit == newer
+
+
+async def test_a_template_that_names_a_moving_tag_is_found_and_pinned(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    [now] = await released(world, 1)
+    await apply_by_hand(world, f"{await repository(world)}:main")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG008"}
+    await keyboard.type(findings["IMG008"].remedy.command)
+
+    assert await found(world) == {}
+    assert (await world.observe()).image == now.image
+
+
+async def test_an_image_of_another_repository_is_found_and_replaced(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    [now] = await released(world, 1)
+    path = await repository(world)
+    elsewhere = f"{path}-elsewhere:{now.commit}"
+    await asyncio.to_thread(copy_in_registry, world.box, f"{path}:{now.commit}", elsewhere)
+    await apply_by_hand(world, elsewhere)
+
+    findings = await found(world)
+    assert set(findings) == {"IMG015"}
+    await keyboard.type(findings["IMG015"].remedy.command)
+
+    assert await found(world) == {}
+
+
+async def test_a_label_that_names_another_commit_is_found_and_another_one_deployed(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, _ = await released(world)
+    path = await repository(world)
+    foreign = world.commit()
+    world.commit()
+    await asyncio.to_thread(
+        copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:{foreign}"
+    )
+    await apply_by_hand(world, f"{path}:{foreign}")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG009"}
+    await keyboard.type(findings["IMG009"].remedy.command)
+
+    assert await found(world) == {}
+
+
+async def test_a_pod_on_an_old_digest_is_found_and_replaced(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    path, ports = await repository(world), await world.eyes()
+    tag = world.commit()  # which no release has ever published
+    await asyncio.to_thread(copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:{tag}")
+    await apply_by_hand(world, f"{path}:{tag}")
+    moved = await ports.registry.find(ImageReference(path, digest=now.digest))
+    assert moved is not None
+    await ports.registry.tag(moved, tag.sha)
+
+    findings = await found(world)
+    # The label of either image names its own commit, not the one that the tag names.
+    assert set(findings) == {"IMG007", "IMG009"}
+    await asyncio.to_thread(forget_on_the_node, world.box, f"{path}:{tag}")
+    await keyboard.type(findings["IMG007"].remedy.command)
+    await runs_at_last(world, now.digest)
+
+    assert set(await found(world)) == {"IMG009"}
+    again = await world.deploy(world.commit())
+    assert again.state is State.LIVE, again.release.reason
+
+
+async def test_a_part_of_an_index_that_is_gone_is_found_and_rolled_back_from(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    path = await repository(world)
+    assert now.digest is not None
+    index = await asyncio.to_thread(put_index, world.box, path, now.digest)
+    await apply_by_hand(world, f"{path}:{now.commit}@{index}")
+    assert await found(world) == {}
+    await asyncio.to_thread(delete_from_registry, world.box, f"{path}@{now.digest}")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG010"}
+    await keyboard.type(findings["IMG010"].remedy.command)
+
+    assert await found(world) == {}
+    assert (await world.observe()).image == before.image
+
+
+async def test_pods_that_cannot_pull_are_found_beside_the_image_that_is_gone(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    before, now = await released(world)
+    ports = await world.eyes()
+    image = await ports.registry.find(ImageReference.parse(now.image))
+    assert image is not None
+    await asyncio.to_thread(delete_everywhere, world.box, image, str(now.commit))
+    await asyncio.to_thread(world.kubectl, "delete", "pod", "--selector=app=ls-triton-adapter")
+
+    findings = await found_at_last(world, "IMG001", "IMG013")
+    await keyboard.type(findings["IMG001"].remedy.command)
+
+    assert await found(world) == {}
+    assert (await world.observe()).image == before.image
+
+
+async def test_a_target_whose_way_back_was_deleted_has_one_again_after_a_deploy(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world)
+    path, ports = await repository(world), await world.eyes()
+    history = await ports.ledger.history(ports.target.name)
+    running = await world.running()
+    others = {each.digest for each in history if each.digest and each.digest not in running}
+    for each in others:
+        if await ports.registry.find(ImageReference(path, digest=each)) is not None:
+            await asyncio.to_thread(delete_from_registry, world.box, f"{path}@{each}")
+
+    findings = await found(world)
+    assert set(findings) == {"IMG012"}
+    await keyboard.type(findings["IMG012"].remedy.command)  # which shows that nothing is left
+
+    outcome = await world.deploy(world.commit())
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert await found(world) == {}
+
+
+async def test_a_changed_password_of_the_registry_is_found_until_it_stands_in_esc(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    await asyncio.to_thread(world.operator.pull)
+    before = world.esc.definition()
+
+    with pull_password_changed(world.box) as renewed:
+        findings = await found(world)
+        assert set(findings) == {"IMG003"}
+        await asyncio.to_thread(world.esc.edit, lambda text: with_password(text, renewed))
+        await keyboard.type(findings["IMG003"].remedy.command)
+        assert await found(world) == {}
+    await asyncio.to_thread(world.esc.edit, lambda _: before)
+    await keyboard.type(findings["IMG003"].remedy.command)
+    assert await found(world) == {}
+
+
+async def test_an_unsigned_image_is_found_until_its_targets_key_has_signed_it(
+    world: RealWorld,
+) -> None:
+    [now] = await released(world, 1)
+    signer, eyes = Signer(), await world.eyes()
+    service = replace(eyes.target.service, signed_by=signer.public)
+    ports = await world.ports(service=service)
+    assert now.digest is not None
+
+    unsigned = await found(world, ports=ports)
+    assert set(unsigned) == {"IMG014"}
+    for who in (Signer(), signer):
+        assert set(await found(world, ports=ports)) == {"IMG014"}
+        signed = who.sign(now.digest, service.repository)
+        await asyncio.to_thread(put_signature, world.box, service.repository, now.digest, signed)
+
+    assert await found(world, ports=ports) == {}
+
+
+async def test_an_old_image_that_nobody_needs_is_found_by_a_whole_audit_and_pruned(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    path, tag = await repository(world), world.commit(days_old=60).sha
+    digest = await asyncio.to_thread(put_image, world.box, path, tag)
+
+    findings = await found_of_everything(world)
+    assert set(findings) == {"IMG016"}
+    await keyboard.type(findings["IMG016"].remedy.command)
+
+    assert await found_of_everything(world) == {}
+    there = await (await world.eyes()).registry.find(ImageReference(path, digest=digest))
+    assert there is None
+
+
+def with_password(text: str, password: str) -> str:
+    """The environment's text with another token of the registry, as somebody types it in."""
+    secret = re.compile(r"( +)(oceanid-cluster:ghcrToken:\n)((\1 +.*\n)+)")
+    renewed, count = secret.subn(rf"\1\2\1  fn::secret: {password}\n", text)
+    assert count == 1, text
+    return renewed
