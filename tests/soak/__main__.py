@@ -30,7 +30,7 @@ from slipway.tasks.witnesses import all_flaws, witnesses
 from tests.sandbox.releases.powerless import lose_power
 from tests.sandbox.releases.real_world import ADAPTER, SINK, RealWorld, make_world
 from tests.sandbox.releases.sampling import UpdatesAtOnce
-from tests.soak.figures import Struck, during, period, spread, table, takeovers, waited
+from tests.soak.figures import Struck, during, firsts, period, spread, table, takeovers, waited
 from tests.soak.plan import Victim, strikes
 from tests.soak.releases import Releases
 from tests.soak.world import PARTS, flows_at_work, pause, strike
@@ -190,7 +190,7 @@ async def _tell_times(ledger: SqlLedger, releases: list[Release], struck: list[S
         struck, [period(each, journals[each.id], time.time()) for each in releases]
     )
     _tell(f"{open_} blows fell while a release was open, {changing} between a pin and its end")
-    found = [one for each in releases for one in takeovers(each, journals[each.id])]
+    found = firsts(one for each in releases for one in takeovers(each, journals[each.id]))
     first = [(waited(each, struck), each) for each in found if not each.again]
     times = sorted((each for each in first if not math.isnan(each[0])), key=lambda each: each[0])
     decided = [seconds + each.decided - each.taken for seconds, each in times]

@@ -49,6 +49,8 @@ class Takeover:
     decided: float
     """The journal's next entry: it has observed, and begins to do something about it."""
     ended: float | None
+    fence: int
+    """Of the lease; one recovery may take over several releases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,20 @@ def takeovers(release: Release, journal: Sequence[JournalEntry]) -> list[Takeove
         if workers and facts.get("worker"):
             later = next((after.at for after in journal if after.number > each.number), each.at)
             again = row.get("ended") is not None
-            found.append(Takeover(release.id, frozenset(workers), again, each.at, later, ended))
+            known = frozenset(workers)
+            found.append(Takeover(release.id, known, again, each.at, later, ended, each.fence))
         if facts.get("worker"):
             workers.add(facts["worker"]["pid"])
         row |= facts
     return found
+
+
+def firsts(every: Iterable[Takeover]) -> list[Takeover]:
+    """The first takeover under each lease: its others wait until that one is finished."""
+    found: dict[int, Takeover] = {}
+    for each in sorted(every, key=lambda each: each.taken):
+        found.setdefault(each.fence, each)
+    return list(found.values())
 
 
 def waited(takeover: Takeover, struck: Iterable[Struck]) -> float:

@@ -12,6 +12,7 @@ from tests.soak.figures import (
     Struck,
     Takeover,
     during,
+    firsts,
     percentile,
     period,
     table,
@@ -58,7 +59,9 @@ def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
     first, again = takeovers(release, journal)
 
     seven = frozenset({7})
-    assert first == Takeover("r1", seven, again=False, taken=NOW + 40, decided=NOW + 46, ended=END)
+    assert first == Takeover(
+        "r1", seven, again=False, taken=NOW + 40, decided=NOW + 46, ended=END, fence=5
+    )
     assert (again.again, set(again.workers), again.decided) == (True, {7, 8}, NOW + 70)
     assert takeovers(release, journal[:3]) == []
 
@@ -85,9 +88,18 @@ def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
 def test_a_takeover_waits_since_the_last_thing_it_needs_was_there(
     blows: list[Struck], seconds: float
 ) -> None:
-    taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None)
+    taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None, 5)
 
     assert waited(taken, blows) == pytest.approx(seconds, nan_ok=True)
+
+
+def test_what_a_recovery_comes_to_later_is_no_takeover_of_its_own() -> None:
+    def taken(release: str, at: float, fence: int) -> Takeover:
+        return Takeover(release, frozenset({7}), False, NOW + at, NOW + at, None, fence)
+
+    every = [taken("r2", 60, 5), taken("r1", 30, 5), taken("r3", 90, 6)]
+
+    assert [each.release for each in firsts(every)] == ["r1", "r3"]
 
 
 def test_a_blow_counts_that_fell_while_a_release_was_open_or_changed(release: Release) -> None:
