@@ -202,6 +202,7 @@ async def test_a_changed_password_of_the_registry_is_found_until_it_stands_in_es
 async def test_an_unsigned_image_is_found_until_its_targets_key_has_signed_it(
     world: RealWorld,
 ) -> None:
+    """cosign is not on every machine: `tests/signing.py` writes the bytes that it writes."""
     [now] = await released(world, 1)
     signer, eyes = Signer(), await world.eyes()
     service = replace(eyes.target.service, signed_by=signer.public)

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import repository
 from slipway.cli.doctor import NOT_IN_ORDER
+from slipway.cli.ends import EXIT_CODES
 from slipway.domain.hold import NewHold
 from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard
@@ -160,7 +161,7 @@ async def test_a_release_whose_process_was_killed_is_found_and_finished(
 
     # Where the update was struck before it had applied anything, ESC is ahead of it.
     findings = await found_at_last(world, "SYS007", perhaps="IMG006")
-    await keyboard.type(findings["SYS007"].remedy.command)
+    await keyboard.type(findings["SYS007"].remedy.command, EXIT_CODES[State.RESTORED])
 
     assert await found(world) == {}
     assert (await world.newest()).state in {State.LIVE, State.RESTORED}
