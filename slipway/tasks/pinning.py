@@ -43,24 +43,26 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
     Needs no cluster. Safe to do again: a value that is the way back already is left alone; a third
     value, which somebody else wrote, is too, and raises `ConfigConflict`. While the pin's own write
     may still be on its way, a value that is right already is written again: the new revision makes
-    the ETag of that write stale.
+    the ETag of that write stale. Right is then also what the pin would have replaced, though it is
+    not the way back where nothing had applied it.
     """
     key = ports.target.config_key
     attempts = 0
     while True:
         attempts += 1
         now = await ports.config.read(key)
-        is_back = now.value == baseline.way_back
+        back = _untouched(record.release, baseline, now) or baseline.way_back
+        is_back = now.value == back
         if is_back and record.release.phase is not Phase.PINNING:
             log.info("ESC key %s is back at %s already", key, baseline.way_back)
             await record.journal(observed("unpin", revision=now.revision, already=True))
             return now.revision
         if not is_back:
             _require_ours(ports, record.release, now)
-        await record.journal(_intent("unpin", now, baseline.way_back))
+        await record.journal(_intent("unpin", now, back))
         try:
             async with record.observing("unpin"):
-                written = await ports.config.write(now, baseline.way_back)
+                written = await ports.config.write(now, back)
         except ConfigConflict as error:
             # Another key was edited, most likely; our own is looked at again.
             if attempts == ATTEMPTS:
@@ -70,6 +72,12 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
             log.info("ESC key %s is back at %s, revision %d", key, written.value, written.revision)
             await record.journal(observed("unpin", revision=written.revision))
             return written.revision
+
+
+def _untouched(release: Release, baseline: Baseline, now: ConfigSnapshot) -> str | None:
+    """What stood there before the pin, where that never arrived; None where there was nothing."""
+    never_arrived = release.phase is Phase.PINNING and now.value == baseline.config_value
+    return now.value if never_arrived else None
 
 
 def _require_ours(ports: Ports, release: Release, now: ConfigSnapshot) -> None:

@@ -489,6 +489,21 @@ async def test_a_pin_whose_effect_is_not_known_is_taken_back(error: SlipwayError
     assert "stack.up" not in world.faults.effects
 
 
+async def test_a_value_that_nothing_had_applied_stays_where_the_pin_never_arrived() -> None:
+    """It is not what ran, and not ours either: a cancel or an error came before the write."""
+    world = World.seeded()
+    theirs, first = "ghcr.io/acme/shop/ls-triton-adapter:main", world.digest_of("first")
+    world.config.edit("bob", adapterImage=theirs)
+    world.faults.before("config.write", raising(Unreachable("connection refused")))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.value == theirs
+    assert world.runs() == {first}
+    assert "stack.up" not in world.faults.effects
+
+
 async def test_a_broken_deployment_goes_back_to_the_last_proven_release() -> None:
     world = World.seeded()
     await deploy.release(world.ports(), deploy_request(world.commits["second"].sha))
