@@ -149,7 +149,7 @@ class Storm:
         """The whole story."""
         self._start()
         commits = _push_all(self.box, self.pushes)
-        sent = _shuffled(commits, self.copies, random.Random(self.seed))  # noqa: S311 - repeatable
+        sent = shuffled(commits, self.copies, random.Random(self.seed))  # noqa: S311 - repeatable
         async with self._worker():
             await asyncio.gather(
                 self._send_all(sent), self._without_prefect(), self._kill_the_receiver()
@@ -267,14 +267,15 @@ def _git(box: Box, *words: str) -> str:
     return done.stdout.strip()
 
 
-def _shuffled(commits: Sequence[str], copies: int, chance: random.Random) -> list[Delivery]:
+def shuffled(commits: Sequence[str], copies: int, chance: random.Random) -> list[Delivery]:
     """Every push's delivery so many times, in any order; near each other as with GitHub."""
     once = [
         delivery_of(_payload(commits[number - 1], commits[number]))
         for number in range(1, len(commits))
     ]
-    sent = [(place + chance.random() * 50, each) for place, each in enumerate(once * copies)]
-    spread = [(place % len(once), each) for place, each in sent]
+    spread = [
+        (place % len(once) + chance.random() * 50, each) for place, each in enumerate(once * copies)
+    ]
     return [each for _, each in sorted(spread, key=lambda pair: pair[0])]
 
 
