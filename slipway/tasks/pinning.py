@@ -51,10 +51,11 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
     while True:
         attempts += 1
         now = await ports.config.read(key)
-        back = _untouched(record.release, baseline, now) or baseline.way_back
+        never_arrived = _never_arrived(record.release, baseline, now)
+        back = baseline.config_value if never_arrived else baseline.way_back
         is_back = now.value == back
         if is_back and record.release.phase is not Phase.PINNING:
-            log.info("ESC key %s is back at %s already", key, baseline.way_back)
+            log.info("ESC key %s is back at %s already", key, back)
             await record.journal(observed("unpin", revision=now.revision, already=True))
             return now.revision
         if not is_back:
@@ -74,10 +75,8 @@ async def unpin(ports: Ports, record: Record, baseline: Baseline) -> int:
             return written.revision
 
 
-def _untouched(release: Release, baseline: Baseline, now: ConfigSnapshot) -> str | None:
-    """What stood there before the pin, where that never arrived; None where there was nothing."""
-    never_arrived = release.phase is Phase.PINNING and now.value == baseline.config_value
-    return now.value if never_arrived else None
+def _never_arrived(release: Release, baseline: Baseline, now: ConfigSnapshot) -> bool:
+    return release.phase is Phase.PINNING and now.value == baseline.config_value
 
 
 def _require_ours(ports: Ports, release: Release, now: ConfigSnapshot) -> None:

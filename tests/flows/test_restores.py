@@ -592,6 +592,22 @@ async def test_a_first_key_that_the_program_needs_stays_at_what_ran() -> None:
     assert "the program can't do without it" in outcome.release.notes[0]
 
 
+async def test_a_first_key_whose_pin_never_arrived_stays_unset() -> None:
+    """Though the program can't do without it: nobody has written anything that could be undone."""
+    world = World.seeded()
+    running = world.runs()
+    world.config.edit("bob", adapterImage=None)
+    world.faults.before("config.write", raising(Unreachable("connection refused")))
+    request = deploy_request(world.commits["second"].sha, Options(first=True))
+
+    outcome = await deploy.release(world.ports(), request)
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert "adapterImage" not in world.config.latest.values
+    assert world.runs() == running
+    assert "stack.up" not in world.faults.effects
+
+
 async def test_a_first_deployment_that_fails_leaves_no_key_and_needs_attention() -> None:
     world = World.seeded()
     _nothing_there(world)
