@@ -46,6 +46,15 @@ def test_every_command_has_json_for_scripts() -> None:
     assert without == {"export", "webhook"}, "one prints nothing but JSON, the other nothing"
 
 
+def said_by(program: str) -> str:
+    """What a program says that runs in an interpreter of its own, and must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_help_tells_the_exit_codes_and_imports_no_command() -> None:
     program = (
         "import sys\n"
@@ -54,12 +63,7 @@ def test_help_tells_the_exit_codes_and_imports_no_command() -> None:
         "assert not {'prefect', 'sqlalchemy', 'flows'} & set(sys.modules)\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "5 needs attention" in done.stdout
+    assert "5 needs attention" in said_by(program)
 
 
 def test_a_missing_slipway_toml_is_a_usage_error_in_one_line(tmp_path: Path) -> None:
@@ -87,8 +91,4 @@ def test_a_command_looks_rarely_for_cycles_and_one_that_stays_as_often_as_is_usu
         "assert gc.get_threshold() == usual\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr
+    said_by(program)
