@@ -10,18 +10,17 @@ import httpx
 
 from benchmarks.many_targets import COUNT, ManyTargets, findings_in
 from benchmarks.publish import push_directly
+from benchmarks.releasing import deployed
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import Sample, Series, Stopwatch, in_turns, run
 from benchmarks.startup import Looks
 from benchmarks.world import World
-from flows import deploy
 from flows.auditing import audit
 from sandbox import image_registry
 from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_http import ACCEPT
 from slipway.domain.image import ImageReference
 from slipway.domain.publication import REVISION_LABEL
-from slipway.domain.release import Kind, Request, State
 from slipway.ledger.settings import state_folder
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
@@ -135,11 +134,7 @@ def asked(requests: Series) -> Row:
 async def make_quiet(world: World) -> None:
     """Two live deploys, the newest of the branch's head: a way back, and nothing that waits."""
     for _ in range(2):
-        request = Request(Kind.DEPLOY, world.commit(), "bench", why="a benchmark says so")
-        outcome = await deploy.release(world.ports(), request)
-        if outcome.state is not State.LIVE:
-            raise RuntimeError(f"the adapter is {outcome.state}: {outcome.release.reason}")
-    await world.close()
+        await deployed(world)
 
 
 class Images:

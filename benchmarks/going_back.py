@@ -9,11 +9,12 @@ import httpx
 
 from benchmarks import SOAK
 from benchmarks.deploy import medians
+from benchmarks.releasing import deployed, require_live
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import series
 from benchmarks.world import ADAPTER, SELECTOR, World
-from flows import deploy, rollback
-from slipway.domain.release import Kind, Outcome, Request, State
+from flows import rollback
+from slipway.domain.release import Kind, Request
 
 BACK = AtMost(30.0)
 PREVIOUS = "previous"
@@ -21,7 +22,7 @@ PREVIOUS = "previous"
 
 async def measure(world: World, rounds: int) -> list[Row]:
     """Deploy a commit, and roll it back, again and again."""
-    await _deploy(world)
+    await deployed(world)
     taken = [await _rolled_back(world) for _ in range(rounds)]
     await _lift_holds(world)
     return [
@@ -38,26 +39,15 @@ async def measure(world: World, rounds: int) -> list[Row]:
 
 
 async def _rolled_back(world: World) -> dict[str, float]:
-    await _deploy(world)
+    await deployed(world)
     began = time.time()
     outcome = await rollback.release(
         world.ports(), Request(Kind.ROLLBACK, PREVIOUS, "bench", why="a rollback is timed")
     )
     took = time.time() - began
-    _require_live(outcome)
+    require_live(outcome.release)
     await world.close()
     return {"rollback": took, "start of a pod": _longest_start(world, began)}
-
-
-async def _deploy(world: World) -> None:
-    request = Request(Kind.DEPLOY, world.commit(), "bench", why="bench")
-    _require_live(await deploy.release(world.ports(), request))
-    await world.close()
-
-
-def _require_live(outcome: Outcome) -> None:
-    if outcome.release.state is not State.LIVE:
-        raise RuntimeError(f"not live but {outcome.release.state}: {outcome.release.reason}")
 
 
 def _longest_start(world: World, since: float) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
 from benchmarks.growing import Growth
@@ -195,12 +194,7 @@ class Definitions:
         half = [FILLER.format(number=number) for number in range(size // LINE // 2)]
         rest = [FILLER.format(number=number + len(half)) for number in range(len(half))]
         text = "values:\n  pulumiConfig:\n" + "".join([*half, f"    {key.key}: none\n", *rest])
-        headers = {"Authorization": f"token {pulumi.token(self.world.box, 'operator')}"}
-        base = f"{pulumi.backend(self.world.box)}/api/esc/environments/{key.organization}"
-        with httpx.Client(headers=headers, timeout=300) as http:
-            made = {"project": "default", "name": key.environment}
-            http.post(base, json=made).raise_for_status()
-            http.patch(f"{base}/default/{key.environment}", content=text).raise_for_status()
+        self.world.make_environment(key.environment, text)
 
 
 class Tags:

@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import httpx
-
 from benchmarks.samples import run
 from benchmarks.world import World
 from sandbox import pulumi
@@ -67,12 +65,7 @@ class ManyTargets:
 
     def _write_environment(self, image: str) -> None:
         keys = "".join(f"    {NAME}:image{number}: {image}\n" for number in range(COUNT))
-        headers = {"Authorization": f"token {pulumi.token(self.world.box, 'operator')}"}
-        base = f"{pulumi.backend(self.world.box)}/api/esc/environments/{pulumi.ORGANIZATION}"
-        with httpx.Client(headers=headers, timeout=30) as http:
-            http.post(base, json={"project": "default", "name": NAME}).raise_for_status()
-            text = f"values:\n  pulumiConfig:\n{keys}"
-            http.patch(f"{base}/default/{NAME}", content=text).raise_for_status()
+        self.world.make_environment(NAME, f"values:\n  pulumiConfig:\n{keys}")
 
     def _write_configuration(self) -> Path:
         places, _, _ = (self.world.box.root / "slipway.toml").read_text().partition("[targets.")

@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 
 from benchmarks import SOAK
+from benchmarks.releasing import deployed, released
 from benchmarks.rows import AtMost, Row
 from benchmarks.samples import Sample, Series, in_turns, run
 from benchmarks.world import ROOT, SELECTOR, World
-from flows import deploy
-from slipway.domain.release import Kind, Request, State
+from slipway.domain.release import State
 from slipway.ports import Ports
 
 CAP = 25.0
@@ -38,7 +38,7 @@ Report = Callable[[dict[str, Any]], float | None]
 
 async def measure(world: World, rounds: int) -> list[Row]:
     """An image that can't be pulled, and one that exits at once: ours and the peers in turns."""
-    await _deploy(world, world.commit(), world.ports())
+    await deployed(world)
     pull, exits = Pull(world), Exits(world)
     gone = await in_turns({"ours": pull.ours, "peer": pull.peers}, rounds)
     ended = await in_turns({"ours": exits.ours, "peer": exits.peers}, rounds)
@@ -82,7 +82,7 @@ class Bad(ABC):
         commit, ports = await self.released()
         with _decision() as decided:
             async with _reported(self.world, self.shows) as reported:
-                release = await _release(self.world, commit, ports)
+                release = await released(self.world, commit, ports)
                 ended = time.time()
                 noticed = decided.result() - (await reported)
         if release.state is not State.RESTORED:
@@ -203,18 +203,6 @@ class _Digest:
         digest = await self._push(*arguments)
         self.digest = str(digest)
         return digest
-
-
-async def _deploy(world: World, commit: str, ports: Ports) -> None:
-    release = await _release(world, commit, ports)
-    if release.state is not State.LIVE:
-        raise RuntimeError(f"not live but {release.state}: {release.reason}")
-
-
-async def _release(world: World, commit: str, ports: Ports) -> Any:
-    outcome = await deploy.release(ports, Request(Kind.DEPLOY, commit, "bench", why="bench"))
-    await world.close()
-    return outcome.release
 
 
 @contextlib.contextmanager

@@ -6,8 +6,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from benchmarks.samples import Sample, Side, Stopwatch, run
 from benchmarks.world import World
 from sandbox import pulumi
@@ -54,7 +52,7 @@ class Stacks:
         """Make the stack with its targets, and a client of the first one."""
         made = target(size, self.unique)
         tree = self._program(made, size)
-        self._environment(made, size)
+        self.world.make_environment(made.config_key.environment, _definition(size, PAUSE))
         by_hand = ["--cwd", str(tree / "cluster"), "--stack", str(made.stack), "--non-interactive"]
         environment = {**self.world.environment}
         run(
@@ -99,21 +97,11 @@ class Stacks:
         stack_file.write_text(f"environment:\n  - default/{made.config_key.environment}\n")
         return tree
 
-    def _environment(self, made: Target, size: int) -> None:
-        with self._http() as http:
-            wanted = {"project": "default", "name": made.config_key.environment}
-            path = f"/api/esc/environments/{pulumi.ORGANIZATION}"
-            http.post(path, json=wanted).raise_for_status()
-        self._set(made, size, PAUSE)
-
     def _set(self, made: Target, size: int, image: str) -> int:
-        others = "".join(f"    growth:image{number}: {PAUSE}\n" for number in range(1, size))
-        text = f"values:\n  pulumiConfig:\n    growth:image0: {image}\n{others}"
-        with self._http() as http:
-            path = f"/api/esc/environments/{made.config_key.environment_name}"
-            answer = http.patch(path, content=text).raise_for_status()
-        return int(answer.headers["pulumi-esc-revision"])
+        return self.world.define(made.config_key.environment, _definition(size, image))
 
-    def _http(self) -> httpx.Client:
-        headers = {"Authorization": f"token {pulumi.token(self.world.box, 'operator')}"}
-        return httpx.Client(base_url=pulumi.backend(self.world.box), headers=headers, timeout=30)
+
+def _definition(size: int, image: str) -> str:
+    """Every target's key; the first target's has this image."""
+    others = "".join(f"    growth:image{number}: {PAUSE}\n" for number in range(1, size))
+    return f"values:\n  pulumiConfig:\n    growth:image0: {image}\n{others}"

@@ -124,6 +124,20 @@ class World:
         cli, home = str(pulumi.command(self.box)), pulumi.home(self.box)
         return PulumiCli(self.pulumi_api(), cli, home, environment)
 
+    def make_environment(self, name: str, definition: str) -> int:
+        """An ESC environment of the project `default`, with its definition; the revision."""
+        wanted = {"project": "default", "name": name}
+        with self._environments() as http:
+            http.post(pulumi.ORGANIZATION, json=wanted).raise_for_status()
+        return self.define(name, definition)
+
+    def define(self, name: str, definition: str) -> int:
+        """Write another definition of it, as a person does in the console; the new revision."""
+        with self._environments() as http:
+            path = f"{pulumi.ORGANIZATION}/default/{name}"
+            answer = http.patch(path, content=definition).raise_for_status()
+        return int(answer.headers["pulumi-esc-revision"])
+
     async def close(self) -> None:
         """Close what the ports have opened."""
         for each in self.built:
@@ -202,6 +216,11 @@ class World:
         auths = {"auths": {image_registry.host(self.box): {"auth": pair}}}
         (folder / "config.json").write_text(json.dumps(auths))
         return folder
+
+    def _environments(self) -> httpx.Client:
+        headers = {"Authorization": f"token {pulumi.token(self.box, 'operator')}"}
+        base = f"{pulumi.backend(self.box)}/api/esc/environments"
+        return httpx.Client(base_url=base, headers=headers, timeout=300)
 
     def _git(self, *words: str) -> str:
         done = subprocess.run(
