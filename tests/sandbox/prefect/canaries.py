@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sqlite3
 import tempfile
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from sandbox import image_registry, kubernetes, prefect_server
 from sandbox.box import Box
 from sandbox.pulumi_cloud.accounts import SECTION
+from tests.sqlite_file import opened
 
 SQLITE = b"SQLite format 3\0"
 NOT_SEARCHED = {
@@ -122,7 +122,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _tables(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     """A value in a file may be cut in two by a page's end, and a column's is whole."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with opened(path) as database:
         database.text_factory = bytes
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (raw,) in tables:

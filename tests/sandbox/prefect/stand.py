@@ -2,7 +2,6 @@
 
 import json
 import re
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from sandbox import example, prefect_server, pulumi
 from sandbox.box import Box
 from slipway.domain.commit import Commit
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
+from tests.sqlite_file import opened
 
 GIT_USER = "robot"
 
@@ -78,7 +78,7 @@ class World(RealWorld):
 
     def _leases(self) -> list[tuple[str, str]]:
         file = self.box.folder("ledger") / "ledger.db"
-        with sqlite3.connect(file) as ledger:
+        with opened(file) as ledger:
             found = ledger.execute("SELECT stack, holder FROM lease WHERE holder IS NOT NULL")
             return found.fetchall()
 
