@@ -9,6 +9,7 @@ from typing import Any
 
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
+from slipway.ports import RunState
 from slipway.webhook.app import watch, watch_here
 from slipway.webhook.settings import PrefectSettings
 
@@ -45,19 +46,18 @@ class RecoveriesHere:
 
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """See `slipway.ports.FlowRuns`."""
-        if await self.has_ended(deployment):
+        if (await self.state(deployment)).is_over:
             target = str(parameters["target"])
             self._under_way[deployment] = asyncio.create_task(self._run(target), name=key)
         return deployment
 
-    async def has_ended(self, run: str) -> bool:
-        """See `slipway.ports.FlowRuns`."""
-        return run not in self._under_way or self._under_way[run].done()
-
-    async def waits(self, run: str) -> bool:
+    async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`: each is begun at once."""
-        del run
-        return False
+        is_over = run not in self._under_way or self._under_way[run].done()
+        return RunState.ENDED if is_over else RunState.TAKEN
+
+    async def give_up(self, run: str, why: str) -> None:
+        """See `slipway.ports.FlowRuns`: a thread is not lost as long as its process is there."""
 
     async def finish(self) -> None:
         """Wait for the recoveries under way."""

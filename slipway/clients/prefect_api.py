@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
+from slipway.ports import RunState
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-DELETED, WAITS = "DELETED", "SCHEDULED"
-ENDS = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED", DELETED})
+ENDS = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 NOT_FOUND = httpx.codes.NOT_FOUND
 
 
@@ -95,21 +95,20 @@ class PrefectApi:
             )
         return _id_in(made)
 
-    async def has_ended(self, run: str) -> bool:
+    async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`."""
-        return await self._state_type(run) in ENDS
-
-    async def waits(self, run: str) -> bool:
-        """See `slipway.ports.FlowRuns`."""
-        return await self._state_type(run) == WAITS
-
-    async def _state_type(self, run: str) -> str:
-        """The type of a run's state; of one that is not there any more, an end."""
         answer = await self._send("GET", f"/flow_runs/{quote(run, safe='')}")
         if answer.status_code == NOT_FOUND:
-            return DELETED
+            return RunState.ENDED
         state = _object_in(answer).get("state")
-        return str(state.get("type")) if isinstance(state, dict) else ""
+        return _run_state(str(state.get("type")) if isinstance(state, dict) else "")
+
+    async def give_up(self, run: str, why: str) -> None:
+        """See `slipway.ports.FlowRuns`."""
+        if (await self.state(run)).is_over:
+            return
+        crashed = {"type": "CRASHED", "name": "Crashed", "message": why}
+        await self._send("POST", f"/flow_runs/{quote(run, safe='')}/set_state", {"state": crashed})
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
@@ -160,6 +159,12 @@ class PrefectApi:
                 timeout=TIMEOUT,
             )
         return self._client
+
+
+def _run_state(type_: str) -> RunState:
+    if type_ in ENDS:
+        return RunState.ENDED
+    return {"SCHEDULED": RunState.WAITS, "CRASHED": RunState.CRASHED}.get(type_, RunState.TAKEN)
 
 
 def _object_in(answer: httpx.Response) -> dict[str, Any]:

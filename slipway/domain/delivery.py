@@ -61,8 +61,8 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingDelivery:
-    """A push that has no outcome yet at one target."""
+class PushAt:
+    """A delivered push, at one target where it may have to be deployed."""
 
     number: int
     """Grows in the order in which deliveries were received."""
@@ -91,9 +91,16 @@ class Ending:
 class StartedRun:
     """A run that a delivery has started at a target."""
 
-    commit: Commit
+    push: PushAt
     run: str
     started: datetime
+    attempt: int = 1
+    """The how-many-eth run it is for this; those before it were lost with their workers."""
+
+    @property
+    def commit(self) -> Commit:
+        """What it deploys."""
+        return self.push.push.after
 
 
 @dataclass(frozen=True, slots=True)

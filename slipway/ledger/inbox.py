@@ -26,10 +26,10 @@ from slipway.domain.delivery import (
     Ending,
     Outcome,
     Push,
+    PushAt,
     Receipt,
     ReceivedDelivery,
     StartedRun,
-    WaitingDelivery,
 )
 from slipway.ledger.database import Database
 from slipway.ledger.dialect import database_now, insert_if_absent
@@ -60,7 +60,7 @@ class SqlInbox:
         """See `slipway.ports.Inbox`."""
         return await self._database.transaction(functools.partial(_receive, received=received))
 
-    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
+    async def waiting(self, target: str = "") -> Sequence[PushAt]:
         """See `slipway.ports.Inbox`."""
         asked: list[ColumnElement[bool]] = [at_targets.c.outcome.is_(None)]
         if target:
@@ -72,9 +72,9 @@ class SqlInbox:
             .order_by(deliveries.c.number, at_targets.c.target)
         )
         rows = await self._database.rows(statement)
-        return [_waiting_from(row) for row in rows]
+        return [_push_at(row) for row in rows]
 
-    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+    async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         """See `slipway.ports.Inbox`."""
         await self._update(
             waiting,
@@ -84,14 +84,20 @@ class SqlInbox:
             decided=database_now(),
         )
 
-    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+    async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         """See `slipway.ports.Inbox`."""
         await self._update(waiting, reason=why)
 
     async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
         """See `slipway.ports.Inbox`."""
         statement = (
-            select(deliveries.c.after_sha, at_targets.c.run, at_targets.c.decided)
+            select(
+                deliveries,
+                at_targets.c.target,
+                at_targets.c.run,
+                at_targets.c.decided,
+                at_targets.c.attempt,
+            )
             .join(at_targets, at_targets.c.delivery == deliveries.c.number)
             .where(
                 at_targets.c.outcome.in_(WITH_A_RUN),
@@ -102,9 +108,17 @@ class SqlInbox:
             .limit(limit)
         )
         return [
-            StartedRun(Commit(row["after_sha"]), row["run"], moment(row["decided"]))
+            StartedRun(_push_at(row), row["run"], moment(row["decided"]), row["attempt"])
             for row in await self._database.rows(statement)
         ]
+
+    async def started_again(self, lost: StartedRun, run: str) -> None:
+        """See `slipway.ports.Inbox`."""
+        its = (at_targets.c.target == lost.push.target, at_targets.c.run == lost.run)
+        attempt = lost.attempt + 1
+        reason = at_targets.c.reason + _again(lost.run, run, attempt)
+        values = {"run": run, "attempt": attempt, "reason": reason}
+        await self._database.change(update(at_targets).where(*its).values(values))
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """See `slipway.ports.Inbox`."""
@@ -163,7 +177,7 @@ class SqlInbox:
         statement = select(func.count()).where(at_targets.c.outcome.is_(None))
         return int(await self._database.scalar(statement) or 0)
 
-    async def _update(self, waiting: Sequence[WaitingDelivery], **values: Any) -> None:
+    async def _update(self, waiting: Sequence[PushAt], **values: Any) -> None:
         statement = update(at_targets).where(at_targets.c.outcome.is_(None)).values(**values)
 
         def write(connection: Connection) -> None:
@@ -278,10 +292,10 @@ def _push_from(row: RowMapping) -> Push | None:
     return Push(row["branch"], before, Commit(row["after_sha"]))
 
 
-def _waiting_from(row: RowMapping) -> WaitingDelivery:
+def _push_at(row: RowMapping) -> PushAt:
     push = _push_from(row)
     assert push is not None  # noqa: S101 - only pushes are kept for a target
-    return WaitingDelivery(
+    return PushAt(
         row["number"],
         row["id"],
         row["target"],
@@ -290,6 +304,10 @@ def _waiting_from(row: RowMapping) -> WaitingDelivery:
         row["sender"],
         push,
     )
+
+
+def _again(lost: str, run: str, attempt: int) -> str:
+    return f"; run {lost} was lost with its worker, and run {run} is attempt {attempt}"
 
 
 def _received_from(row: RowMapping, at: Sequence[RowMapping]) -> ReceivedDelivery:

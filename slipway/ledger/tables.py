@@ -198,6 +198,7 @@ delivery_target = Table(
     Column("outcome", String(24)),
     Column("reason", Text, nullable=False),
     Column("run", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="1"),
     Column("decided", Double),
     Index("delivery_target_by_outcome", "outcome", "target"),
 )

@@ -15,7 +15,7 @@ from slipway.ports.images import ImageBuilder, ImageRegistry, PullCredentials
 from slipway.ports.inbox import Inbox
 from slipway.ports.ledger import ALL, Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
 from slipway.ports.processes import Processes
-from slipway.ports.runs import FlowRuns
+from slipway.ports.runs import FlowRuns, RunState
 from slipway.ports.source import SourceRepository
 from slipway.ports.stack import (
     IN_PROGRESS,
@@ -57,6 +57,7 @@ __all__ = [
     "RecordedDeployment",
     "Releases",
     "Restrictions",
+    "RunState",
     "SourceRepository",
     "Stack",
     "StackState",

@@ -7,10 +7,10 @@ from slipway.domain.delivery import (
     Delivery,
     Ending,
     Push,
+    PushAt,
     Receipt,
     ReceivedDelivery,
     StartedRun,
-    WaitingDelivery,
 )
 
 
@@ -23,17 +23,23 @@ class Inbox(Protocol):
         One whose id or body is kept already is not kept again: its receipt names the first.
         """
 
-    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
+    async def waiting(self, target: str = "") -> Sequence[PushAt]:
         """What has no outcome at the target, or at any, in the order received."""
 
-    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+    async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         """Give each its outcome, unless it has one: the first stays."""
 
-    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+    async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         """Say what each still waits for, for those who look."""
 
     async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
         """The runs that deliveries have started at the target, newest first."""
+
+    async def started_again(self, lost: StartedRun, run: str) -> None:
+        """Put another run in the place of one that was lost, wherever that is named at its target.
+
+        Where it is no more, another process has done so.
+        """
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """The pushes to a branch that were received last, newest first; names in any case.

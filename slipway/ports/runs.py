@@ -1,11 +1,30 @@
 """Prefect: runs of flows, for those who do not know Prefect."""
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Protocol
 
 
+class RunState(Enum):
+    """How far a run is, as Prefect knows it."""
+
+    WAITS = auto()
+    """No worker has taken it yet."""
+    TAKEN = auto()
+    """A worker has; whether it is at work is not known: of one that died nobody tells Prefect."""
+    CRASHED = auto()
+    """Its process died, or never came up, and its worker has told so."""
+    ENDED = auto()
+    """Otherwise, by itself or by a person; or it is not there any more."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in {RunState.CRASHED, RunState.ENDED}
+
+
 class FlowRuns(Protocol):
-    """Starts Prefect flow runs, and sees whether they have ended."""
+    """Starts Prefect flow runs, and sees how far they are."""
 
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """Start a run of a deployment (`flow/name`); its id.
@@ -14,12 +33,8 @@ class FlowRuns(Protocol):
         whether there is one.
         """
 
-    async def has_ended(self, run: str) -> bool:
-        """Whether the run has come to an end, or is not there any more."""
+    async def state(self, run: str) -> RunState:
+        """How far a run is."""
 
-    async def waits(self, run: str) -> bool:
-        """Whether no worker has taken the run yet.
-
-        One that was taken and has not ended need not be at work: nobody tells Prefect of a worker
-        that died.
-        """
+    async def give_up(self, run: str, why: str) -> None:
+        """Mark a run as crashed that will not come to work, unless it is over or not there."""

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, WaitingDelivery
+from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, PushAt, StartedRun
 from slipway.domain.pushed import judge_push, run_started
 from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
 from slipway.webhook.facts import about_source, about_target, asked_before
+from slipway.webhook.last_run import LastRun, Progress
 from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
 
@@ -32,13 +33,11 @@ FOLLOW_EVERY = 2.0
 LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
 LONGEST_RUN = 3600.0
-"""Seconds after which a run is waited for no more: Prefect shows a dead worker's run as running."""
-BEGUN_WITHIN = 300.0
-"""Seconds after which a run that a worker has taken has its release, or the worker died with it."""
+"""Seconds after which newer deliveries wait for a run no more."""
 ARRIVES_WITHIN = 6
 """Looks within which a pushed commit must have arrived in the repository: git may be late."""
-AUTOMATIC_ATTEMPT = 1
-"""Of a commit at a target, automation tries one; a person's further ones have no key."""
+ATTEMPTS = 3
+"""Runs of a commit at a target, while each is lost with its worker; a person's have no key."""
 
 
 @dataclass(slots=True)
@@ -56,9 +55,11 @@ class Lane:
     """Whoever is down or busy is not asked more often because more is waiting."""
     _late: int = field(default=0, init=False)
     """Looks since which something waits that git does not show."""
-    _follows: tuple[str, float] = field(default=("", 0.0), init=False)
-    """The run that is waited for, and since when."""
+    _last: LastRun = field(init=False)
     _said: tuple[object, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        self._last = LastRun(self.name, self.inbox, self.ledger, self.runs)
 
     @property
     def name(self) -> str:
@@ -80,10 +81,10 @@ class Lane:
     async def look(self) -> float:
         """Do what can be done now; the seconds until there is reason to look again."""
         self._wakeable = True
-        waiting: Sequence[WaitingDelivery] = ()
+        waiting: Sequence[PushAt] = ()
         try:
             waiting = await self.inbox.waiting(self.name)
-            pause = await self._serve(waiting) if waiting else LOOK_EVERY
+            pause = await self._serve(waiting) if waiting else await self._look_after_last_run()
         except SlipwayError as error:
             return await self._fail(waiting, error)
         except Exception as error:
@@ -92,8 +93,9 @@ class Lane:
         self._failures = 0
         return pause
 
-    async def _fail(self, waiting: Sequence[WaitingDelivery], error: Exception) -> float:
+    async def _fail(self, waiting: Sequence[PushAt], error: Exception) -> float:
         self._failures, self._wakeable = self._failures + 1, False
+        self._last.doubt()
         pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE)
         log.warning("deliveries for %s wait %g s: %s", self.name, pause, error)
         # It is said for people only, and where the ledger is what fails it can't be.
@@ -101,14 +103,14 @@ class Lane:
             await self._put_off(waiting, str(error))
         return pause
 
-    async def _put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+    async def _put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         """Say once what is waited for, not at every look."""
         saying = (why, *(each.number for each in waiting))
         if saying != self._said:
             await self.inbox.put_off(waiting, why)
             self._said = saying
 
-    async def _serve(self, waiting: Sequence[WaitingDelivery]) -> float:
+    async def _serve(self, waiting: Sequence[PushAt]) -> float:
         if not (waiting := await self._triggers(waiting)):
             return LOOK_EVERY
         if (run := await self._run_under_way()) is not None:
@@ -122,7 +124,7 @@ class Lane:
         await self._deal_with(there if late else waiting, behind)
         return FOLLOW_EVERY if late else LOOK_EVERY
 
-    async def _triggers(self, waiting: Sequence[WaitingDelivery]) -> Sequence[WaitingDelivery]:
+    async def _triggers(self, waiting: Sequence[PushAt]) -> Sequence[PushAt]:
         """What may start a run here: a push, or the end of the workflow that builds the image."""
         workflow = self.watched.target.workflow
         triggers = [each for each in waiting if (each.event == WORKFLOW_RUN) == bool(workflow)]
@@ -134,9 +136,7 @@ class Lane:
             await self._end(others, Ending(Outcome.IGNORED, waits))
         return triggers
 
-    def _is_patient(
-        self, waiting: Sequence[WaitingDelivery], there: Sequence[WaitingDelivery]
-    ) -> bool:
+    def _is_patient(self, waiting: Sequence[PushAt], there: Sequence[PushAt]) -> bool:
         """Whether to wait for commits that git does not show yet; `Unreachable` if all are late."""
         self._late += 1
         if self._late >= ARRIVES_WITHIN:
@@ -150,9 +150,7 @@ class Lane:
             )
         return True
 
-    async def _deal_with(
-        self, waiting: Sequence[WaitingDelivery], behind: Mapping[Commit, int]
-    ) -> None:
+    async def _deal_with(self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]) -> None:
         newest = waiting[which_runs([each.push.after for each in waiting], behind)]
         # First the others: should this process die now, none of them may be taken for the newest.
         others = [each for each in waiting if each is not newest]
@@ -175,36 +173,54 @@ class Lane:
                 self.telling.tell(host, commit, status)
 
     async def _run_under_way(self) -> str | None:
-        """The run that a delivery started here last, while it has not ended."""
-        started = await self.inbox.started(self.name, limit=1)
-        if not started:
+        """The run that a delivery started here last, while it is under way."""
+        last = await self._last.look()
+        if last is None or self._last.followed_for > LONGEST_RUN:
             return None
-        run, now = started[0].run, asyncio.get_running_loop().time()
-        if self._follows[0] != run:
-            self._follows = (run, now)
-        since = now - self._follows[1]
-        return None if since > LONGEST_RUN or await self._is_over(run, since) else run
+        started, progress = last
+        return started.run if progress is Progress.UNDER_WAY else None
 
-    async def _is_over(self, run: str, since: float) -> bool:
-        """By the ledger, or else by Prefect, which may not know that a worker died."""
-        history = await self.ledger.history(self.name, limit=20)
-        its = next((each for each in history if each.request.prefect_run == run), None)
-        if its is not None and not its.is_open:
-            return True
-        if await self.runs.has_ended(run):
-            return True
-        return its is None and since > BEGUN_WITHIN and not await self.runs.waits(run)
+    async def _look_after_last_run(self) -> float:
+        """Start it again if it was lost: nobody else would, and no newer delivery is here to."""
+        last = await self._last.look()
+        if last is not None and last[1] is Progress.LOST:
+            await self._start_again(last[0])
+        return LOOK_EVERY
 
-    async def _supersede(
-        self, others: Sequence[WaitingDelivery], newest: WaitingDelivery
-    ) -> Ending:
+    async def _start_again(self, lost: StartedRun) -> None:
+        if lost.attempt >= ATTEMPTS:
+            log.error(
+                "run %s of %s at %s was lost with its worker, like all of its %d attempts: see to "
+                "the workers, then slipway deploy %s %s",
+                lost.run,
+                lost.commit,
+                self.name,
+                lost.attempt,
+                self.name,
+                lost.commit,
+            )
+            self._last.forget()
+            return
+        why = "lost: its worker died before it had begun; the next attempt does what it was for"
+        await self.runs.give_up(lost.run, why)
+        run = await self._start(lost.push, lost.attempt + 1)
+        await self.inbox.started_again(lost, run)
+        log.warning(
+            "run %s at %s was lost with its worker: run %s is attempt %d",
+            lost.run,
+            self.name,
+            run,
+            lost.attempt + 1,
+        )
+
+    async def _supersede(self, others: Sequence[PushAt], newest: PushAt) -> Ending:
         why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"
         ending = Ending(Outcome.SUPERSEDED, why)
         if others:
             await self._end(others, ending)
         return ending
 
-    async def _decide(self, newest: WaitingDelivery, *, on_line: bool) -> Ending:
+    async def _decide(self, newest: PushAt, *, on_line: bool) -> Ending:
         target, push = self.watched.target, newest.push
         source = self.watched.source.repository
         asked = await asked_before(push, await self.inbox.started(self.name), source)
@@ -213,20 +229,20 @@ class Lane:
         ending = judge_push(push, there, here)
         return ending or run_started(push.after, here, await self._start(newest))
 
-    async def _start(self, newest: WaitingDelivery) -> str:
-        commit = newest.push.after
-        shown = "workflow run of" if newest.event == WORKFLOW_RUN else "push to"
+    async def _start(self, push: PushAt, attempt: int = 1) -> str:
+        commit = push.push.after
+        shown = "workflow run of" if push.event == WORKFLOW_RUN else "push to"
         parameters = {
             "commit": commit.sha,
             "target": self.name,
-            "requested_by": f"github:{newest.sender}" if newest.sender else "github",
-            "why": f"{shown} {newest.push.branch} (delivery {newest.delivery})",
+            "requested_by": f"github:{push.sender}" if push.sender else "github",
+            "why": f"{shown} {push.push.branch} (delivery {push.delivery})",
             "options": {"automatic": True},
         }
-        key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"
+        key = f"slipway:{self.name}:{commit}:{attempt}"
         return await self.runs.start(f"deploy/{self.name}", parameters, key)
 
-    async def _end(self, these: Sequence[WaitingDelivery], ending: Ending) -> None:
+    async def _end(self, these: Sequence[PushAt], ending: Ending) -> None:
         await self.inbox.settle(these, ending)
         alert = ending.reason.startswith("folder-absent")
         for each in these:

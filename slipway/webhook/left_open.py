@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from slipway.domain.release import Release
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
-from slipway.ports import FlowRuns, LeftOpen, Processes, Releases
+from slipway.ports import FlowRuns, LeftOpen, Processes, Releases, RunState
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +126,10 @@ class LeftReleases:
 
         Prefect alone can't tell: of a worker that died with a run nobody tells it.
         """
-        if await self._runs.has_ended(last.run):
+        state = await self._runs.state(last.run)
+        if state.is_over:
             return None
-        if await self._runs.waits(last.run):
+        if state is RunState.WAITS:
             return last
         if last.taken is None or left.fence > last.seen:
             last = replace(last, taken=now, seen=left.fence)

@@ -19,6 +19,7 @@ import pytest
 from slipway.cli.recover_watch import RecoveriesHere
 from slipway.errors import Unreachable
 from slipway.ledger.sql import SqlLedger
+from slipway.ports import RunState
 from tests.ledger.examples import TINY, a_request, a_target, sqlite_at
 from tests.webhook.process import CONFIGURATION, TARGET
 
@@ -161,11 +162,11 @@ async def test_without_prefect_a_stack_is_recovered_here_once_at_a_time() -> Non
     run = await start(runs, "1")
     await until_begun(recovering)
     assert await start(runs, "2") == run
-    assert not await runs.has_ended(run)
+    assert await runs.state(run) is RunState.TAKEN
     recovering.let_go.set()
     await runs.finish()
 
-    assert await runs.has_ended(run)
+    assert await runs.state(run) is RunState.ENDED
     assert recovering.ended == [TARGET]
 
 

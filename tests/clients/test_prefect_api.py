@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
+from slipway.ports import RunState
 
 URL = "https://prefect.example/api"
 SECRET = SecretStr("ada:hunter2")
@@ -63,7 +64,7 @@ async def test_credentials_are_sent_as_the_server_takes_them(
         seen.append(request.headers.get("authorization"))
         return httpx.Response(200, json={"state": {"type": "RUNNING"}})
 
-    assert not await api(handler, server).has_ended("run")
+    assert await api(handler, server).state("run") is RunState.TAKEN
     assert seen == [sent]
 
 
@@ -82,44 +83,56 @@ def test_on_this_machine_plain_http_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "ended"),
+    ("type_", "state"),
     [
-        ("SCHEDULED", False),
-        ("PENDING", False),
-        ("RUNNING", False),
-        ("PAUSED", False),
-        ("CANCELLING", False),
-        ("COMPLETED", True),
-        ("FAILED", True),
-        ("CANCELLED", True),
-        ("CRASHED", True),
+        ("SCHEDULED", RunState.WAITS),
+        ("PENDING", RunState.TAKEN),
+        ("RUNNING", RunState.TAKEN),
+        ("PAUSED", RunState.TAKEN),
+        ("CANCELLING", RunState.TAKEN),
+        ("CRASHED", RunState.CRASHED),
+        ("COMPLETED", RunState.ENDED),
+        ("FAILED", RunState.ENDED),
+        ("CANCELLED", RunState.ENDED),
     ],
 )
-async def test_a_run_has_ended_in_the_states_that_prefect_never_leaves(
-    type_: str, *, ended: bool
+async def test_how_far_a_run_is_is_told_by_the_type_of_its_state(
+    type_: str, state: RunState
 ) -> None:
     body = {"state": {"type": type_, "name": "Whatever"}}
 
-    assert await api(answering(200, body)).has_ended("run") == ended
-
-
-@pytest.mark.parametrize(
-    ("type_", "waits"), [("SCHEDULED", True), ("PENDING", False), ("RUNNING", False)]
-)
-async def test_a_run_waits_until_a_worker_has_taken_it(type_: str, *, waits: bool) -> None:
-    assert await api(answering(200, {"state": {"type": type_}})).waits("run") == waits
+    assert await api(answering(200, body)).state("run") is state
+    assert state.is_over == (type_ in {"CRASHED", "COMPLETED", "FAILED", "CANCELLED"})
 
 
 async def test_a_run_that_somebody_deleted_has_ended() -> None:
-    assert await api(answering(404)).has_ended("run")
-    assert not await api(answering(404)).waits("run")
+    assert await api(answering(404)).state("run") is RunState.ENDED
+
+
+@pytest.mark.parametrize(("type_", "marked"), [("PENDING", True), ("COMPLETED", False)])
+async def test_a_run_that_is_given_up_is_marked_as_crashed_unless_it_is_over(
+    type_: str, *, marked: bool
+) -> None:
+    sent: list[tuple[str, object]] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            sent.append((request.url.path, json.loads(request.content)))
+        return httpx.Response(200, json={"state": {"type": type_}})
+
+    await api(handler).give_up("run", "its worker died")
+
+    state = {"type": "CRASHED", "name": "Crashed", "message": "its worker died"}
+    wanted = [("/api/flow_runs/run/set_state", {"state": state})]
+    assert sent == (wanted if marked else [])
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 async def test_a_server_that_can_not_now_is_unreachable(status: int) -> None:
     for asking in (
         api(answering(status)).start("deploy/x", {}, "key"),
-        api(answering(status)).has_ended("x"),
+        api(answering(status)).state("x"),
+        api(answering(status)).give_up("x", "lost"),
     ):
         with pytest.raises(Unreachable, match=URL):
             await asking

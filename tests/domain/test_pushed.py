@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Outcome, Push, StartedRun
+from slipway.domain.delivery import Outcome, Push, PushAt, StartedRun
 from slipway.domain.hold import Hold, Veto
 from slipway.domain.pushed import SourceFacts, TargetFacts, judge_push, run_started
 
@@ -98,7 +98,9 @@ def test_a_deleted_folder_is_an_alert_and_not_a_deploy() -> None:
 
 
 def test_a_commit_that_a_delivery_was_started_for_is_not_started_again() -> None:
-    ending = judge_push(PUSH, GOOD, replace(TARGET, asked=StartedRun(AFTER, "0b8e", NOW)))
+    at_it = PushAt(1, "id-1", TARGET.name, "push", "acme/shop", "ada", PUSH)
+
+    ending = judge_push(PUSH, GOOD, replace(TARGET, asked=StartedRun(at_it, "0b8e", NOW)))
 
     assert ending is not None
     assert (ending.outcome, ending.run) == (Outcome.SUPERSEDED, "0b8e")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slipway.errors import Unreachable
+from slipway.ports import RunState
 
 
 @dataclass
@@ -16,6 +17,8 @@ class FakeFlowRuns:
     down: bool = False
     taken: set[str] = field(default_factory=set)
     """Those that a worker has taken."""
+    crashed: dict[str, str] = field(default_factory=dict)
+    """Run → why."""
     lost_answers: int = 0
     """How many of the next starts succeed without the caller's hearing of it."""
     attempts: int = 0
@@ -30,15 +33,18 @@ class FakeFlowRuns:
             raise Unreachable("Prefect's answer was lost")
         return self.run_of(key)
 
-    async def has_ended(self, run: str) -> bool:
+    async def state(self, run: str) -> RunState:
         if self.down:
             raise Unreachable("Prefect did not answer")
-        return run in self.ended
+        if run in self.crashed:
+            return RunState.CRASHED
+        if run in self.ended:
+            return RunState.ENDED
+        return RunState.TAKEN if run in self.taken else RunState.WAITS
 
-    async def waits(self, run: str) -> bool:
-        if self.down:
-            raise Unreachable("Prefect did not answer")
-        return run not in self.taken | self.ended
+    async def give_up(self, run: str, why: str) -> None:
+        if not (await self.state(run)).is_over:
+            self.crashed[run] = why
 
     def take_all(self) -> None:
         """A worker takes every run that was started."""

@@ -1,8 +1,8 @@
 """The webhook's inbox in memory."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from slipway.domain.delivery import (
@@ -12,10 +12,10 @@ from slipway.domain.delivery import (
     Ending,
     Outcome,
     Push,
+    PushAt,
     Receipt,
     ReceivedDelivery,
     StartedRun,
-    WaitingDelivery,
 )
 from slipway.errors import SlipwayError
 
@@ -27,13 +27,16 @@ class MemoryInbox:
     """The `Inbox` port on a list; `failures` are raised by the next calls of `receive`."""
 
     kept: list[ReceivedDelivery] = field(default_factory=list)
-    open: dict[tuple[int, str], WaitingDelivery] = field(default_factory=dict)
+    open: dict[tuple[int, str], PushAt] = field(default_factory=dict)
     firsts: dict[str, Delivery] = field(default_factory=dict)
     """By id and by digest."""
     endings: dict[tuple[int, str], tuple[Ending, datetime]] = field(default_factory=dict)
     waits_for: dict[tuple[int, str], str] = field(default_factory=dict)
+    attempts: dict[tuple[int, str], int] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     failures: list[SlipwayError] = field(default_factory=list)
+    clock: Callable[[], datetime] | None = None
+    """Its database's, where that has one."""
 
     async def receive(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
         await asyncio.sleep(0)
@@ -42,15 +45,15 @@ class MemoryInbox:
         self.groups.append(len(deliveries))
         return [self._keep(each) for each in deliveries]
 
-    async def waiting(self, target: str = "") -> Sequence[WaitingDelivery]:
+    async def waiting(self, target: str = "") -> Sequence[PushAt]:
         return [each for each in self.open.values() if target in {"", each.target}]
 
-    async def settle(self, waiting: Sequence[WaitingDelivery], ending: Ending) -> None:
+    async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         for each in waiting:
             self.endings.setdefault((each.number, each.target), (ending, self._now()))
             self.open.pop((each.number, each.target), None)
 
-    async def put_off(self, waiting: Sequence[WaitingDelivery], why: str) -> None:
+    async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         for each in waiting:
             self.waits_for[each.number, each.target] = why
 
@@ -60,8 +63,17 @@ class MemoryInbox:
             push = self.kept[number].delivery.push
             with_a_run = ending.outcome in {Outcome.STARTED, Outcome.HELD} and ending.run
             if at == target and with_a_run and push is not None:
-                found.append(StartedRun(push.after, ending.run, when))
+                attempt = self.attempts.get((number, at), 1)
+                at_it = _push_at(number, self.kept[number].delivery, at)
+                found.append(StartedRun(at_it, ending.run, when, attempt))
         return found[:limit]
+
+    async def started_again(self, lost: StartedRun, run: str) -> None:
+        for key, (ending, when) in self.endings.items():
+            if key[1] == lost.push.target and ending.run == lost.run:
+                reason = f"{ending.reason}; run {lost.run} was lost with its worker"
+                self.endings[key] = replace(ending, run=run, reason=reason), when
+                self.attempts[key] = lost.attempt + 1
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         found = [
@@ -122,7 +134,7 @@ class MemoryInbox:
         number = len(self.kept)
         self.kept.append(ReceivedDelivery(delivery, self._now()))
         for target in sorted(delivery.targets if delivery.push else ()):
-            self.open[number, target] = _waiting(number, delivery, target)
+            self.open[number, target] = _push_at(number, delivery, target)
         return Receipt(delivery.id, is_new=True, ignored=delivery.ignored)
 
     def _at(self, number: int, target: str) -> AtTarget:
@@ -131,12 +143,14 @@ class MemoryInbox:
         return AtTarget(target, None, self.waits_for.get((number, target), ""))
 
     def _now(self) -> datetime:
+        if self.clock is not None:
+            return self.clock()
         return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
 
 
-def _waiting(number: int, delivery: Delivery, target: str) -> WaitingDelivery:
+def _push_at(number: int, delivery: Delivery, target: str) -> PushAt:
     assert delivery.push is not None
-    return WaitingDelivery(
+    return PushAt(
         number,
         delivery.id,
         target,

@@ -137,6 +137,32 @@ class InboxContract(ABC):
         assert kept.at == (AtTarget("adapter-prod", None, "Prefect does not answer"),)
         assert await inbox.count_waiting() == 1
 
+    async def test_another_run_takes_the_place_of_a_lost_one_wherever_that_is_named(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a", "b"), a_delivery("two", "a")])
+        [one_a, one_b, two_a] = await inbox.waiting()
+        await inbox.settle([one_a], Ending(Outcome.STARTED, "started", "0b8e"))
+        await inbox.settle([one_b], Ending(Outcome.STARTED, "started", "0b8e"))
+        await inbox.settle([two_a], Ending(Outcome.SUPERSEDED, "superseded: by run 0b8e", "0b8e"))
+        [lost] = await inbox.started("a")
+        assert (lost.push, lost.commit, lost.run, lost.attempt) == (one_a, AFTER, "0b8e", 1)
+
+        await inbox.started_again(lost, "77c1")
+        await inbox.started_again(lost, "9d02")  # by another process, too late
+
+        [again] = await inbox.started("a")
+        assert again == replace(lost, run="77c1", attempt=2)
+        [at_b] = await inbox.started("b")
+        assert (at_b.run, at_b.attempt) == ("0b8e", 1)
+        two, one = await inbox.recent()
+        for each in (one.at[0], two.at[0]):
+            assert each.ending is not None
+            assert each.ending.run == "77c1"
+            assert "run 0b8e was lost" in each.ending.reason
+        assert two.at[0].ending is not None
+        assert two.at[0].ending.outcome is Outcome.SUPERSEDED
+
     async def test_started_runs_are_newest_first_and_of_one_target(self, inbox: Inbox) -> None:
         await inbox.receive([a_delivery("one", "a", "b")])
         await inbox.receive([a_delivery("two", "a", push=Push("main", AFTER, Commit("3" * 40)))])

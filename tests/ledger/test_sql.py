@@ -214,7 +214,7 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
 
 
-@pytest.mark.parametrize("schema", ["r0001", "r0003", "r0004"])
+@pytest.mark.parametrize("schema", ["r0001", "r0003", "r0004", "r0005"])
 async def test_a_ledger_of_an_older_schema_is_carried_over(path: Path, schema: str) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:

@@ -322,9 +322,16 @@ MUTANTS = (
     Mutant(
         "start another recovery while one is under way",
         "slipway/webhook/left_open.py",
-        "        if await self._runs.waits(last.run):\n            return last\n",
-        "        if await self._runs.waits(last.run):\n            return None\n",
+        "        if state is RunState.WAITS:\n            return last\n",
+        "        if state is RunState.WAITS:\n            return None\n",
         "tests/webhook/dispatching/test_left_open.py",
+    ),
+    Mutant(
+        "leave a push alone whose run was lost with its worker",
+        "slipway/webhook/dispatcher.py",
+        "        if last is not None and last[1] is Progress.LOST:\n",
+        "        if last is not None and last[1] is Progress.OVER:\n",
+        "tests/webhook/dispatching/test_dispatcher.py",
     ),
     Mutant(
         "take the lease of a process that may be alive",
@@ -413,7 +420,7 @@ MUTANTS = (
     Mutant(
         "start a run for each delivery of a commit",
         "slipway/webhook/dispatcher.py",
-        'key = f"slipway:{self.name}:{commit}:{AUTOMATIC_ATTEMPT}"',
+        'key = f"slipway:{self.name}:{commit}:{attempt}"',
         'key = f"slipway:{self.name}:{commit}:{self._failures}"',
         "tests/webhook/dispatching/test_dispatcher.py",
     ),

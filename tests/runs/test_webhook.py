@@ -4,16 +4,19 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Crashed, Pending
 
 from blocks.file import SlipwayFile
 from slipway.cli.deployments import save_deployments
+from slipway.clients.prefect_api import PrefectApi, PrefectServer
+from slipway.ports import RunState
 from tests.webhook.process import TARGET, WebhookProcess
 
 # Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
@@ -50,6 +53,17 @@ async def outcomes(webhook: WebhookProcess, number: int) -> list[str]:
             await asyncio.sleep(0.5)
 
 
+async def reason_with(webhook: WebhookProcess, words: str) -> str:
+    """Why the newest delivery ended as it did, once these words stand in it."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            shown = await asyncio.to_thread(webhook.deliveries)
+            reason = str(shown[0]["targets"][0]["reason"])
+            if words in reason:
+                return reason
+            await asyncio.sleep(0.5)
+
+
 async def test_a_push_is_one_run_and_a_burst_behind_it_is_one_more(tmp_path: Path) -> None:
     webhook = WebhookProcess(tmp_path, str(PREFECT_API_URL.value()))
     file = SlipwayFile(webhook.config, {}, frozenset())
@@ -76,3 +90,45 @@ async def test_a_push_is_one_run_and_a_burst_behind_it_is_one_more(tmp_path: Pat
     assert first.parameters["target"] == TARGET
     assert first.parameters["options"] == {"automatic": True}
     assert first.parameters["requested_by"] == "github:ada"
+
+
+async def test_a_run_whose_worker_died_before_its_release_is_started_again(tmp_path: Path) -> None:
+    webhook = WebhookProcess(tmp_path, str(PREFECT_API_URL.value()))
+    file = SlipwayFile(webhook.config, {}, frozenset())
+    commits = [webhook.repository.commit(main=str(number)) for number in range(2)]
+    async with get_client() as client:
+        await save_deployments(client, [file.target(TARGET).target()])
+        before = {each.id for each in await runs()}
+        with webhook.running():
+            webhook.deliver_push(commits[1], commits[0], "delivery-lost")
+            found = await until_there_are(len(before) + 1)
+            [first] = [each for each in found if each.id not in before]
+            await client.set_flow_run_state(first.id, Crashed(), force=True)
+            found = await until_there_are(len(before) + 2)
+            reason = await reason_with(webhook, "attempt 2")
+    [again] = [each for each in found if each.id not in before | {first.id}]
+
+    assert again.parameters == first.parameters
+    assert f"run {first.id} was lost" in reason
+    assert f"run {again.id} is attempt 2" in reason
+
+
+async def test_a_run_that_is_given_up_is_crashed_in_prefect_too(tmp_path: Path) -> None:
+    webhook = WebhookProcess(tmp_path, str(PREFECT_API_URL.value()))
+    file = SlipwayFile(webhook.config, {}, frozenset())
+    prefect = PrefectApi(PrefectServer(str(PREFECT_API_URL.value())))
+    async with get_client() as client:
+        await save_deployments(client, [file.target(TARGET).target()])
+        run = await prefect.start(f"deploy/{TARGET}", {"commit": "1" * 40}, "to be lost")
+        waits = await prefect.state(run)
+        await client.set_flow_run_state(UUID(run), Pending(), force=True)
+        taken = await prefect.state(run)
+
+        await prefect.give_up(run, "its worker died")
+
+        assert (waits, taken) == (RunState.WAITS, RunState.TAKEN)
+        assert await prefect.state(run) is RunState.CRASHED
+        state = (await client.read_flow_run(UUID(run))).state
+        assert state is not None
+        assert state.message == "its worker died"
+        await prefect.close()

@@ -59,7 +59,9 @@ PLACES_OF_THE_WEBHOOK = (
     ("ledger.settle", 2),
     ("source.fetch", 2),
     ("prefect.start", 2),
-    ("prefect.has_ended", 4),
+    ("prefect.state", 4),
+    ("prefect.give_up", 1),
+    ("ledger.started_again", 1),
     ("ledger.left_open", 3),
 )
 

@@ -138,6 +138,9 @@ class _Simulation:
             self._happens(event)
         await self._until_over()
         await self._until_served()
+        while self.webhook is not None and await self.webhook.has_lost():
+            await asyncio.sleep(5.0)
+            await self._until_served()
 
     def _happens(self, event: Timed) -> None:
         if not isinstance(event, Outage):

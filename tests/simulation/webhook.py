@@ -9,8 +9,8 @@ from flows import deploy, recover
 from flows.parameters import DeployOptions, as_request
 from slipway.domain.delivery import Delivery, Push
 from slipway.domain.release import Kind
-from slipway.ports import FlowRuns, Inbox, Ports
-from slipway.webhook.dispatcher import Dispatcher
+from slipway.ports import FlowRuns, Inbox, Ports, RunState
+from slipway.webhook.dispatcher import ATTEMPTS, Dispatcher
 from slipway.webhook.left_open import LeftReleases
 from slipway.webhook.watched import SharedSource, WatchedTarget
 from tests.fakes.inbox import MemoryInbox
@@ -35,6 +35,7 @@ class Runs:
         self._begin = begin
         self._names: dict[str, str] = {}
         self._begun: dict[str, Process] = {}
+        self._given_up: set[str] = set()
 
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """See `slipway.ports.FlowRuns`."""
@@ -46,17 +47,19 @@ class Runs:
             loop.call_later(PICKED_UP_AFTER, self._pick_up, name, dict(parameters))
         return self._names[key]
 
-    async def has_ended(self, run: str) -> bool:
+    async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`; of a run whose machine has stopped nobody tells Prefect."""
         process = self._begun.get(run)
         if process is None:
-            return False
-        noticed = process.dead and not process.unplugged
-        return noticed or all(each.done() for each in process.tasks)
+            return RunState.WAITS
+        if run in self._given_up or (process.dead and not process.unplugged):
+            return RunState.CRASHED
+        return RunState.ENDED if all(each.done() for each in process.tasks) else RunState.TAKEN
 
-    async def waits(self, run: str) -> bool:
+    async def give_up(self, run: str, why: str) -> None:
         """See `slipway.ports.FlowRuns`."""
-        return run not in self._begun
+        del why
+        self._given_up.add(run)
 
     @property
     def waiting(self) -> bool:
@@ -82,7 +85,7 @@ class Webhook:
     def __init__(self, world: World, ports: Ports, gate: Gate, begin: Begin) -> None:
         self._world = world
         self._ports = ports
-        self._inbox = MemoryInbox()
+        self._inbox = MemoryInbox(clock=world.ledger.now)
         self._runs = Runs(begin)
         self._gated = (
             cast("Inbox", behind(gate, "ledger", self._inbox)),
@@ -95,6 +98,23 @@ class Webhook:
     def at_work(self) -> bool:
         """Whether something waits to be decided, or to be run."""
         return bool(self._inbox.open) or self._runs.waiting
+
+    async def has_lost(self) -> bool:
+        """Whether a push was told that a run was started for it, and that run is nowhere."""
+        return any([await self._is_lost(each) for each in self._world.targets])
+
+    async def _is_lost(self, target: str) -> bool:
+        started = await self._inbox.started(target, limit=1)
+        if not started or started[0].attempt == ATTEMPTS:
+            return False
+        last, releases = started[0], self._world.ledger.releases.values()
+        if await self._runs.state(last.run) is RunState.ENDED:
+            return False
+        return not any(
+            each.request.prefect_run == last.run or each.started > last.started
+            for each in releases
+            if each.target == target
+        )
 
     async def serve(self) -> None:
         """Run until cancelled, process after process."""

@@ -11,6 +11,7 @@ from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.release import State
 from slipway.errors import AccessDenied, Unreachable
 from slipway.webhook import dispatcher
+from slipway.webhook.last_run import BEGUN_WITHIN
 from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
 
 STARTED, SUPERSEDED, UNCHANGED = Outcome.STARTED, Outcome.SUPERSEDED, Outcome.UNCHANGED
@@ -138,9 +139,137 @@ async def test_a_run_that_a_worker_has_taken_and_never_begun_is_soon_not_waited_
         await asyncio.sleep(1)
         post.runs.take_all()
         await post.receive(post.commit("third", "adapter/main"))
-        await asyncio.sleep(dispatcher.BEGUN_WITHIN + 60)
+        await asyncio.sleep(BEGUN_WITHIN + 60)
 
     assert post.outcomes() == [STARTED, STARTED]
+
+
+async def test_a_run_whose_worker_died_with_it_is_started_again_and_marked() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"), name="delivery-two")
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        await asyncio.sleep(BEGUN_WITHIN + 2 * dispatcher.LOOK_EVERY + 1)
+        assert post.runs.commits(ADAPTER) == [second.sha, second.sha]
+        await post.release(second, State.LIVE, run="run-2")
+        await asyncio.sleep(3 * BEGUN_WITHIN)
+
+    assert "its worker died" in post.runs.crashed["run-1"]
+    assert len(post.runs.made) == 2
+    (first, (_, asked)), (again, (_, asked_again)) = post.runs.made.items()
+    assert first != again
+    assert asked == asked_again
+    assert post.outcomes() == [STARTED]
+    assert "run-1 was lost" in post.reason()
+    [started] = await post.inbox.started(ADAPTER)
+    assert (started.run, started.attempt) == ("run-2", 2)
+
+
+async def test_a_run_that_prefect_knows_to_be_crashed_before_its_release_is_started_again() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.crashed["run-1"] = "the process exited with code 137"
+        await asyncio.sleep(dispatcher.LOOK_EVERY + 1)
+
+    assert post.runs.commits(ADAPTER) == [second.sha, second.sha]
+    assert post.runs.crashed["run-1"] == "the process exited with code 137"
+
+
+async def test_the_next_process_starts_the_same_attempt_of_a_lost_run() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.crashed["run-1"] = "killed"
+        post.runs.lost_answers = 1
+        await asyncio.sleep(dispatcher.LOOK_EVERY)
+    assert len(post.runs.made) == 2
+
+    post.dispatcher = post.new_dispatcher()
+    async with dispatching(post):
+        await asyncio.sleep(60)
+
+    assert len(post.runs.made) == 2
+    assert (await post.inbox.started(ADAPTER))[0].run == "run-2"
+
+
+async def test_a_commit_whose_runs_are_all_lost_is_left_to_a_person(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        for _ in range(10):
+            await asyncio.sleep(dispatcher.LOOK_EVERY)
+            post.runs.crashed |= {post.runs.run_of(key): "killed" for key in post.runs.made}
+
+    assert len(post.runs.made) == dispatcher.ATTEMPTS
+    [said] = [each for each in caplog.messages if "see to the workers" in each]
+    assert f"slipway deploy {ADAPTER} {second}" in said
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_a_run_that_opened_a_release_is_not_started_again(state: State) -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        if state is State.RESTORED:
+            await post.release(second, State.RESTORING, run="run-1")
+        else:
+            await post.release(second, state, run="run-1")
+        post.runs.crashed["run-1"] = "killed"
+        await asyncio.sleep(2 * BEGUN_WITHIN)
+
+    assert len(post.runs.made) == 1
+
+
+async def test_what_a_person_has_ended_or_answered_is_not_started_again() -> None:
+    cancelled, answered = Post(), Post()
+    async with dispatching(cancelled), dispatching(answered):
+        for post in (cancelled, answered):
+            await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        cancelled.runs.end_all()
+        answered.runs.take_all()
+        await asyncio.sleep(60)
+        await answered.release(answered.first, State.LIVE)
+        await asyncio.sleep(2 * BEGUN_WITHIN)
+
+    assert len(cancelled.runs.made) == len(answered.runs.made) == 1
+
+
+async def test_a_run_that_waited_long_for_its_worker_has_all_its_time_to_begin() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(2 * HOUR)
+        post.runs.take_all()
+        await asyncio.sleep(BEGUN_WITHIN - dispatcher.LOOK_EVERY - 1)
+        assert len(post.runs.made) == 1
+        await asyncio.sleep(3 * dispatcher.LOOK_EVERY)
+
+    assert len(post.runs.made) == 2
+
+
+async def test_a_run_that_is_kept_waiting_by_what_does_not_answer_is_given_its_time_anew() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        await asyncio.sleep(60)
+        post.runs.down = True
+        await asyncio.sleep(2 * BEGUN_WITHIN)
+        post.runs.down = False
+        await asyncio.sleep(120)
+        await post.release(second, State.LIVE, run="run-1")
+        await asyncio.sleep(2 * BEGUN_WITHIN)
+
+    assert len(post.runs.made) == 1
 
 
 @pytest.mark.parametrize("begun", [True, False])
