@@ -127,13 +127,15 @@ async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
     """What the ledger knows to be built from equal inputs and the registry still has, or `:main`.
 
     What `:main` names may be from before the ledger, or from before it recorded what images were
-    built from. The ledger's word is not enough: a label that names other inputs shares nothing.
+    built from. Where equal inputs were built twice it goes first: it runs, so that nothing has to
+    be rolled out. The ledger's word is not enough: a label that names other inputs shares nothing.
     """
     repository = ports.target.service.repository
     inputs = await ports.source.build_inputs(commit, ports.target.service)
     recorded = await ports.ledger.published_from(repository, inputs)
     names = [ImageReference(repository, None, each) for each in recorded]
-    for each in (*names, ImageReference(repository, MAIN)):
+    names.insert(0 if len(names) > 1 else len(names), ImageReference(repository, MAIN))
+    for each in names:
         image = await ports.registry.find(each)
         if image is None or not agrees_with_inputs(image, inputs):
             continue

@@ -6,6 +6,7 @@ import pytest
 
 from flows import deploy, rollback
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL
 from slipway.domain.release import Kind, Options, State
 from slipway.errors import AccessDenied
 from tests.fakes.images import make_image
@@ -391,6 +392,25 @@ async def test_an_image_from_before_the_ledger_is_shared_while_main_names_it() -
     assert outcome.state is State.LIVE, outcome.release.reason
     assert world.runs() == {image.digest}
     assert "builder.build" not in world.faults.effects
+
+
+async def test_of_two_images_of_equal_inputs_the_one_that_runs_is_shared() -> None:
+    """Two services' deploys may build them beside each other; nothing has to be rolled out."""
+    world = World.seeded()
+    await deployed(world, "second")
+    repository = world.target.service.repository
+    twin = world.git.commit("twin", {"adapter/app.py": "good 2", "adapter/README.md": "a twin"})
+    inputs = await world.git.build_inputs(twin, world.target.service)
+    built_late = make_image("built late", {REVISION_LABEL: twin.sha, BUILD_INPUTS_LABEL: inputs})
+    world.registry.put(repository, twin.sha, built_late)
+    tag = ImageReference(repository, twin.sha)
+    await world.ledger.record_published(tag, built_late.digest, inputs)
+    same = world.git.commit("words", {"adapter/app.py": "good 2", "adapter/README.md": "words"})
+
+    outcome = await deploy.release(world.ports(), deploy_request(same.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert world.runs() == {world.digest_of("second")}
 
 
 async def test_an_image_of_equal_inputs_that_is_gone_is_built_again() -> None:

@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
-from slipway.domain.image import Digest, ImageReference
-from slipway.domain.publication import REVISION_LABEL
+from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release, State
 from slipway.domain.workloads import Workloads
 from slipway.ledger.releases import FOR_GOOD
@@ -194,11 +193,18 @@ class Witness:
         self._revisions = self.world.config.latest.number
 
     def _mains(self) -> dict[str, str]:
-        found = {}
-        for each in self.world.targets.values():
-            image = self.world.registry.held(ImageReference(each.service.repository, "main"))
-            found[each.name] = image.labels.get(REVISION_LABEL, "") if image else ""
-        return found
+        """The newest commit whose image each service's `:main` is: equal inputs share one."""
+        targets = self.world.targets.values()
+        return {each.name: self._main_of(each.service.repository) for each in targets}
+
+    def _main_of(self, repository: str) -> str:
+        tagged = self.world.registry.tagged
+        digest = tagged.get((repository, "main"))
+        its = [
+            tag for (where, tag), each in tagged.items() if (where, each) == (repository, digest)
+        ]
+        commits = [tag for tag in its if tag in self.world.git.commits]
+        return max(commits, key=lambda each: len(self.world.git._line(each)), default="")
 
     def _main_moved(self) -> None:
         for target, now in self._mains().items():
