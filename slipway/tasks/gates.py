@@ -1,6 +1,7 @@
 """Gates: holds, vetoes and order at a target, as the ledger and the cluster tell them."""
 
 import logging
+from collections.abc import Collection
 
 from slipway.domain.commit import Commit
 from slipway.domain.gates import require_unheld, require_unvetoed, shown_hold
@@ -46,15 +47,33 @@ async def check_holds(ports: Ports, release: Release) -> None:
 
 @repeatable("check the order")
 async def check_order(ports: Ports, release: Release) -> None:
-    """Refuse a deploy of what is older than what is live, before anything is built for it."""
-    await require_in_order(ports, release, await ports.cluster.observe(ports.target.workload))
+    """Refuse a deploy of what is older than what is live, before anything is built for it.
+
+    What another release is about to make live may never be: that is judged once it has ended, by
+    whoever has the lease.
+    """
+    unfinished = await ports.ledger.unfinished(str(ports.target.stack))
+    others = {
+        each.commit
+        for each in unfinished
+        if each.target == release.target and each.id != release.id
+    }
+    seen = await ports.cluster.observe(ports.target.workload)
+    await require_in_order(ports, release, seen, undecided=others)
 
 
-async def require_in_order(ports: Ports, release: Release, seen: Workloads | None) -> None:
+async def require_in_order(
+    ports: Ports,
+    release: Release,
+    seen: Workloads | None,
+    undecided: Collection[Commit | None] = (),
+) -> None:
     """Refuse a deploy that would go back; a rollback is meant to."""
     if seen is None or release.kind is not Kind.DEPLOY or release.commit is None:
         return
     live = await live_commit(ports, seen.image)
+    if live in undecided:
+        return
     automatic = release.request.automatic
     await require_forward(ports, release.commit, live, automatic=automatic)
 

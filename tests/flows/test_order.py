@@ -6,6 +6,7 @@ from dataclasses import replace
 from flows import deploy
 from slipway.domain.release import Outcome, State
 from tests.fakes.world import World, deploy_request, summary
+from tests.flows.dying import dead
 
 
 async def by_automation(world: World, name: str) -> Outcome:
@@ -15,6 +16,20 @@ async def by_automation(world: World, name: str) -> Outcome:
 
 async def by_hand(world: World, name: str) -> Outcome:
     return await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+
+
+async def applied(world: World, name: str) -> "asyncio.Future[Outcome]":
+    """The release of a commit, once the pod template asks for its image."""
+    asks = asyncio.Event()
+
+    async def say() -> None:
+        asks.set()
+
+    world.faults.after("stack.server-side-apply", say)
+    release = asyncio.ensure_future(by_automation(world, name))
+    await asks.wait()
+    assert world.commits[name].sha in str(world.deployment.image)
+    return release
 
 
 async def test_automation_goes_forward() -> None:
@@ -52,6 +67,38 @@ async def test_a_late_build_of_an_older_commit_is_superseded() -> None:
     assert world.registry.tagged[world.target.service.repository, "main"] == world.digest_of(
         "third"
     )
+
+
+async def test_a_newer_commit_that_a_dead_release_has_left_half_applied_is_not_live() -> None:
+    """What the pod template asks for is taken back by the recovery that comes first."""
+    world = World.seeded()
+    await dead(world, "crashing", "after", "stack.up")
+    assert world.commits["crashing"].sha in str(world.deployment.image)
+
+    older = await by_automation(world, "third")
+
+    assert older.state is State.LIVE, older.release.reason
+    assert world.runs() == {world.digest_of("third")}
+
+
+async def test_a_newer_commit_whose_release_is_under_way_is_not_live_yet() -> None:
+    world = World.seeded()
+    newer = await applied(world, "crashing")
+
+    older = await by_automation(world, "third")
+
+    assert (await newer).state is State.RESTORED
+    assert older.state is State.LIVE, older.release.reason
+
+
+async def test_a_newer_commit_that_has_become_live_meanwhile_supersedes_who_waited() -> None:
+    world = World.seeded()
+    newer = await applied(world, "third")
+
+    older = await by_automation(world, "second")
+
+    assert (await newer).state is State.LIVE
+    assert summary(older) == "refused: superseded"
 
 
 async def test_a_person_who_goes_back_by_a_deploy_is_told_of_rollback() -> None:

@@ -327,6 +327,20 @@ MUTANTS = (
         "tests/webhook/dispatching/test_left_open.py",
     ),
     Mutant(
+        "take what a dead release has half applied for live",
+        "slipway/tasks/gates.py",
+        "    if live in undecided:\n        return\n",
+        "",
+        "tests/flows/test_order.py",
+    ),
+    Mutant(
+        "share any image of equal inputs, whatever runs",
+        "slipway/tasks/publishing.py",
+        "names.insert(0 if len(names) > 1 else len(names), ",
+        "names.insert(len(names), ",
+        "tests/flows/test_deploy.py",
+    ),
+    Mutant(
         "leave a push alone whose run was lost with its worker",
         "slipway/webhook/dispatcher.py",
         "        if last is not None and last[1] is Progress.LOST:\n",
