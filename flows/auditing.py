@@ -5,7 +5,7 @@ It changes nothing outside but the ledger's own record of findings, and that onl
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from flows.pruning import by_repository
@@ -33,6 +33,7 @@ from slipway.tasks.audit_report import (
 )
 from slipway.tasks.collecting import Depth, look
 from slipway.tasks.policies import repeatable
+from slipway.tasks.source_once import SourceOnce
 
 TARGETS_AT_ONCE = 8
 CONFIRM_AFTER = 2.0
@@ -124,8 +125,9 @@ async def look_at(
     gate = asyncio.Semaphore(TARGETS_AT_ONCE)
 
     async def one(ports: Ports, together: Together) -> Picture:
+        sharing = replace(ports, source=SourceOnce(ports.source, together))
         async with gate:
-            return await look(ports, together, at, depths[ports.target.name])
+            return await look(sharing, together, at, depths[ports.target.name])
 
     async with Together() as together:
         pictures = await asyncio.gather(*(one(each, together) for each in every))
