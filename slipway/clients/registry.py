@@ -47,6 +47,10 @@ class OciRegistry:
         if self.kept is not None:
             self.kept.trim()
 
+    def expect(self, requests: int) -> None:
+        """See `slipway.ports.ImageRegistry`."""
+        self.session.expect(requests)
+
     async def find(self, reference: ImageReference) -> PublishedImage | None:
         """What the registry holds under the reference's digest, or else its tag, or None."""
         digest = await self.digest(reference)

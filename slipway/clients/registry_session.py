@@ -23,9 +23,12 @@ from slipway.ports import PullCredentials
 
 log = logging.getLogger(__name__)
 
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 LONGEST_PAUSE = 10.0
 """Seconds of a Retry-After that are waited out here; a longer one is the caller's to wait."""
 PAUSES = 3
+MANY = 200
+"""Requests from which on it pays to import what is quicker at each."""
 DEFAULT_TOKEN_LIFE = 60.0
 """What the specification says when the issuer names no lifetime."""
 
@@ -52,6 +55,9 @@ class RegistrySession:
     _locks: dict[tuple[str, str, str], asyncio.Lock] = field(default_factory=dict, repr=False)
     _client: httpx.AsyncClient | None = field(default=None, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, repr=False)
+    _former: list[httpx.AsyncClient] = field(default_factory=list, repr=False)
+    """Clients that others may still be waiting for."""
+    _many: bool = field(default=False, repr=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,8 +73,18 @@ class RegistrySession:
     async def close(self) -> None:
         """Close every connection; a later request opens new ones."""
         client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        former, self._former = self._former, []
+        for each in (*former, *([client] if client is not None else [])):
+            await each.aclose()
+
+    def expect(self, requests: int) -> None:
+        """Be told how many requests come next: many are worth connections of another make."""
+        if requests < MANY or self._many:
+            return
+        self._many = True
+        if self._client is not None:
+            self._former.append(self._client)
+            self._client = None
 
     async def request(
         self,
@@ -210,12 +226,19 @@ class RegistrySession:
     def _new_client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             verify=trusted(),
-            transport=self.transport,
-            timeout=httpx.Timeout(30.0, connect=5.0),
+            transport=self.transport or self._transport_for_many(),
+            timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
             max_redirects=3,
             event_hooks={"request": [self._refuse_plain_http]},
         )
+
+    def _transport_for_many(self) -> httpx.AsyncBaseTransport | None:
+        if not self._many:
+            return None
+        from slipway.clients.many_requests import many_requests  # noqa: PLC0415 - see there
+
+        return many_requests(trusted())
 
     async def _refuse_plain_http(self, request: httpx.Request) -> None:
         """Every request passes here, also those to a token issuer and those of a redirect."""

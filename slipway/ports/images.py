@@ -45,6 +45,9 @@ class PullCredentials:
 class ImageRegistry(Protocol):
     """The OCI registry."""
 
+    def expect(self, requests: int) -> None:
+        """Be told how many questions come next, at least; nothing but their cost depends on it."""
+
     async def find(self, reference: ImageReference) -> PublishedImage | None:
         """What the registry holds under the reference's digest, or else its tag, or None."""
 

@@ -257,6 +257,7 @@ async def find_tags(
 ) -> Mapping[str, PublishedImage | None]:
     """What the registry holds under tags of the target's repository."""
     repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
+    ports.registry.expect(len(tags))
 
     async def find(tag: str) -> PublishedImage | None:
         async with gate:

@@ -50,6 +50,7 @@ async def read_inventory(ports: Ports) -> Inventory:
             return await ports.registry.referrers(repository, digest)
 
     names = sorted(await ports.registry.tags(repository))
+    ports.registry.expect(len(names))
     found = await asyncio.gather(*(read(ImageReference(repository, each)) for each in names))
     tags = {}
     for name, each in zip(names, found, strict=True):

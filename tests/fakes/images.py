@@ -114,6 +114,9 @@ class FakeRegistry:
                 return image
         return None
 
+    def expect(self, requests: int) -> None:
+        """What is in memory costs nothing."""
+
     async def find(self, reference: ImageReference) -> PublishedImage | None:
         await self.faults.at("before", "registry.find")
         image = self.held(reference)

@@ -9,6 +9,7 @@ import pytest
 from sandbox.token_issuer.accounts import PULLER
 from slipway.clients.docker import DockerBuilder
 from slipway.clients.registry import OciRegistry
+from slipway.clients.registry_session import MANY
 from slipway.domain.image import Digest, ImageReference
 from tests.clients.registry_contract import Holding, RegistryContract
 from tests.sandbox.images.conftest import ImageSide
@@ -43,3 +44,10 @@ class TestReal(RegistryContract):
         self, images: ImageSide, registry: OciRegistry, builder: DockerBuilder, tmp_path: Path
     ) -> Holding:
         return Real(images, registry, builder, tmp_path)
+
+
+class TestRealForManyRequests(TestReal):
+    @pytest.fixture
+    def registry(self, registry: OciRegistry) -> OciRegistry:
+        registry.expect(MANY)
+        return registry

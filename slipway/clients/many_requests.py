@@ -1,0 +1,42 @@
+"""httpx over aiohttp's connections, for thousands of requests: less than half the processor time.
+
+For a few requests it is no gain: aiohttp takes a fifth of a second and 10 MiB to import.
+"""
+
+import ssl
+from urllib.request import getproxies
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+KEPT = httpx.Limits(max_connections=32, keepalive_expiry=15.0)
+
+
+class ManyRequests(AiohttpTransport):
+    """The transport; whatever goes wrong is an error of httpx's."""
+
+    def __init__(self, trusted: ssl.SSLContext) -> None:
+        super().__init__(verify=trusted, limits=KEPT, client=self._session)
+        self._trusted = trusted
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send it."""
+        try:
+            return await super().handle_async_request(request)
+        except aiohttp.ClientError as error:  # what the transport has no name for, such as bad HTTP
+            raise httpx.RemoteProtocolError(str(error), request=request) from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Without cookies: registries have none, and httpx keeps those of its own client."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._trusted, limit=KEPT.max_connections or 0, keepalive_timeout=15.0
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+
+def many_requests(trusted: ssl.SSLContext) -> ManyRequests | None:
+    """The transport, or None where a proxy is configured: httpx' own goes through those."""
+    return None if getproxies() else ManyRequests(trusted)
