@@ -123,7 +123,11 @@ def test_every_dependency_is_imported_by_the_product() -> None:
     unused = {
         each
         for each in named - for_others
-        if not re.search(rf"^\s*(?:import|from) {modules.get(each, each)}\b", source, re.MULTILINE)
+        if not re.search(
+            rf"^\s*(?:import|from) {modules.get(each, each.replace('-', '_'))}\b",
+            source,
+            re.MULTILINE,
+        )
     }
     assert not unused
 
