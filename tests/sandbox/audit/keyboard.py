@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox import image_registry, kubernetes, pulumi, toolchain
 from sandbox.token_issuer.accounts import PUBLISHER
+from tests.sandbox.audit.looking import found
 from tests.sandbox.releases.real_world import RealWorld
 
 TYPED_WITHIN = 300.0
@@ -100,3 +101,12 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
 
 def _basic(username: str, password: str) -> str:
     return base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+async def require_mended(world: RealWorld, keyboard: Keyboard, rule: str) -> None:
+    """Exactly this is found, and its command, typed as printed, ends it."""
+    findings = await found(world)
+    assert set(findings) == {rule}
+    await keyboard.type(findings[rule].remedy.command)
+
+    assert await found(world) == {}

@@ -9,7 +9,7 @@ from sandbox.image_registry import Registry, host
 from slipway.cli.doctor import NOT_IN_ORDER
 from slipway.domain.image import ImageReference
 from slipway.domain.release import State
-from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, released, repository
 from tests.sandbox.registry_side import kill_registry
 from tests.sandbox.releases.others import pull_account_revoked
@@ -37,6 +37,7 @@ async def test_kubectl_set_image_is_found_and_given_back_to_pulumi(
 
     assert await found(world) == {}
     assert (await world.observe()).image == now.image
+    await asyncio.to_thread(world.kubectl, "rollout", "status", f"deployment/{seen.name}")
     again = await world.deploy(world.commit())
     assert again.state is State.LIVE, again.release.reason
 
@@ -50,12 +51,8 @@ async def test_an_overwritten_tag_is_found_and_pointed_back(
         copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:{now.commit}"
     )
 
-    findings = await found(world)
     # Its label names another commit than the tag only for those who go by the tag.
-    assert set(findings) == {"IMG004"}
-    await keyboard.type(findings["IMG004"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG004")
     ports = await world.eyes()
     assert now.commit is not None
     there = await ports.registry.find(ImageReference(path, now.commit.sha))
@@ -70,11 +67,7 @@ async def test_main_that_was_moved_is_found_and_moved_back(
     path = await repository(world)
     await asyncio.to_thread(copy_in_registry, world.box, f"{path}@{before.digest}", f"{path}:main")
 
-    findings = await found(world)
-    assert set(findings) == {"IMG005"}
-    await keyboard.type(findings["IMG005"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG005")
 
 
 async def test_an_edited_esc_value_is_found_with_its_author_and_undone(
@@ -99,11 +92,7 @@ async def test_a_deleted_image_is_found_while_its_pods_still_run_and_rolled_back
     path = await repository(world)
     await asyncio.to_thread(delete_from_registry, world.box, f"{path}:{now.commit}")
 
-    findings = await found(world)
-    assert set(findings) == {"IMG001"}
-    await keyboard.type(findings["IMG001"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG001")
     assert (await world.observe()).image == before.image
 
 

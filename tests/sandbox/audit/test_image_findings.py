@@ -8,7 +8,7 @@ import pytest
 
 from slipway.domain.image import ImageReference
 from slipway.domain.release import State
-from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import (
     NEWS,
     found,
@@ -57,11 +57,7 @@ async def test_a_template_that_names_a_moving_tag_is_found_and_pinned(
     [now] = await released(world, 1)
     await apply_by_hand(world, f"{await repository(world)}:main")
 
-    findings = await found(world)
-    assert set(findings) == {"IMG008"}
-    await keyboard.type(findings["IMG008"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG008")
     assert (await world.observe()).image == now.image
 
 
@@ -74,11 +70,7 @@ async def test_an_image_of_another_repository_is_found_and_replaced(
     await asyncio.to_thread(copy_in_registry, world.box, f"{path}:{now.commit}", elsewhere)
     await apply_by_hand(world, elsewhere)
 
-    findings = await found(world)
-    assert set(findings) == {"IMG015"}
-    await keyboard.type(findings["IMG015"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG015")
 
 
 async def test_a_label_that_names_another_commit_is_found_and_another_one_deployed(
@@ -93,11 +85,7 @@ async def test_a_label_that_names_another_commit_is_found_and_another_one_deploy
     )
     await apply_by_hand(world, f"{path}:{foreign}")
 
-    findings = await found(world)
-    assert set(findings) == {"IMG009"}
-    await keyboard.type(findings["IMG009"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG009")
 
 
 async def test_a_pod_on_an_old_digest_is_found_and_replaced(
@@ -135,11 +123,7 @@ async def test_a_part_of_an_index_that_is_gone_is_found_and_rolled_back_from(
     assert await found(world) == {}
     await asyncio.to_thread(delete_from_registry, world.box, f"{path}@{now.digest}")
 
-    findings = await found(world)
-    assert set(findings) == {"IMG010"}
-    await keyboard.type(findings["IMG010"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "IMG010")
     assert (await world.observe()).image == before.image
 
 

@@ -13,7 +13,7 @@ from slipway.cli.doctor import NOT_IN_ORDER
 from slipway.cli.ends import EXIT_CODES
 from slipway.domain.hold import NewHold
 from slipway.domain.release import State
-from tests.sandbox.audit.keyboard import Keyboard
+from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, found_at_last, released
 from tests.sandbox.conftest import until
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
@@ -31,11 +31,7 @@ async def test_replicas_that_kubectl_scaled_are_found_and_given_back(
         world.kubectl, "rollout", "status", f"deployment/{seen.name}", "--timeout=60s"
     )
 
-    findings = await found(world)
-    assert set(findings) == {"SYS004"}
-    await keyboard.type(findings["SYS004"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "SYS004")
     await asyncio.to_thread(world.operator.mend)
     assert await found(world) == {}
 
@@ -57,11 +53,7 @@ async def test_a_field_of_another_tool_is_found_and_taken_back(
         stdin=patch,
     )
 
-    findings = await found(world)
-    assert set(findings) == {"SYS003"}
-    await keyboard.type(findings["SYS003"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "SYS003")
     assert (await world.observe()).image == now.image
 
 
@@ -73,11 +65,7 @@ async def test_a_key_that_was_made_a_secret_is_found_and_plain_again(
     secret = f"oceanid-cluster:adapterImage: {{ fn::secret: '{now.image}' }}"
     await asyncio.to_thread(world.esc.edit, lambda text: text.replace(plain, secret))
 
-    findings = await found(world)
-    assert set(findings) == {"SYS005"}
-    await keyboard.type(findings["SYS005"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "SYS005")
     assert await world.value() == now.image
 
 
@@ -126,11 +114,7 @@ async def test_a_deployment_that_was_deleted_is_found_and_made_again(
     seen = await world.observe()
     await asyncio.to_thread(world.kubectl, "delete", "deployment", seen.name)
 
-    findings = await found(world)
-    assert set(findings) == {"SYS008"}
-    await keyboard.type(findings["SYS008"].remedy.command)
-
-    assert await found(world) == {}
+    await require_mended(world, keyboard, "SYS008")
     assert (await world.observe()).image == now.image
 
 
