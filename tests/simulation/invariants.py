@@ -129,10 +129,16 @@ AT_REST: dict[str, Invariant] = {
 }
 
 
-NOT_AFTER_A_LATE_UPDATE = {"I4 four agree", "I4 nothing is pending", "I5 what runs is proven"}
+NOT_AFTER_A_LATE_UPDATE = {
+    "I4 four agree",
+    "I4 nothing is pending",
+    "I5 what runs is proven",
+    "P attention has a cause",
+}
 """What a process can break that is stopped between its last check of the fence and the start of
-`pulumi up`, and resumed after its successor's end: the one request it had sent. Nothing refuses it;
-`slipway status` and the audit show it (docs/reliability.md)."""
+`pulumi up`, and resumed past its successor's proof: the one request it had sent. Nothing refuses
+it; a successor that is still proving asks for attention and names the image that it sees, after
+that `slipway status` and the audit show it (docs/reliability.md)."""
 
 
 def broken_at_rest(world: World, story: Story, late: Sequence[str] = ()) -> list[Violation]:
