@@ -7,6 +7,7 @@ was made, so that the next one's turn comes.
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import shutil
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +52,8 @@ CALM_WITHIN = 900.0
 LOOK_EVERY = 0.5
 BUSY_WITHIN = 60.0
 PAGE = 200
+IDLE, IDLE_PAUSE = 400, 0.02
+"""Deliveries before the storm, and the seconds between two."""
 WAITING = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING"]}}}}
 
 
@@ -70,7 +74,18 @@ async def measure(_: None, __: int) -> list[Row]:
             promise=AtMost(0),
             note=f"Prefect was away for a minute, the receiver killed; {len(left.runs)} runs, "
             f"calm {left.calm_after:.0f} s after the last delivery",
-        )
+        ),
+        Row(
+            "L2",
+            "the slowest acknowledgement of a hundred (p99) in that storm",
+            "ms",
+            series(1000 * slowest_of_a_hundred(left.took)),
+            None,
+            series(1000 * slowest_of_a_hundred(left.took_idle)),
+            AtMost(2.0, "limit"),
+            note=f"limit: of {IDLE} deliveries, one after the other, before the storm; what the "
+            "killed receiver did not answer was not acknowledged",
+        ),
     ]
 
 
@@ -95,6 +110,10 @@ class Aftermath:
     runs: Sequence[Run]
     calm_after: float
     """Seconds from the last delivery to when nothing waited any more."""
+    took: Sequence[float] = ()
+    """Seconds of each acknowledgement."""
+    took_idle: Sequence[float] = ()
+    """Likewise, before the storm."""
 
     def flaws(self) -> list[str]:
         """Everything that must not be."""
@@ -144,12 +163,14 @@ class Storm:
     prefect_away: float = 60.0
     seed: int = 0
     _acknowledged: set[str] = field(default_factory=set)
+    _took: list[float] = field(default_factory=list)
 
     async def rage(self) -> Aftermath:
         """The whole story."""
         self._start()
         commits = _push_all(self.box, self.pushes)
         sent = shuffled(commits, self.copies, random.Random(self.seed))  # noqa: S311 - repeatable
+        idle = await self._send_idly(commits)
         async with self._worker():
             await asyncio.gather(
                 self._send_all(sent), self._without_prefect(), self._kill_the_receiver()
@@ -162,7 +183,8 @@ class Storm:
             calm_after = time.monotonic() - ended
         kept = await self._kept()
         runs = await _runs(self.box)
-        return Aftermath(commits[1:], frozenset(self._acknowledged), kept, runs, calm_after)
+        acknowledged = frozenset(self._acknowledged)
+        return Aftermath(commits[1:], acknowledged, kept, runs, calm_after, self._took, idle)
 
     def _start(self) -> None:
         """Bring up what stands in the storm; of Prefect's deployments, the names are enough."""
@@ -179,11 +201,24 @@ class Storm:
         async def send() -> None:
             async with httpx.AsyncClient(timeout=10.0) as client:
                 for each in waiting:
-                    if await _is_acknowledged(client, self.box, each):
+                    took = await _acknowledged(client, self.box, each)
+                    if took is not None:
                         self._acknowledged.add(each.id)
+                        self._took.append(took)
                     await asyncio.sleep(pause)
 
         await asyncio.gather(*(send() for _ in range(SENDERS)))
+
+    async def _send_idly(self, commits: Sequence[str]) -> Sequence[float]:
+        """Seconds of acknowledgements while nothing else happens: of a branch nobody deploys."""
+        payload = _payload(commits[0], commits[1], "refs/heads/elsewhere")
+        async with httpx.AsyncClient(timeout=10.0) as client:
+            took = []
+            for _ in range(IDLE):
+                sent = delivery_of({**payload, "unlike": str(uuid.uuid4())})
+                took.append(await _acknowledged(client, self.box, sent))
+                await asyncio.sleep(IDLE_PAUSE)
+        return [each for each in took if each is not None]
 
     async def _without_prefect(self) -> None:
         await asyncio.sleep(self.lasts * 0.1)
@@ -219,7 +254,8 @@ class Storm:
     async def _kept(self) -> Sequence[ReceivedDelivery]:
         inbox = self._inbox()
         try:
-            return await inbox.recent(2 * self.pushes * self.copies)
+            found = await inbox.recent(2 * self.pushes * self.copies + IDLE)
+            return [each for each in found if not each.delivery.ignored]
         finally:
             await inbox.close()
 
@@ -279,9 +315,14 @@ def shuffled(commits: Sequence[str], copies: int, chance: random.Random) -> list
     return [each for _, each in sorted(spread, key=lambda pair: pair[0])]
 
 
-def _payload(before: str, after: str) -> dict[str, Any]:
+def slowest_of_a_hundred(seconds: Sequence[float]) -> float:
+    """The 99th percentile, by the nearest rank."""
+    return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]
+
+
+def _payload(before: str, after: str, ref: str = "refs/heads/main") -> dict[str, Any]:
     return {
-        "ref": "refs/heads/main",
+        "ref": ref,
         "before": before,
         "after": after,
         "repository": {"full_name": FULL_NAME, "fork": False},
@@ -289,7 +330,9 @@ def _payload(before: str, after: str) -> dict[str, Any]:
     }
 
 
-async def _is_acknowledged(client: httpx.AsyncClient, box: Box, sent: Delivery) -> bool:
+async def _acknowledged(client: httpx.AsyncClient, box: Box, sent: Delivery) -> float | None:
+    """How many seconds it took; None where it was not."""
+    began = time.perf_counter()
     try:
         answer = await client.post(
             places.webhook_address(box),
@@ -297,8 +340,8 @@ async def _is_acknowledged(client: httpx.AsyncClient, box: Box, sent: Delivery) 
             headers=sent.headers(places.secret(box)),
         )
     except httpx.TransportError:
-        return False
-    return answer.is_success
+        return None
+    return time.perf_counter() - began if answer.is_success else None
 
 
 def _kill(box: Box, name: str) -> None:
