@@ -49,10 +49,14 @@ async def audit(
 
 def as_prefect_state(report: Report, fail_on: Severity) -> State[Any]:
     """Failed where a finding is severe enough; the message counts them."""
+    targets, unseen = len(report.targets), len(report.not_judged)
+    more = f"; {len(report.gone)} gone" if report.gone else ""
+    more += f"; {unseen} of {targets} targets could not be judged whole" if unseen else ""
     if not report.findings:
-        return Completed(name="Quiet", message=f"{len(report.targets)} targets, nothing found")
+        name = "Not judged" if unseen else "Quiet"
+        return Completed(name=name, message=f"{targets} targets, nothing found{more}")
     worst = report.findings[0]
-    message = f"{len(report.findings)} findings, the worst {worst.rule}: {worst.seen}"
+    message = f"{len(report.findings)} findings, the worst {worst.rule}: {worst.seen}{more}"
     if report.reaches(fail_on):
         return Failed(name="Findings", message=message)
     return Completed(name="Findings", message=message)

@@ -36,6 +36,8 @@ from slipway.tasks.policies import repeatable
 from slipway.tasks.source_once import SourceOnce
 
 TARGETS_AT_ONCE = 8
+THOROUGH = frozenset({"IMG016"})
+"""Rules that are judged only where every tag of all targets is looked up."""
 CONFIRM_AFTER = 2.0
 """Seconds between two looks: what only one of them sees was on the move, and is no finding."""
 
@@ -53,6 +55,21 @@ class Audited:
         """The target's name."""
         return self.picture.target.name
 
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found, and what an earlier audit found that could not be judged this time."""
+        found = self.judged.findings
+        if isinstance(self.changes, Unknown):
+            return found
+        seen = {each.fingerprint for each in found}
+        kept = [each.finding for each in self.changes.persisting]
+        return [*found, *(each for each in kept if each.fingerprint not in seen)]
+
+    @property
+    def unjudged(self) -> frozenset[str]:
+        """Rules for which something was unknown, but for what only a thorough audit looks at."""
+        return self.judged.unjudged - THOROUGH
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -63,7 +80,18 @@ class Report:
     @property
     def findings(self) -> Sequence[Finding]:
         """Everything that is wrong now, worst first."""
-        return by_severity(each for audited in self.targets for each in audited.judged.findings)
+        return by_severity(each for audited in self.targets for each in audited.findings)
+
+    @property
+    def gone(self) -> Sequence[Finding]:
+        """What an earlier audit has found, and is no more."""
+        changed = [each.changes for each in self.targets if isinstance(each.changes, Changes)]
+        return by_severity(each.finding for changes in changed for each in changes.gone)
+
+    @property
+    def not_judged(self) -> Mapping[str, frozenset[str]]:
+        """Target → the rules that say nothing of it, because something could not be looked at."""
+        return {each.target: each.unjudged for each in self.targets if each.unjudged}
 
     @property
     def worst(self) -> Severity | None:
@@ -169,6 +197,9 @@ def what_runs_where(report: Report) -> list[Mapping[str, str]]:
 
 
 def finding_rows(report: Report) -> list[Mapping[str, str]]:
-    """The report's second table: a line a finding, worst first."""
+    """The report's second table: a line a finding, worst first, and at its end what is gone."""
     known = report.states
-    return [finding_row(each, known.get(each.fingerprint, "")) for each in report.findings]
+    return [
+        *(finding_row(each, known.get(each.fingerprint, "")) for each in report.findings),
+        *(finding_row(each, "gone") for each in report.gone),
+    ]

@@ -97,7 +97,7 @@ def _target_record(audited: Audited) -> dict[str, Any]:
         "behind": len(known.pending) if known else None,
         "unknown": {name: part.why for name, part in parts if isinstance(part, Unknown)},
         "unjudged": sorted(audited.judged.unjudged),
-        "findings": len(audited.judged.findings),
+        "findings": len(audited.findings),
     }
 
 
@@ -113,8 +113,10 @@ def _print(report: Report) -> None:
     for each in report.findings:
         click.echo()
         _print_finding(each, known.get(each.fingerprint, ""))
+    for target, rules in report.not_judged.items():
+        click.secho(f"not judged at {target}: {', '.join(sorted(rules))}", fg="yellow")
     if not report.findings:
-        click.secho("nothing found", fg="green")
+        click.secho("nothing found", fg=None if report.not_judged else "green")
     for audited in report.targets:
         if isinstance(audited.changes, Changes):
             for gone in audited.changes.gone:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from flows.auditing import Report, audit
+from flows.audit import as_prefect_state
+from flows.auditing import Report, audit, finding_rows
 from flows.deploy import release as deploy
 from flows.pruning import plan
 from slipway.domain.config import KeyForm
@@ -358,3 +359,49 @@ def _raise(error: Exception) -> Callable[[], None]:
         raise error
 
     return fault
+
+
+async def test_what_stands_is_still_told_while_it_can_not_be_looked_at() -> None:
+    """A registry that is down must not turn an overwritten tag green."""
+    world = await released("second", "third")
+    overwritten(world)
+    before = await look(world, record=True)
+    world.faults.always("registry.find", Unreachable("no route to host"))
+
+    report = await look(world, record=True)
+
+    assert "IMG004" in ids(before) & ids(report)
+    assert report.reaches(Severity.CRITICAL)
+    assert report.gone == []
+    assert "IMG004" in report.not_judged[world.target.name]
+    state = as_prefect_state(report, Severity.CRITICAL)
+    assert state.type.value == "FAILED"
+    assert "2 of 2 targets could not be judged whole" in (state.message or "")
+
+
+async def test_nothing_found_is_not_called_quiet_where_something_was_not_judged() -> None:
+    world = await released("second", "third")
+    await world.ledger.acquire(str(world.target.stack), "somebody", 3600.0)
+
+    report = await look(world)
+
+    assert report.findings == []
+    assert set(report.not_judged) == set(world.targets)
+    state = as_prefect_state(report, Severity.CRITICAL)
+    assert (state.type.value, state.name) == ("COMPLETED", "Not judged")
+
+
+async def test_what_is_gone_stands_in_the_report_and_in_the_runs_message() -> None:
+    world = await released("second", "third")
+    value = world.value
+    edited(world)
+    await look(world, record=True)
+    world.config.edit("bob", adapterImage=value)
+
+    report = await look(world, record=True)
+
+    assert [each.rule for each in report.gone] == ["IMG006"]
+    assert [(row["id"], row["state"]) for row in finding_rows(report)] == [("IMG006", "gone")]
+    state = as_prefect_state(report, Severity.CRITICAL)
+    assert state.name == "Quiet"
+    assert state.message == "2 targets, nothing found; 1 gone"
