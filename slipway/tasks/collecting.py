@@ -178,7 +178,16 @@ async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory
             if (each := reference_of(way.image)) is not None
             and each.repository == target.service.repository
         ],
+        await _doubted(ports),
     )
+
+
+async def _doubted(ports: Ports) -> frozenset[str]:
+    """A finding is gone where it was looked at again, not where nobody came by."""
+    standing = await ports.ledger.findings(ports.target.name)
+    named = [reference_of(each.finding.about) for each in standing]
+    ours = ports.target.service.repository
+    return frozenset(each.tag for each in named if each and each.repository == ours and each.tag)
 
 
 async def _interrupted(ports: Ports) -> Sequence[Release]:
@@ -215,8 +224,7 @@ async def _held(
     images = {str(each): await _find(ports, together, each) for each in dict.fromkeys(found)}
     images |= await _first_way_back(ports, together, memory)
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
-    if every_tag:
-        tags |= set(memory.published)
+    tags |= set(memory.published) if every_tag else memory.doubted
     signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
     return Holdings(images, await find_tags(ports, together, sorted(tags)), signatures)
 

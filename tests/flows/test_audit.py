@@ -311,6 +311,25 @@ async def test_every_tag_that_was_ever_published_is_looked_up_when_asked_for() -
     assert (ids(quick), ids(deep)) == (set(), {"IMG004"})
 
 
+async def test_a_tag_that_was_found_overwritten_is_looked_up_until_it_is_mended() -> None:
+    """It is not gone because an audit that looks at fewer tags does not come by."""
+    world = await released("second", "third")
+    old = ImageReference(world.target.service.repository, "4" * 40)
+    good = make_image("old", {})
+    await world.ledger.record_published(old, good.digest)  # and never live
+    world.registry.put(old.repository, "4" * 40, make_image("mallory's", {}))
+    ports = [world.ports()]
+
+    deep = await audit(ports, every_tag=True, record=True, at=DAY)
+    quick = await audit(ports, record=True, at=DAY)
+    world.registry.put(old.repository, "4" * 40, good)
+    mended = await audit(ports, record=True, at=DAY)
+
+    assert [ids(each) for each in (deep, quick, mended)] == [{"IMG004"}, {"IMG004"}, set()]
+    assert [len(each.gone) for each in (deep, quick, mended)] == [0, 0, 1]
+    assert not quick.not_judged
+
+
 async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
     world = await released("second", "third")
     world.publish("sick")  # and never live

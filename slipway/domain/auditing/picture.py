@@ -137,6 +137,8 @@ class Memory:
     """Tag → digest, as it was when it was published."""
     ways_back: Sequence[ImageReference] = ()
     """The images a rollback to `previous` would take, best first."""
+    doubted: frozenset[str] = frozenset()
+    """Tags of the target's repository of which an earlier audit found something that stands."""
 
 
 @dataclass(frozen=True, slots=True)
