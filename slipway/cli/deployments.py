@@ -33,6 +33,7 @@ JOB_VARIABLES = {
 
 
 AUDIT_TIMES = "*/15 * * * *"
+EVERY_TAG_TIMES = "0 4 * * *"
 DRILL_TIMES = "0 5 * * *"
 
 
@@ -88,6 +89,9 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
         yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")
     seen = "See whether what should run runs, everywhere, and could still go back."
     yield Deployment(audit, "all", "", seen, AUDIT_TIMES)
+    whole = "The same, and every tag that was ever published, and what nobody needs any more."
+    every_tag = {"options": {"every_tag": True}}
+    yield Deployment(audit, "every-tag", "", whole, EVERY_TAG_TIMES, every_tag)
     tried = "See whether each target's default rollback would work; touches no production."
     yield Deployment(drill, "all", "", tried, DRILL_TIMES)
     for repository in dict.fromkeys(each.service.repository for each in targets):

@@ -28,6 +28,7 @@ DEPLOYMENTS = [
     f"rollback/{SINK}",
     "recover/acme:oceanid-cluster:prod",
     "audit/all",
+    "audit/every-tag",
     "drill/all",
     "prune/ls-triton-adapter",
     "prune/annotations-sink",

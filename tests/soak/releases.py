@@ -14,7 +14,7 @@ ENDED_WITHIN = 120.0
 """Seconds after which the next release is started although this one goes on: it has to wait."""
 LOOK_EVERY = 1.0
 ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
-BY_THEMSELVES = ("audit/all", "drill/all")
+BY_THEMSELVES = ("audit/all", "audit/every-tag", "drill/all")
 
 
 _committing = threading.Lock()
