@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 ENDS = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+STATES = {
+    "SCHEDULED": RunState.WAITS,
+    "CANCELLING": RunState.STOPPING,
+    "CRASHED": RunState.CRASHED,
+}
 NOT_FOUND = httpx.codes.NOT_FOUND
 
 
@@ -164,7 +169,7 @@ class PrefectApi:
 def _run_state(type_: str) -> RunState:
     if type_ in ENDS:
         return RunState.ENDED
-    return {"SCHEDULED": RunState.WAITS, "CRASHED": RunState.CRASHED}.get(type_, RunState.TAKEN)
+    return STATES.get(type_, RunState.TAKEN)
 
 
 def _object_in(answer: httpx.Response) -> dict[str, Any]:

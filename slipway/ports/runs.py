@@ -12,6 +12,8 @@ class RunState(Enum):
     """No worker has taken it yet."""
     TAKEN = auto()
     """A worker has; whether it is at work is not known: of one that died nobody tells Prefect."""
+    STOPPING = auto()
+    """A person has cancelled it, and its worker, if it is there, is about to end it."""
     CRASHED = auto()
     """Its process died, or never came up, and its worker has told so."""
     ENDED = auto()

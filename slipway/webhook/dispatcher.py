@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
@@ -180,12 +180,32 @@ class Lane:
         started, progress = last
         return started.run if progress is Progress.UNDER_WAY else None
 
+    async def _is_settled(self) -> bool:
+        """Whether no earlier run may still change what is live."""
+        last = await self._last.look()
+        return last is None or last[1] is Progress.OVER
+
     async def _look_after_last_run(self) -> float:
         """Start it again if it was lost: nobody else would, and no newer delivery is here to."""
         last = await self._last.look()
         if last is not None and last[1] is Progress.LOST:
-            await self._start_again(last[0])
+            if await self._is_wanted(last[0]):
+                await self._start_again(last[0])
+            else:
+                self._last.forget()
         return LOOK_EVERY
+
+    async def _is_wanted(self, lost: StartedRun) -> bool:
+        """Whether the branch still builds what the run was to deploy: it may have been reverted."""
+        branch, service = lost.push.push.branch, self.watched.target.service
+        head = await self.watched.source.newest(branch)
+        if lost.commit not in await self.watched.source.behind([lost.commit], branch):
+            return False
+        source = self.watched.source.repository
+        if not await source.has_folder(head, service.folder):
+            return False
+        wanted = await source.build_inputs(lost.commit, service)
+        return wanted == await source.build_inputs(head, service)
 
     async def _start_again(self, lost: StartedRun) -> None:
         if lost.attempt >= ATTEMPTS:
@@ -203,6 +223,9 @@ class Lane:
             return
         why = "lost: its worker died before it had begun; the next attempt does what it was for"
         await self.runs.give_up(lost.run, why)
+        last = await self._last.look()
+        if last is None or last[1] is not Progress.LOST:
+            return  # it has begun right now
         run = await self._start(lost.push, lost.attempt + 1)
         await self.inbox.started_again(lost, run)
         log.warning(
@@ -225,6 +248,8 @@ class Lane:
         source = self.watched.source.repository
         asked = await asked_before(push, await self.inbox.started(self.name), source)
         here = await about_target(target, self.ledger, asked)
+        if not await self._is_settled():
+            here = replace(here, settled=False)
         there = await about_source(push, target, here.live, source, on_line=on_line)
         ending = judge_push(push, there, here)
         return ending or run_started(push.after, here, await self._start(newest))

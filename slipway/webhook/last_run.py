@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from slipway.domain.delivery import StartedRun
+from slipway.domain.release import Kind, Release, State
 from slipway.ports import FlowRuns, Inbox, Ledger, RunState
 
 BEGUN_WITHIN = 300.0
@@ -75,14 +76,15 @@ class LastRun:
             return Progress.OVER
         if its is not None:
             return Progress.OVER if state is RunState.CRASHED else Progress.UNDER_WAY
-        if not self._is_lost(state):
+        if not self._is_late(state):
             return Progress.UNDER_WAY
         # Whoever has released here since has seen to the target, with this push before their eyes.
-        is_answered = any(each.started > last.started for each in history)
-        return Progress.OVER if is_answered else Progress.LOST
+        is_answered = any(_changes(each) and each.started > last.started for each in history)
+        is_unwanted = is_answered or state is RunState.STOPPING
+        return Progress.OVER if is_unwanted else Progress.LOST
 
-    def _is_lost(self, state: RunState) -> bool:
-        """Of a run that has no release."""
+    def _is_late(self, state: RunState) -> bool:
+        """Whether a run that has no release will not open one any more."""
         if state is RunState.WAITS:
             self._taken = None
             return False
@@ -92,3 +94,8 @@ class LastRun:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _changes(release: Release) -> bool:
+    """Whether it says anything of what is to run: one that was refused has changed nothing."""
+    return release.kind is not Kind.ADOPTED and release.state is not State.REFUSED

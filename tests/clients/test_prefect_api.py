@@ -89,7 +89,7 @@ def test_on_this_machine_plain_http_is_enough() -> None:
         ("PENDING", RunState.TAKEN),
         ("RUNNING", RunState.TAKEN),
         ("PAUSED", RunState.TAKEN),
-        ("CANCELLING", RunState.TAKEN),
+        ("CANCELLING", RunState.STOPPING),
         ("CRASHED", RunState.CRASHED),
         ("COMPLETED", RunState.ENDED),
         ("FAILED", RunState.ENDED),

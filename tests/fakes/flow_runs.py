@@ -1,6 +1,7 @@
 """Prefect's runs in memory."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from slipway.errors import Unreachable
@@ -17,8 +18,11 @@ class FakeFlowRuns:
     down: bool = False
     taken: set[str] = field(default_factory=set)
     """Those that a worker has taken."""
+    stopping: set[str] = field(default_factory=set)
+    """Those that a person has cancelled, and no worker has ended."""
     crashed: dict[str, str] = field(default_factory=dict)
     """Run → why."""
+    when_given_up: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
     lost_answers: int = 0
     """How many of the next starts succeed without the caller's hearing of it."""
     attempts: int = 0
@@ -40,10 +44,13 @@ class FakeFlowRuns:
             return RunState.CRASHED
         if run in self.ended:
             return RunState.ENDED
+        if run in self.stopping:
+            return RunState.STOPPING
         return RunState.TAKEN if run in self.taken else RunState.WAITS
 
     async def give_up(self, run: str, why: str) -> None:
         if not (await self.state(run)).is_over:
+            await self.when_given_up()
             self.crashed[run] = why
 
     def take_all(self) -> None:

@@ -242,6 +242,83 @@ async def test_what_a_person_has_ended_or_answered_is_not_started_again() -> Non
     assert len(cancelled.runs.made) == len(answered.runs.made) == 1
 
 
+async def test_a_run_that_was_cancelled_after_its_worker_died_is_not_started_again() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        post.runs.stopping.add("run-1")
+        await asyncio.sleep(3 * BEGUN_WITHIN)
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+    assert len(post.runs.made) == 2
+    assert not post.runs.crashed
+
+
+@pytest.mark.parametrize("when", ["before it is known to be lost", "once it is"])
+async def test_a_lost_commit_that_was_reverted_is_not_deployed_any_more(when: str) -> None:
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    async with dispatching(post):
+        await asyncio.sleep(60)
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        await asyncio.sleep(BEGUN_WITHIN - 60 if when.startswith("before") else 0)
+        reverted = post.git.commit("revert", {"adapter/main": "first"})
+        if when.startswith("before"):
+            await post.receive(reverted)
+        await asyncio.sleep(3 * BEGUN_WITHIN)
+
+    assert post.runs.commits(ADAPTER).count(str(reverted)) == (1 if when[0] == "b" else 0)
+    assert len(set(post.runs.commits(ADAPTER)) - {str(reverted)}) == 1
+    assert len(post.runs.commits(ADAPTER)) == (2 if when[0] == "b" else 1)
+
+
+async def test_a_revert_behind_a_run_that_waits_for_long_is_deployed_after_it() -> None:
+    """Nobody takes the run for hours: what is live is about to change, whatever the ledger says."""
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        await post.receive(post.git.commit("revert", {"adapter/main": "first"}))
+        await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+
+
+@pytest.mark.parametrize("state", [State.REFUSED, State.LIVE])
+async def test_only_a_release_that_may_have_changed_something_answers_a_lost_push(
+    state: State,
+) -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        await asyncio.sleep(60)
+        await post.release(post.first, state)
+        await asyncio.sleep(2 * BEGUN_WITHIN)
+
+    assert len(post.runs.made) == (2 if state is State.REFUSED else 1)
+
+
+async def test_a_run_that_begins_in_the_moment_it_is_given_up_is_no_reason_for_another() -> None:
+    post = Post()
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        post.runs.take_all()
+        post.runs.when_given_up = lambda: post.release(second, State.RELEASING, run="run-1")
+        await asyncio.sleep(3 * BEGUN_WITHIN)
+
+    assert len(post.runs.made) == 1
+
+
 async def test_a_run_that_waited_long_for_its_worker_has_all_its_time_to_begin() -> None:
     post = Post()
     async with dispatching(post):
