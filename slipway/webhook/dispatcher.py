@@ -19,7 +19,7 @@ from slipway.domain.pushed import judge_push, run_started
 from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
-from slipway.webhook.facts import about_source, about_target, asked_before
+from slipway.webhook.facts import about_source, about_target, asked_before, is_wanted
 from slipway.webhook.last_run import LastRun, Progress
 from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
@@ -196,16 +196,8 @@ class Lane:
         return LOOK_EVERY
 
     async def _is_wanted(self, lost: StartedRun) -> bool:
-        """Whether the branch still builds what the run was to deploy: it may have been reverted."""
-        branch, service = lost.push.push.branch, self.watched.target.service
-        head = await self.watched.source.newest(branch)
-        if lost.commit not in await self.watched.source.behind([lost.commit], branch):
-            return False
-        source = self.watched.source.repository
-        if not await source.has_folder(head, service.folder):
-            return False
-        wanted = await source.build_inputs(lost.commit, service)
-        return wanted == await source.build_inputs(head, service)
+        pushes = await self.inbox.pushes(lost.push.repository, lost.push.push.branch)
+        return await is_wanted(lost, pushes, self.watched.target.service, self.watched.source)
 
     async def _start_again(self, lost: StartedRun) -> None:
         if lost.attempt >= ATTEMPTS:

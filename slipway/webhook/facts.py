@@ -6,8 +6,9 @@ from slipway.domain.commit import Commit
 from slipway.domain.delivery import Push, StartedRun
 from slipway.domain.pushed import SourceFacts, TargetFacts
 from slipway.domain.release import State
-from slipway.domain.target import Target
+from slipway.domain.target import Service, Target
 from slipway.ports import Ledger, SourceRepository
+from slipway.webhook.watched import SharedSource
 
 RECENT = 50
 """Releases among which the one that is live is looked for."""
@@ -43,6 +44,21 @@ async def asked_before(
     if newest is None or behind[newest.commit] > behind[push.after]:
         return None
     return newest
+
+
+async def is_wanted(
+    lost: StartedRun, pushes: Sequence[Push], service: Service, source: SharedSource
+) -> bool:
+    """Whether what was pushed last still builds what the run was to deploy: it may be reverted."""
+    branch = lost.push.push.branch
+    behind = await source.behind([lost.commit, *(each.after for each in pushes)], branch)
+    if lost.commit not in behind:
+        return False
+    newest, repository = min(behind, key=behind.__getitem__), source.repository
+    if not await repository.has_folder(newest, service.folder):
+        return False
+    wanted = await repository.build_inputs(lost.commit, service)
+    return wanted == await repository.build_inputs(newest, service)
 
 
 async def about_source(

@@ -79,7 +79,7 @@ class LastRun:
         if not self._is_late(state):
             return Progress.UNDER_WAY
         # Whoever has released here since has seen to the target, with this push before their eyes.
-        is_answered = any(_changes(each) and each.started > last.started for each in history)
+        is_answered = any(changes(each) and each.started > last.started for each in history)
         is_unwanted = is_answered or state is RunState.STOPPING
         return Progress.OVER if is_unwanted else Progress.LOST
 
@@ -96,6 +96,6 @@ class LastRun:
         return asyncio.get_running_loop().time()
 
 
-def _changes(release: Release) -> bool:
-    """Whether it says anything of what is to run: one that was refused has changed nothing."""
+def changes(release: Release) -> bool:
+    """Whether a release says anything of what is to run: refused, it has changed nothing."""
     return release.kind is not Kind.ADOPTED and release.state is not State.REFUSED

@@ -11,6 +11,8 @@ from slipway.domain.delivery import Delivery, Push
 from slipway.domain.release import Kind
 from slipway.ports import FlowRuns, Inbox, Ports, RunState
 from slipway.webhook.dispatcher import ATTEMPTS, Dispatcher
+from slipway.webhook.facts import is_wanted
+from slipway.webhook.last_run import changes
 from slipway.webhook.left_open import LeftReleases
 from slipway.webhook.watched import SharedSource, WatchedTarget
 from tests.fakes.inbox import MemoryInbox
@@ -110,11 +112,15 @@ class Webhook:
         last, releases = started[0], self._world.ledger.releases.values()
         if await self._runs.state(last.run) is RunState.ENDED:
             return False
-        return not any(
-            each.request.prefect_run == last.run or each.started > last.started
+        if any(
+            each.request.prefect_run == last.run or (changes(each) and each.started > last.started)
             for each in releases
             if each.target == target
-        )
+        ):
+            return False
+        pushes = await self._inbox.pushes(last.push.repository, "main")
+        source = SharedSource(self._world.git)
+        return await is_wanted(last, pushes, self._world.targets[target].service, source)
 
     async def serve(self) -> None:
         """Run until cancelled, process after process."""

@@ -15,7 +15,7 @@ from slipway.domain.delivery import Outcome
 from tests.sandbox import postgres
 
 # A thousand pushes are spread over a minute and a half; Prefect starts twice, slowly where others
-# are busy. Not seen green as a whole on a quiet machine yet.
+# are busy.
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(3600)]
 
 
