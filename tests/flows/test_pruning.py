@@ -1,7 +1,9 @@
 """Pruning the seed's system in memory: a plan on facts all read, and exactly that plan."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +15,7 @@ from slipway.domain.image import Digest
 from slipway.domain.release import State
 from slipway.domain.retention import Contents, Plan, Policy
 from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
+from slipway.ports import Ledger
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.images import digest_of
 from tests.fakes.restrictions import EPOCH
@@ -50,6 +53,18 @@ async def aged() -> World:
 
 async def planned(world: World, policy: Policy = POLICY, at: datetime = LATER) -> Plan:
     return await plan([world.ports()], policy, at)
+
+
+class Without:
+    """A port of which one method does not answer."""
+
+    def __init__(self, port: object, method: str) -> None:
+        self._port, self._method = port, method
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._method:
+            raise Unreachable(f"{name}: no route to host")
+        return getattr(self._port, name)
 
 
 def names(world: World, made: Plan) -> set[str]:
@@ -108,13 +123,27 @@ async def test_what_is_young_stays() -> None:
 
 
 async def test_every_target_of_the_repository_has_a_say() -> None:
-    """Two targets of one image: what was live at either stays."""
+    """Two targets of one image: what a hold at either is about stays."""
     world = await aged()
-    every = [world.ports(name) for name in world.targets]
+    world.targets["staging"] = replace(world.target, name="staging")
+    hold = NewHold("watch it", "ada", about=world.commits["three"])
+    await world.ledger.place_hold("staging", hold)
+    both = [world.ports(), world.ports("staging")]
 
-    assert {repository: len(some) for repository, some in by_repository(every).items()} == {
-        each.service.repository: 1 for each in world.targets.values()
-    }
+    made = await plan(both, POLICY, LATER)
+
+    assert list(by_repository(both).values()) == [both]
+    assert names(world, made) == set(NAMES) - {"three"}
+
+
+@pytest.mark.parametrize("method", ["history", "holds", "published_tags"])
+async def test_a_ledger_that_can_not_be_read_ends_the_planning(method: str) -> None:
+    world = await aged()
+    ports = world.ports()
+    failing = replace(ports, ledger=cast("Ledger", Without(ports.ledger, method)))
+
+    with pytest.raises(Unreachable, match=method):
+        await plan([failing], POLICY, LATER)
 
 
 @pytest.mark.parametrize("effect", READS)
