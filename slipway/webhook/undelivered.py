@@ -9,8 +9,8 @@ import logging
 from collections.abc import Mapping
 
 from slipway.domain.delivery import WORKFLOW_RUN
-from slipway.domain.undelivered import undelivered
-from slipway.errors import SlipwayError
+from slipway.domain.undelivered import Attempt, undelivered
+from slipway.errors import PermanentError, SlipwayError
 from slipway.ports import HookDeliveries, Inbox
 
 log = logging.getLogger(__name__)
@@ -47,14 +47,15 @@ class UndeliveredDeliveries:
         known = await self._inbox.known([each.delivery for each in missing])
         for each in missing:
             # Kept, but GitHub did not hear of it any more.
-            if each.delivery in known:
-                continue
-            await hook.redeliver(each)
-            log.warning(
-                "delivery %s (%s of %s, at %s) failed with %d: GitHub is asked to send it again",
-                each.delivery,
-                each.event,
-                repository,
-                each.at,
-                each.status,
-            )
+            if each.delivery not in known:
+                await self._redeliver(repository, hook, each)
+
+    async def _redeliver(self, repository: str, hook: HookDeliveries, failed: Attempt) -> None:
+        """Have one sent again; what GitHub refuses of it holds up no other."""
+        named = f"delivery {failed.delivery} ({failed.event} of {repository}, at {failed.at})"
+        try:
+            await hook.redeliver(failed)
+        except PermanentError as error:
+            log.warning("%s failed, and is not sent again: %s", named, error)
+        else:
+            log.warning("%s failed with %d: GitHub is asked to send it again", named, failed.status)

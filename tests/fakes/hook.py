@@ -16,6 +16,8 @@ class FakeHook:
     faults: Faults = field(default_factory=Faults)
     made: list[Attempt] = field(default_factory=list)
     """Newest first."""
+    refused: set[str] = field(default_factory=set)
+    """Deliveries that are not sent again."""
 
     async def attempts(self) -> Sequence[Attempt]:
         await self.faults.at("before", "hook.attempts")
@@ -23,7 +25,8 @@ class FakeHook:
 
     async def redeliver(self, attempt: Attempt) -> None:
         await self.faults.at("before", "hook.redeliver")
-        if attempt.number not in {each.number for each in self.made}:
+        known = attempt.number in {each.number for each in self.made}
+        if not known or attempt.delivery in self.refused:
             raise AccessDenied(f"no attempt {attempt.number} of this webhook")
         await self.send(attempt.delivery, attempt.event)
 

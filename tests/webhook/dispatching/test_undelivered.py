@@ -63,6 +63,22 @@ async def test_a_push_that_could_not_be_delivered_is_deployed_and_says_so(
     assert "failed with 502" in told.getMessage()
 
 
+async def test_a_delivery_that_github_refuses_to_send_again_holds_up_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    deliveries = Deliveries(Post())
+    deliveries.up = False
+    for name in ("refused", "lost"):
+        await deliveries.push(name)
+    deliveries.up = True
+    deliveries.hook.refused.add("refused")
+    async with looking(deliveries):
+        await asyncio.sleep(1.5 * LOOK_EVERY)
+
+    assert [each.delivery.id for each in deliveries.post.inbox.kept] == ["lost"]
+    assert "delivery refused" in caplog.text
+
+
 async def test_what_was_kept_although_the_answer_was_lost_is_not_sent_again() -> None:
     deliveries = Deliveries(Post())
     commit = deliveries.post.commit("second", "adapter/main")
