@@ -201,17 +201,7 @@ class Lane:
 
     async def _start_again(self, lost: StartedRun) -> None:
         if lost.attempt >= ATTEMPTS:
-            log.error(
-                "run %s of %s at %s was lost with its worker, like all of its %d attempts: see to "
-                "the workers, then slipway deploy %s %s",
-                lost.run,
-                lost.commit,
-                self.name,
-                lost.attempt,
-                self.name,
-                lost.commit,
-            )
-            self._last.forget()
+            self._give_up(lost)
             return
         why = "lost: its worker died before it had begun; the next attempt does what it was for"
         await self.runs.give_up(lost.run, why)
@@ -227,6 +217,19 @@ class Lane:
             run,
             lost.attempt + 1,
         )
+
+    def _give_up(self, lost: StartedRun) -> None:
+        """Leave it to a person, and say so where people look."""
+        why = (
+            f"workers-lost: run {lost.run} was lost with its worker, like all of its "
+            f"{lost.attempt} attempts: see to the workers, then slipway deploy {self.name} "
+            f"{lost.commit}"
+        )
+        log.error("%s", why)
+        status = delivery_status(self.name, Ending(Outcome.REFUSED, why))
+        if self.watched.host is not None and status is not None:
+            self.telling.tell(self.watched.host, lost.commit, status)
+        self._last.forget()
 
     async def _supersede(self, others: Sequence[PushAt], newest: PushAt) -> Ending:
         why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"

@@ -9,6 +9,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.delivery import Ending, Outcome
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.release import State
+from slipway.domain.write_back import CommitState
 from slipway.errors import AccessDenied, Unreachable
 from slipway.webhook import dispatcher
 from slipway.webhook.last_run import BEGUN_WITHIN
@@ -209,6 +210,8 @@ async def test_a_commit_whose_runs_are_all_lost_is_left_to_a_person(
     assert len(post.runs.made) == dispatcher.ATTEMPTS
     [said] = [each for each in caplog.messages if "see to the workers" in each]
     assert f"slipway deploy {ADAPTER} {second}" in said
+    [(commit, status)] = post.host.statuses
+    assert (commit, status.state) == (second, CommitState.FAILURE)
 
 
 @pytest.mark.parametrize("state", list(State))
