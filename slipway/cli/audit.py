@@ -55,6 +55,7 @@ def audit(
     explains its id.
     """
     session: Session = ctx.obj
+    session.stay()
     every = [session.ports(name) for name in targets or session.targets()]
     report = session.run(
         audit_targets(every, every_tag=every_tag, complete=not targets, record=record)

@@ -78,7 +78,7 @@ class Session:
         return open_inbox()
 
     def stay(self) -> None:
-        """Prepare this process for a long life."""
+        """Prepare this process for a long life, or for much work."""
         gc.set_threshold(*AS_USUAL)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
