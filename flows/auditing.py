@@ -16,6 +16,7 @@ from slipway.domain.finding import (
     Changes,
     Finding,
     Judged,
+    RecordedFinding,
     Severity,
     by_severity,
     compared,
@@ -58,12 +59,9 @@ class Audited:
     @property
     def findings(self) -> Sequence[Finding]:
         """What was found, and what an earlier audit found that could not be judged this time."""
-        found = self.judged.findings
         if isinstance(self.changes, Unknown):
-            return found
-        seen = {each.fingerprint for each in found}
-        kept = [each.finding for each in self.changes.persisting]
-        return [*found, *(each for each in kept if each.fingerprint not in seen)]
+            return self.judged.findings
+        return [each.finding for each in self.changes.standing]
 
     @property
     def unjudged(self) -> frozenset[str]:
@@ -83,10 +81,10 @@ class Report:
         return by_severity(each for audited in self.targets for each in audited.findings)
 
     @property
-    def gone(self) -> Sequence[Finding]:
-        """What an earlier audit has found, and is no more."""
+    def gone(self) -> Sequence[RecordedFinding]:
+        """What an earlier audit has found, and is no more, target by target."""
         changed = [each.changes for each in self.targets if isinstance(each.changes, Changes)]
-        return by_severity(each.finding for changes in changed for each in changes.gone)
+        return [each for changes in changed for each in changes.gone]
 
     @property
     def not_judged(self) -> Mapping[str, frozenset[str]]:
@@ -201,5 +199,5 @@ def finding_rows(report: Report) -> list[Mapping[str, str]]:
     known = report.states
     return [
         *(finding_row(each, known.get(each.fingerprint, "")) for each in report.findings),
-        *(finding_row(each, "gone") for each in report.gone),
+        *(finding_row(each, "gone") for each in by_severity(each.finding for each in report.gone)),
     ]

@@ -11,7 +11,7 @@ from slipway.cli.output import print_json, print_table
 from slipway.cli.session import Session
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Lineage
-from slipway.domain.finding import Changes, Finding, RecordedFinding, Severity
+from slipway.domain.finding import Finding, RecordedFinding, Severity
 from slipway.domain.workloads import Workloads
 from slipway.tasks.audit_report import payload, running
 
@@ -76,12 +76,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "findings": [
             {**payload(each), "state": known.get(each.fingerprint)} for each in report.findings
         ],
-        "gone": [
-            _gone_record(each)
-            for audited in report.targets
-            if isinstance(audited.changes, Changes)
-            for each in audited.changes.gone
-        ],
+        "gone": [_gone_record(each) for each in report.gone],
     }
 
 
@@ -118,10 +113,8 @@ def _print(report: Report) -> None:
         click.secho(f"not judged at {target}: {', '.join(sorted(rules))}", fg="yellow")
     if not report.findings:
         click.secho("nothing found", fg=None if report.not_judged else "green")
-    for audited in report.targets:
-        if isinstance(audited.changes, Changes):
-            for gone in audited.changes.gone:
-                click.echo(f"gone: {gone.finding.rule} at {audited.target}: {gone.finding.about}")
+    for gone in report.gone:
+        click.echo(f"gone: {gone.finding.rule} at {gone.finding.target}: {gone.finding.about}")
 
 
 def _print_finding(finding: Finding, state: str) -> None:

@@ -10,14 +10,16 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-KEPT = httpx.Limits(max_connections=32, keepalive_expiry=15.0)
+CONNECTIONS = 32
+KEPT_FOR = 15.0
+"""Seconds."""
 
 
 class ManyRequests(AiohttpTransport):
     """The transport; whatever goes wrong is an error of httpx's."""
 
     def __init__(self, trusted: ssl.SSLContext) -> None:
-        super().__init__(verify=trusted, limits=KEPT, client=self._session)
+        super().__init__(verify=trusted, client=self._session)
         self._trusted = trusted
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -31,7 +33,7 @@ class ManyRequests(AiohttpTransport):
         """Without cookies: registries have none, and httpx keeps those of its own client."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=self._trusted, limit=KEPT.max_connections or 0, keepalive_timeout=15.0
+                ssl=self._trusted, limit=CONNECTIONS, keepalive_timeout=KEPT_FOR
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

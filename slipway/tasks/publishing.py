@@ -134,8 +134,8 @@ async def _find_equal(ports: Ports, commit: Commit) -> PublishedImage | None:
     inputs = await ports.source.build_inputs(commit, ports.target.service)
     recorded = await ports.ledger.published_from(repository, inputs)
     names = [ImageReference(repository, None, each) for each in recorded]
-    names.insert(0 if len(names) > 1 else len(names), ImageReference(repository, MAIN))
-    for each in names:
+    main = ImageReference(repository, MAIN)
+    for each in [main, *names] if len(names) > 1 else [*names, main]:
         image = await ports.registry.find(each)
         if image is None or not agrees_with_inputs(image, inputs):
             continue

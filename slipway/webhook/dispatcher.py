@@ -180,11 +180,6 @@ class Lane:
         started, progress = last
         return started.run if progress is Progress.UNDER_WAY else None
 
-    async def _is_settled(self) -> bool:
-        """Whether no earlier run may still change what is live."""
-        last = await self._last.look()
-        return last is None or last[1] is Progress.OVER
-
     async def _look_after_last_run(self) -> float:
         """Start it again if it was lost: nobody else would, and no newer delivery is here to."""
         last = await self._last.look()
@@ -243,7 +238,7 @@ class Lane:
         source = self.watched.source.repository
         asked = await asked_before(push, await self.inbox.started(self.name), source)
         here = await about_target(target, self.ledger, asked)
-        if not await self._is_settled():
+        if not self._last.is_over:
             here = replace(here, settled=False)
         there = await about_source(push, target, here.live, source, on_line=on_line)
         ending = judge_push(push, there, here)

@@ -54,6 +54,11 @@ class LastRun:
         return last, progress
 
     @property
+    def is_over(self) -> bool:
+        """Whether the last look found it over, or none: nothing may still change what is live."""
+        return self._followed == self._over
+
+    @property
     def followed_for(self) -> float:
         """Seconds since the run was first looked at."""
         return self._now() - self._since

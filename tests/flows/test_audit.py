@@ -419,7 +419,7 @@ async def test_what_is_gone_stands_in_the_report_and_in_the_runs_message() -> No
 
     report = await look(world, record=True)
 
-    assert [each.rule for each in report.gone] == ["IMG006"]
+    assert [each.finding.rule for each in report.gone] == ["IMG006"]
     assert [(row["id"], row["state"]) for row in finding_rows(report)] == [("IMG006", "gone")]
     state = as_prefect_state(report, Severity.CRITICAL)
     assert state.name == "Quiet"

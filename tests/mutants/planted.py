@@ -336,8 +336,8 @@ MUTANTS = (
     Mutant(
         "share any image of equal inputs, whatever runs",
         "slipway/tasks/publishing.py",
-        "names.insert(0 if len(names) > 1 else len(names), ",
-        "names.insert(len(names), ",
+        "    for each in [main, *names] if len(names) > 1 else [*names, main]:\n",
+        "    for each in [*names, main]:\n",
         "tests/flows/test_deploy.py",
     ),
     Mutant(
