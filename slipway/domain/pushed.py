@@ -19,6 +19,8 @@ class SourceFacts:
     extends_before: bool
     """Whether the branch's commit before the push is an ancestor of the pushed one."""
     has_folder: bool
+    rewritten_by: Push | None = None
+    """An earlier push that rewrote the branch, and that nobody has deployed here since."""
     live_descends: bool = False
     """Whether what is live descends from the pushed commit, or is it."""
     extends_live: bool = True
@@ -37,6 +39,8 @@ class TargetFacts:
     """What was released last; None where nothing is known to be live."""
     settled: bool
     """Whether nothing is under way: what is live stays so."""
+    was_live: Sequence[Commit] = ()
+    """What has been proven live here lately, `live` among them."""
     asked: StartedRun | None = None
     """What a delivery has started before for this commit, or for a newer one."""
     holds: Sequence[Hold] = ()
@@ -58,8 +62,9 @@ def run_started(commit: Commit, target: TargetFacts, run: str) -> Ending:
 def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending | None:
     """Why nothing is started, or None: start a deploy, which at a held target only publishes.
 
-    A push that rewrote history waits for a person, and so does one at a target whose live commit is
-    not among its ancestors: what was rewritten may have been coalesced with it.
+    A push that rewrote history waits for a person, and so does every later one until somebody has
+    deployed what was rewritten: automation would deploy the one by the other. At a target whose
+    live commit is no ancestor any more, nobody needs to have received the push that did it.
     """
     after = push.after
     if not source.on_main_line:
@@ -68,10 +73,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
             f"not-on-main-line: {after} is not in the first-parent history of {push.branch} now",
         )
     if (rewritten := _rewritten(push, source, target)) is not None:
-        return Ending(
-            Outcome.HELD,
-            f"history-rewritten: {rewritten}; if it is meant: slipway deploy {target.name} {after}",
-        )
+        return _waits_for_a_person(rewritten, after, target)
     if not source.has_folder:
         return Ending(
             Outcome.REFUSED,
@@ -81,6 +83,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
     return (
         _by_what_is_live(after, source, target)
         or _by_what_was_asked(target)
+        or _by_rewrites(after, source, target)
         or _by_vetoes(after, target)
     )
 
@@ -91,6 +94,13 @@ def _rewritten(push: Push, source: SourceFacts, target: TargetFacts) -> str | No
     if target.live is not None and not (source.extends_live or source.live_descends):
         return f"{target.live} is live, and is no ancestor of {push.after}"
     return None
+
+
+def _waits_for_a_person(rewritten: str, after: Commit, target: TargetFacts) -> Ending:
+    return Ending(
+        Outcome.HELD,
+        f"history-rewritten: {rewritten}; if it is meant: slipway deploy {target.name} {after}",
+    )
 
 
 def _by_what_is_live(after: Commit, source: SourceFacts, target: TargetFacts) -> Ending | None:
@@ -115,6 +125,14 @@ def _by_what_was_asked(target: TargetFacts) -> Ending | None:
         return None
     run, commit = target.asked.run, target.asked.commit
     return Ending(Outcome.SUPERSEDED, f"superseded: run {run} was started before for {commit}", run)
+
+
+def _by_rewrites(after: Commit, source: SourceFacts, target: TargetFacts) -> Ending | None:
+    push = source.rewritten_by
+    if push is None:
+        return None
+    rewritten = f"{after} contains {push.after}, for which a push has given up {push.before}, and "
+    return _waits_for_a_person(f"{rewritten}nobody has deployed that here yet", after, target)
 
 
 def _by_vetoes(after: Commit, target: TargetFacts) -> Ending | None:

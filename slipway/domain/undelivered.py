@@ -1,7 +1,10 @@
-"""Deliveries that GitHub could not make: it tries once by itself, and lists what became of it."""
+"""What GitHub could not deliver: it tries once by itself, and lists what became of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import Push
 
 MOST_ATTEMPTS = 4
 """Of one delivery, GitHub's own among them: what is refused that often is refused for good."""
@@ -42,3 +45,14 @@ def undelivered(attempts: Sequence[Attempt], events: frozenset[str]) -> Sequence
         if len(tries) < MOST_ATTEMPTS and not any(each.arrived for each in tries)
     ]
     return missing[::-1]
+
+
+def leads_to(pushes: Sequence[Push], head: Commit) -> bool:
+    """Whether these pushes to a branch, in any order, leave it at `head`.
+
+    Each is one move of the branch: it is where more moves have come than gone. So a branch that was
+    pushed back to a commit which it had left is seen to have moved.
+    """
+    come = sum(each.after == head for each in pushes)
+    gone = sum(each.before == head for each in pushes)
+    return come > gone

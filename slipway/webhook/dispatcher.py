@@ -240,7 +240,8 @@ class Lane:
         here = await about_target(target, self.ledger, asked)
         if not self._last.is_over:
             here = replace(here, settled=False)
-        there = await about_source(push, target, here.live, source, on_line=on_line)
+        pushes = await self.inbox.pushes(newest.repository, push.branch)
+        there = await about_source(push, target, here, pushes, source, on_line=on_line)
         ending = judge_push(push, there, here)
         return ending or run_started(push.after, here, await self._start(newest))
 

@@ -1,6 +1,7 @@
 """Gathers what the decision about a push needs to know."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Push, StartedRun
@@ -17,11 +18,12 @@ RECENT = 50
 async def about_target(target: Target, ledger: Ledger, asked: StartedRun | None) -> TargetFacts:
     """What the ledger says of the target."""
     history = await ledger.history(target.name, RECENT)
-    live = next((each for each in history if each.state is State.LIVE), None)
+    live = [each for each in history if each.state is State.LIVE]
     return TargetFacts(
         target.name,
-        live.commit if live else None,
+        live[0].commit if live else None,
         settled=not any(each.is_open for each in history),
+        was_live=list(dict.fromkeys(filter(None, (each.commit for each in live)))),
         asked=asked,
         holds=await ledger.holds(target.name),
         vetoes=await ledger.vetoes(target.name),
@@ -62,28 +64,70 @@ async def is_wanted(
 
 
 async def about_source(
-    push: Push, target: Target, live: Commit | None, source: SourceRepository, *, on_line: bool
+    push: Push,
+    target: Target,
+    here: TargetFacts,
+    pushes: Sequence[Push],
+    source: SourceRepository,
+    *,
+    on_line: bool,
 ) -> SourceFacts:
-    """What the repository says of the push; of a commit that is gone, only that."""
-    after, before = push.after, push.before
+    """What the repository says of the push; of a commit that is gone, only that.
+
+    `pushes` are those to its branch that were received lately.
+    """
+    after, before, live = push.after, push.before, here.live
     if not on_line:
         return SourceFacts(on_main_line=False, extends_before=False, has_folder=False)
-    extends_before = before is None or await source.is_ancestor(before, after)
-    has_folder = await source.has_folder(after, target.service.folder)
-    if live is None or not await source.is_ancestor(live, after):
-        return SourceFacts(
-            on_main_line=True,
-            extends_before=extends_before,
-            has_folder=has_folder,
-            live_descends=live is not None and await source.is_ancestor(after, live),
-            extends_live=live is None,
-        )
-    theirs = await source.build_inputs(live, target.service)
-    return SourceFacts(
+    known = SourceFacts(
         on_main_line=True,
-        extends_before=extends_before,
-        has_folder=has_folder,
+        extends_before=before is None or await source.is_ancestor(before, after),
+        has_folder=await source.has_folder(after, target.service.folder),
+        rewritten_by=await _not_deployed_yet(
+            await _rewrites(push, pushes, source), here.was_live, source
+        ),
+        extends_live=live is None,
+    )
+    if live is None:
+        return known
+    if not await source.is_ancestor(live, after):
+        return replace(known, live_descends=await source.is_ancestor(after, live))
+    theirs = await source.build_inputs(live, target.service)
+    return replace(
+        known,
+        extends_live=True,
         live_descends=after == live,
         same_inputs=theirs == await source.build_inputs(after, target.service),
         changed=await source.changed_files(live, after),
     )
+
+
+async def _rewrites(push: Push, pushes: Sequence[Push], source: SourceRepository) -> list[Push]:
+    """The pushes that rewrote the branch, and whose commits the pushed one contains."""
+    moves = [(each, each.before) for each in dict.fromkeys(pushes) if each.before is not None]
+    named = {commit for each, before in moves for commit in (each.after, before)}
+    behind = await source.behind(sorted(named), push.branch)
+
+    async def is_rewrite(after: Commit, before: Commit) -> bool:
+        if after in behind and behind.get(before, -1) >= behind[after]:
+            return False  # on one line, as nearly all are: git need not be asked
+        return not await source.is_ancestor(before, after)
+
+    return [
+        each
+        for each, before in moves
+        if await is_rewrite(each.after, before) and await source.is_ancestor(each.after, push.after)
+    ]
+
+
+async def _not_deployed_yet(
+    rewrites: Sequence[Push], was_live: Sequence[Commit], source: SourceRepository
+) -> Push | None:
+    """The newest of them that is in nothing of what was live: nobody has said that it is meant."""
+    for each in rewrites:
+        for commit in was_live:
+            if await source.is_ancestor(each.after, commit):
+                break
+        else:
+            return each
+    return None

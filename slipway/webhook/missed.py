@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Delivery, Push
+from slipway.domain.undelivered import leads_to
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
 from slipway.webhook.watched import SharedSource, WatchedTarget
@@ -65,11 +66,13 @@ class MissedPushes:
     async def _heal(self, branch: Branch, head: Commit, targets: Sequence[str]) -> None:
         received = await self._inbox.pushes(*branch)
         # Before the first push nobody has asked for anything: what is there was put there by hand.
-        if not received or any(each.after == head for each in received):
+        if not received or leads_to(received, head):
             return
-        push = Push(branch[1], received[0].after, head)
-        id_ = f"{EVENT}-{head}"
-        digest = hashlib.sha256(f"{EVENT} {branch} {head}".encode()).hexdigest()
+        before = received[0].after
+        # To where it is already: a move there was lost long ago, and whence is not known.
+        push = Push(branch[1], before if before != head else None, head)
+        id_ = _id_of(head, sum(each.after == head for each in received))
+        digest = hashlib.sha256(f"{id_} {branch}".encode()).hexdigest()
         delivery = Delivery(id_, digest, EVENT, branch[0], "", push, tuple(targets))
         [receipt] = await self._inbox.receive([delivery])
         if receipt.is_new:
@@ -77,3 +80,8 @@ class MissedPushes:
                 "push of %s to %s of %s was not delivered: it is now", head, branch[1], branch[0]
             )
             self._wake(targets)
+
+
+def _id_of(head: Commit, before: int) -> str:
+    """The same for all who look; another where the branch had come to the commit before."""
+    return f"{EVENT}-{head}-{before + 1}" if before else f"{EVENT}-{head}"

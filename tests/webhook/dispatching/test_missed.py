@@ -77,6 +77,49 @@ async def test_a_forced_push_that_was_not_delivered_waits_for_a_person() -> None
     assert post.outcomes() == [Outcome.STARTED, Outcome.HELD]
 
 
+async def test_a_push_back_to_a_commit_that_was_pushed_before_is_missed_all_the_same() -> None:
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post):
+        await asyncio.sleep(1)
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        for _ in range(2):
+            post.git.branches["main"] = post.first.sha
+            await asyncio.sleep(5 * LOOK_EVERY)
+            post.git.branches["main"] = post.commit("second", "adapter/main").sha
+            await asyncio.sleep(5 * LOOK_EVERY)
+
+    moves = [each.delivery.push for each in post.inbox.kept if each.delivery.push is not None]
+    assert [each.after for each in moves][1:] == [moves[1].after, post.first] * 2 + [moves[1].after]
+    assert [each.before for each in moves][2:] == [each.after for each in moves][1:-1]
+
+
+async def test_pushes_that_were_received_in_any_order_leave_nothing_to_heal() -> None:
+    post = Post()
+    second = post.commit("second", "adapter/main")
+    moves = [(post.first, None), (second, post.first), (post.first, second), (second, post.first)]
+    for number, (after, before) in enumerate(reversed(moves)):
+        await post.receive(after, before, name=f"delivery-{number}")
+    async with watching(post):
+        await asyncio.sleep(5 * LOOK_EVERY)
+
+    assert {each.delivery.event for each in post.inbox.kept} == {"push"}
+
+
+async def test_a_branch_whose_moves_do_not_add_up_is_healed_once() -> None:
+    """What has come first was lost, or is so long ago that it is not asked for any more."""
+    post = Post()
+    second = post.commit("second", "adapter/main")
+    post.git.branches["main"] = post.first.sha
+    await post.receive(second, post.first, name="away")
+    await post.receive(post.first, second, name="and back")
+    async with watching(post):
+        await asyncio.sleep(20 * LOOK_EVERY)
+
+    assert [each.delivery.event for each in post.inbox.kept] == ["push", "push", "missed"]
+
+
 async def test_it_is_healed_once_however_often_it_is_looked_at_and_by_whom() -> None:
     post = Post()
     await post.receive(post.first)
