@@ -1,7 +1,7 @@
 """The routes of GitHub's REST API that Slipway uses (contract.md)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio.to_thread
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from sandbox.github.deliveries import HOOK, Hook
 from sandbox.github.packages import Packages
 from sandbox.github.shown import Invalid, Shown
+from sandbox.github.workflows import Workflows, listed
 
 Answering = Callable[[Request], Awaitable[Response]]
 OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
@@ -29,6 +30,7 @@ class Api:
     shown: Shown
     hook: Hook
     packages: Packages
+    workflows: Workflows = field(default_factory=Workflows)
 
     def app(self) -> Starlette:
         """The application."""
@@ -41,6 +43,7 @@ class Api:
             ("GET", "deployments/{deployment:int}/statuses", self._progress),
             ("GET", f"hooks/{HOOK}/deliveries", self._deliveries),
             ("POST", f"hooks/{HOOK}/deliveries/{{delivery:int}}/attempts", self._redeliver),
+            ("GET", "actions/workflows/{file}/runs", self._runs),
         )
         versions = f"/orgs/{self.packages.owner}/packages/container/{{package:path}}/versions"
         owned = (
@@ -116,6 +119,15 @@ class Api:
         if not await anyio.to_thread.run_sync(self.hook.redeliver, delivery):
             return _problem(NOT_FOUND, "Not Found")
         return JSONResponse({}, ACCEPTED)
+
+    async def _runs(self, request: Request) -> Response:
+        found = self.workflows.of(request.path_params["file"], request.query_params)
+        address = str(request.url).partition("/actions/")[0]
+        shown = [
+            listed(run, len(found) - at, self.repository, address)
+            for at, run in enumerate(found[: _per_page(request)])
+        ]
+        return JSONResponse({"total_count": len(found), "workflow_runs": shown})
 
     async def _versions(self, request: Request) -> Response:
         found = await anyio.to_thread.run_sync(

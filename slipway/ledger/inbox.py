@@ -135,6 +135,17 @@ class SqlInbox:
         rows = await self._database.rows(statement)
         return [push for row in rows if (push := _push_from(row)) is not None]
 
+    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
+        """See `slipway.ports.Inbox`."""
+        statement = (
+            select(deliveries.c.after_sha)
+            .join(at_targets, at_targets.c.delivery == deliveries.c.number)
+            .where(at_targets.c.target == target, deliveries.c.event == WORKFLOW_RUN)
+            .order_by(deliveries.c.number.desc())
+            .limit(limit)
+        )
+        return [Commit(row["after_sha"]) for row in await self._database.rows(statement)]
+
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """See `slipway.ports.Inbox`."""
         found: set[str] = set()

@@ -10,7 +10,13 @@ one stack, one cluster, one repository.
 
 from slipway.ports.cluster import Cluster, Evidence, Health, PullSecret
 from slipway.ports.config import ConfigStore
-from slipway.ports.github import CommitStatuses, Deployments, HookDeliveries, WriteBack
+from slipway.ports.github import (
+    CommitStatuses,
+    Deployments,
+    HookDeliveries,
+    WorkflowRuns,
+    WriteBack,
+)
 from slipway.ports.images import ImageBuilder, ImageRegistry, PullCredentials
 from slipway.ports.inbox import Inbox
 from slipway.ports.ledger import ALL, Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
@@ -63,6 +69,7 @@ __all__ = [
     "StackState",
     "StackUpdate",
     "Started",
+    "WorkflowRuns",
     "WriteBack",
     "unheard",
 ]

@@ -1,4 +1,4 @@
-"""GitHub: what it is told of a commit, and what it is asked to send again."""
+"""GitHub: what it is told of a commit, what it has done, and what it is asked to send again."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -17,6 +17,16 @@ class HookDeliveries(Protocol):
 
     async def redeliver(self, attempt: Attempt) -> None:
         """Have the same sent once more, under the same id."""
+
+
+class WorkflowRuns(Protocol):
+    """What GitHub knows of the runs of a repository's workflows."""
+
+    async def newest_success(self, workflow: str, branch: str) -> Commit | None:
+        """The commit of the newest push to the branch that the workflow has ended well for.
+
+        `workflow` is its path in the repository; None where there is no such run.
+        """
 
 
 class CommitStatuses(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from slipway.domain.commit import Commit
 from slipway.domain.delivery import (
     Delivery,
     Ending,
@@ -46,6 +47,9 @@ class Inbox(Protocol):
 
         A workflow's run is none: it says nothing of where the branch was.
         """
+
+    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
+        """The commits whose workflow was received to have ended for the target, newest first."""
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Those of GitHub's ids under which a delivery is kept."""

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from slipway.clients.git import GitMirror
 from slipway.clients.git_remote import GitCredentials, Remote
 from slipway.clients.github import GitHubApi
+from slipway.clients.github_actions import GitHubActions
 from slipway.clients.github_hook import GitHubHook
 from slipway.clients.github_session import PUBLIC, GitHubSession, github_repository
 from slipway.clients.prefect_api import PrefectApi, PrefectServer
@@ -26,8 +27,10 @@ from slipway.webhook.bodies import Bodies
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.health import Health
+from slipway.webhook.keeping_on import keep_on
 from slipway.webhook.left_open import LeftReleases
 from slipway.webhook.missed import MissedPushes
+from slipway.webhook.missed_builds import MissedBuilds
 from slipway.webhook.protocol import protocol
 from slipway.webhook.pruning import Pruning
 from slipway.webhook.receiver import Receiver
@@ -60,6 +63,11 @@ class PushedTarget:
     def host(self) -> GitHubApi | None:
         """Who is told what becomes of pushes, if somebody is."""
         return GitHubApi(self._session) if self._session else None
+
+    @property
+    def builds(self) -> GitHubActions | None:
+        """Who is asked whether the workflow that builds the image has ended, if somebody is."""
+        return GitHubActions(self._session) if self._session else None
 
     @property
     def hook(self) -> GitHubHook | None:
@@ -96,6 +104,7 @@ async def serve(
     watched = _watched(pushed)
     dispatcher = Dispatcher(watched, inbox, ledger, runs)
     missed = MissedPushes(watched, inbox, dispatcher.wake)
+    builds = MissedBuilds(watched, inbox, dispatcher.wake)
     subscriptions = Subscriptions(
         Subscription(each.target.name, each.github, each.target.branch, each.target.workflow)
         for each in pushed
@@ -107,7 +116,10 @@ async def serve(
     pruning = Pruning(inbox, settings.keep_days)
     left = LeftReleases(targets, ledger, runs, LocalProcesses())
     dispatching = asyncio.create_task(
-        _all(dispatcher.run(), missed.run(), failed.run(), pruning.run(), left.run())
+        _all(
+            dispatcher.run(),
+            *(keep_on(each.run) for each in (missed, builds, failed, pruning, left)),
+        )
     )
     # Nothing is acknowledged that nobody would deal with.
     dispatching.add_done_callback(lambda _: http.handle_exit(signal.SIGTERM, None))
@@ -125,7 +137,7 @@ async def watch(settings: PrefectSettings, targets: Sequence[Target]) -> None:
     """Have Prefect recover what dead processes leave open, until cancelled."""
     ledger, runs = SqlLedger(LedgerSettings.from_environment()), _prefect(settings)
     try:
-        await LeftReleases(targets, ledger, runs, LocalProcesses()).run()
+        await keep_on(LeftReleases(targets, ledger, runs, LocalProcesses()).run)
     finally:
         for each in (runs, ledger):
             await each.close()
@@ -135,7 +147,7 @@ async def watch_here(runs: FlowRuns, targets: Sequence[Target]) -> None:
     """The same without Prefect: `runs` recovers by itself."""
     ledger = SqlLedger(LedgerSettings.from_environment())
     try:
-        await LeftReleases(targets, ledger, runs, LocalProcesses()).run()
+        await keep_on(LeftReleases(targets, ledger, runs, LocalProcesses()).run)
     finally:
         await ledger.close()
 
@@ -198,5 +210,6 @@ def _watched(pushed: Sequence[PushedTarget]) -> list[WatchedTarget]:
             mirror = GitMirror(each.remote, state_folder() / "git")
             sources[each.url] = SharedSource(mirror)
     return [
-        WatchedTarget(each.target, sources[each.url], each.github, each.host) for each in pushed
+        WatchedTarget(each.target, sources[each.url], each.github, each.host, each.builds)
+        for each in pushed
     ]

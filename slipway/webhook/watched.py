@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from slipway.domain.commit import Commit
 from slipway.domain.target import Target
-from slipway.ports import CommitStatuses, SourceRepository
+from slipway.ports import CommitStatuses, SourceRepository, WorkflowRuns
 
 
 @dataclass(slots=True)
@@ -46,3 +46,5 @@ class WatchedTarget:
     """The repository's name in deliveries."""
     host: CommitStatuses | None = None
     """Where the repository's commits show what became of them; None tells nobody."""
+    builds: WorkflowRuns | None = None
+    """Who is asked whether the target's workflow has ended; None where nobody can be."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from slipway.domain.commit import Commit
 from slipway.domain.delivery import (
     WORKFLOW_RUN,
     AtTarget,
@@ -83,6 +84,16 @@ class MemoryInbox:
             and kept.delivery.repository.lower() == repository.lower()
             and push.branch == branch
             and kept.delivery.event != WORKFLOW_RUN
+        ]
+        return found[:limit]
+
+    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
+        found = [
+            push.after
+            for kept in reversed(self.kept)
+            if (push := kept.delivery.push) is not None
+            and target in kept.delivery.targets
+            and kept.delivery.event == WORKFLOW_RUN
         ]
         return found[:limit]
 

@@ -201,6 +201,18 @@ class InboxContract(ABC):
         assert [each.event for each in await inbox.waiting()] == ["push", "workflow_run"]
         assert await inbox.pushes("acme/shop", "main") == [PUSH]
 
+    async def test_the_commits_that_workflows_have_built_are_a_targets_own_newest_first(
+        self, inbox: Inbox
+    ) -> None:
+        later = Push("main", None, Commit("3" * 40))
+        run, next_one = a_delivery("run", "a"), a_delivery("next", "a", "b", push=later)
+        await inbox.receive([a_delivery("push", "a", "b"), replace(run, event="workflow_run")])
+        await inbox.receive([replace(next_one, event="workflow_run")])
+
+        assert await inbox.built("a") == [later.after, PUSH.after]
+        assert await inbox.built("a", limit=1) == [later.after]
+        assert await inbox.built("b") == [later.after]
+
     async def test_what_ended_long_ago_is_forgotten_a_few_at_a_time(self, inbox: Inbox) -> None:
         several = [a_delivery(str(number), "a", "b") for number in range(5)]
         await inbox.receive([*several, PING, a_delivery("newest")])

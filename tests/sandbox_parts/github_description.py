@@ -22,12 +22,25 @@ ROUTES = (
     "GET /deployments/{deployment_id}/statuses",
     "GET /hooks/{hook_id}/deliveries",
     "POST /hooks/{hook_id}/deliveries/{delivery_id}/attempts",
+    "GET /actions/workflows/{workflow_id}/runs",
     f"GET {PACKAGE}",
     f"DELETE {PACKAGE}/{{package_version_id}}",
     f"POST {PACKAGE}/{{package_version_id}}/restore",
 )
 """Below a repository, but for those that begin elsewhere."""
-ELSEWHERE = frozenset({"creator", "performed_via_github_app"})
+ELSEWHERE = frozenset(
+    {
+        "actor",
+        "creator",
+        "head_commit",
+        "head_repository",
+        "performed_via_github_app",
+        "pull_requests",
+        "referenced_workflows",
+        "repository",
+        "triggering_actor",
+    }
+)
 """Properties that describe other things at length, and that nobody here reads."""
 WORDS = frozenset(
     {"type", "required", "properties", "items", "enum", "oneOf", "anyOf", "allOf", "maxLength"}

@@ -19,6 +19,7 @@ from sandbox.github.deliveries import HOOK, Hook
 from sandbox.github.packages import Packages
 from sandbox.github.shown import COMMIT_STATES, DEPLOYMENT_STATES, Shown
 from slipway.clients.github import GitHubApi
+from slipway.clients.github_actions import GitHubActions
 from slipway.clients.github_hook import GitHubHook
 from slipway.clients.github_packages import GitHubPackages, PackageOwner
 from slipway.clients.github_session import GitHubSession, github_repository
@@ -33,6 +34,7 @@ from tests.ledger.examples import COMMIT, a_release
 from tests.sandbox_parts.github_description import KEPT, trimmed
 
 PACKAGE = Path(__file__).parent / "octokit"
+WORKFLOW = ".github/workflows/images.yml"
 ADDRESS = "http://127.0.0.1:1"
 
 
@@ -45,8 +47,9 @@ def described() -> dict[str, Any]:
 class Held(httpx.AsyncBaseTransport):
     """Holds every request, and its answer, to the description."""
 
-    def __init__(self, app: Any, described: Mapping[str, Any]) -> None:
-        self._inner = httpx.ASGITransport(app)
+    def __init__(self, api: Api, described: Mapping[str, Any]) -> None:
+        self.workflows = api.workflows
+        self._inner = httpx.ASGITransport(api.app())
         self._described = described
         self.seen: set[str] = set()
 
@@ -87,7 +90,7 @@ def held(described: dict[str, Any], tmp_path: Path) -> Held:
     hook.deliver("push", {"ref": "refs/heads/main"})  # nobody listens
     shown = Shown(f"{ADDRESS}/repos/acme/shop", lambda _: True)
     packages = Packages("acme", Shelved())
-    return Held(Api("acme/shop", "token", shown, hook, packages).app(), described)
+    return Held(Api("acme/shop", "token", shown, hook, packages), described)
 
 
 class Shelved:
@@ -155,6 +158,14 @@ async def test_failed_deliveries_are_listed_and_sent_again_as_described(held: He
 
     assert (failed.event, failed.arrived) == ("push", False)
     assert [each.delivery for each in await hook.attempts()] == [failed.delivery] * 2
+
+
+async def test_the_ends_of_workflows_are_asked_for_and_listed_as_described(held: Held) -> None:
+    held.workflows.end(WORKFLOW, "main", COMMIT.sha, "success")
+
+    newest = await GitHubActions(session(held)).newest_success(WORKFLOW, "main")
+
+    assert newest == COMMIT
 
 
 async def test_what_only_people_ask_is_answered_as_described(held: Held) -> None:

@@ -1,0 +1,21 @@
+"""Watches that run beside the receiver: a defect in one of them takes nothing else with it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER = 60.0
+"""Seconds after a defect until the watch begins anew."""
+
+
+async def keep_on(watch: Callable[[], Awaitable[None]]) -> None:
+    """Run a watch until cancelled, again after each defect."""
+    while True:
+        try:
+            await watch()
+        except Exception:
+            name = getattr(watch, "__qualname__", repr(watch))
+            log.exception("%s: a defect; it goes on in %g s", name, AGAIN_AFTER)
+        await asyncio.sleep(AGAIN_AFTER)

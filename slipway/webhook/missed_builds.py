@@ -1,0 +1,81 @@
+"""Finds ends of workflows that GitHub did not deliver, for targets whose images workflows build.
+
+GitHub is asked which push the workflow has ended well for last, where the token may read that. What
+was missed is put into the inbox as a delivery like others.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Push
+from slipway.errors import SlipwayError
+from slipway.ports import Inbox
+from slipway.webhook.missed import EVENT, LOOK_EVERY
+from slipway.webhook.watched import WatchedTarget
+
+log = logging.getLogger(__name__)
+
+
+class MissedBuilds:
+    """Looks at the workflows of targets, and heals what is missing in the inbox."""
+
+    def __init__(
+        self,
+        watched: Iterable[WatchedTarget],
+        inbox: Inbox,
+        wake: Callable[[Sequence[str]], None],
+    ) -> None:
+        self._watched = [each for each in watched if each.target.workflow and each.builds]
+        self._inbox = inbox
+        self._wake = wake
+        self._seen: dict[str, Commit | None] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            for each in self._watched:
+                await self.look(each)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self, watched: WatchedTarget) -> None:
+        """Look at one target's workflow; what can't be asked now is asked the next time."""
+        target, builds = watched.target, watched.builds
+        if builds is None:
+            return
+        try:
+            newest = await builds.newest_success(target.workflow, target.branch)
+            # Its end may still be on its way: missed is what did not come between two looks.
+            if newest is not None and self._seen.get(target.name) == newest:
+                await self._heal(watched, newest)
+            self._seen[target.name] = newest
+        except SlipwayError as error:
+            log.warning(
+                "%s of %s is not asked for missed ends: %s", target.workflow, watched.github, error
+            )
+
+    async def _heal(self, watched: WatchedTarget, newest: Commit) -> None:
+        target = watched.target
+        built = await self._inbox.built(target.name)
+        if newest in built or not (built or await self._was_pushed(watched, newest)):
+            return
+        id_ = f"{EVENT}-build-{target.name}-{newest}"
+        digest = hashlib.sha256(f"{id_} {watched.github}".encode()).hexdigest()
+        push = Push(target.branch, None, newest)
+        delivery = Delivery(id_, digest, WORKFLOW_RUN, watched.github, "", push, (target.name,))
+        [receipt] = await self._inbox.receive([delivery])
+        if receipt.is_new:
+            log.warning(
+                "%s has ended for %s of %s, and that was not delivered: it is now",
+                target.workflow,
+                newest,
+                watched.github,
+            )
+            self._wake([target.name])
+
+    async def _was_pushed(self, watched: WatchedTarget, commit: Commit) -> bool:
+        """Whether somebody asked for it: before the first delivery nobody has."""
+        pushes = await self._inbox.pushes(watched.github, watched.target.branch)
+        return any(each.after == commit for each in pushes)
