@@ -20,6 +20,7 @@ from benchmarks import (
     plots,
     publish,
     pushed,
+    stalled,
     startup,
     storm,
     webhook,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Measure] = {
 ALONE: Mapping[str, Callable[[None, int], Coroutine[Any, Any, list[Row]]]] = {
     "ledger": growth.ledger,
     "webhook": webhook.measure,
+    "stalled": stalled.measure,
     "storm": storm.measure,
 }
 """What needs no sandbox."""

@@ -91,6 +91,11 @@ def ratio(ours: Series, other: Series) -> float | None:
     return statistics.median(quotients) if quotients else None
 
 
+def slowest_of_a_hundred(values: Sequence[float]) -> float:
+    """The 99th percentile, by the nearest rank."""
+    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
+
+
 async def warm_up(sides: Mapping[str, Side]) -> None:
     """Do every side once, unmeasured: caches are as warm for the peer as for us."""
     for side in sides.values():

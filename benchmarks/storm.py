@@ -7,7 +7,6 @@ was made, so that the next one's turn comes.
 
 import asyncio
 import contextlib
-import math
 import os
 import random
 import shutil
@@ -26,7 +25,7 @@ import httpx
 from pydantic import SecretStr
 
 from benchmarks.rows import AtMost, Row
-from benchmarks.samples import series
+from benchmarks.samples import series, slowest_of_a_hundred
 from benchmarks.signed import Delivery, delivery_of
 from sandbox import example, prefect_server, repository
 from sandbox.box import Box
@@ -313,11 +312,6 @@ def shuffled(commits: Sequence[str], copies: int, chance: random.Random) -> list
         (place % len(once) + chance.random() * 50, each) for place, each in enumerate(once * copies)
     ]
     return [each for _, each in sorted(spread, key=lambda pair: pair[0])]
-
-
-def slowest_of_a_hundred(seconds: Sequence[float]) -> float:
-    """The 99th percentile, by the nearest rank."""
-    return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]
 
 
 def _payload(before: str, after: str, ref: str = "refs/heads/main") -> dict[str, Any]:

@@ -232,18 +232,25 @@ async def _until_it_listens(port: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def send_all(server: Server, sent: Sequence[Delivery], senders: int) -> None:
-    """Send every delivery once, each sender over a connection of its own, one after the other."""
+async def send_all(server: Server, sent: Sequence[Delivery], senders: int) -> Sequence[float]:
+    """Send every delivery once, each sender over a connection of its own, one after the other.
+
+    The milliseconds after which each was acknowledged.
+    """
     waiting = iter([each.request(server.path) for each in sent])
+    taken: list[float] = []
 
     async def send() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for each in waiting:
+            began = time.perf_counter()
             writer.write(each)
             await _require_good(reader)
+            taken.append((time.perf_counter() - began) * 1e3)
         writer.close()
 
     await asyncio.gather(*(send() for _ in range(senders)))
+    return taken
 
 
 async def _require_good(reader: asyncio.StreamReader) -> None:

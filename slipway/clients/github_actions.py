@@ -24,9 +24,8 @@ class GitHubActions:
 
     async def newest_success(self, workflow: str, branch: str) -> Commit | None:
         """See `slipway.ports.WorkflowRuns`."""
-        wanted = {"branch": branch, "event": "push", "status": "success", "per_page": 1}
         file = quote(workflow.rpartition("/")[2], safe="")
-        query = httpx.QueryParams(wanted)
+        query = httpx.QueryParams(branch=branch, event="push", status="success", per_page=1)
         answer = await self.session.send("GET", f"actions/workflows/{file}/runs?{query}")
         return _commit_of(object_in(answer))
 

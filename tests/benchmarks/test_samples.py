@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-from benchmarks.samples import Sample, Series, Side, exponent, in_turns, ratio, run, series, warm_up
+from benchmarks.samples import (
+    Sample,
+    Series,
+    Side,
+    exponent,
+    in_turns,
+    ratio,
+    run,
+    series,
+    slowest_of_a_hundred,
+    warm_up,
+)
 
 
 def test_one_slow_round_moves_neither_median_nor_ratio() -> None:
@@ -108,3 +119,9 @@ async def test_each_side_is_warm_before_the_first_round_of_any() -> None:
     await in_turns(sides, 1)
 
     assert done == [("ours", -1), ("peer", -1), ("ours", 0), ("peer", 0)]
+
+
+def test_the_slowest_of_a_hundred_leaves_out_one_in_a_hundred() -> None:
+    assert slowest_of_a_hundred([*range(100), 1000]) == 99
+    assert slowest_of_a_hundred([*range(99), 1000]) == 98
+    assert slowest_of_a_hundred([7]) == 7

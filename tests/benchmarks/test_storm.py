@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from benchmarks.storm import shuffled, slowest_of_a_hundred
+from benchmarks.storm import shuffled
 
 COMMITS = [f"{number:040x}" for number in range(301)]
 
@@ -15,9 +15,3 @@ def test_a_storm_sends_every_push_three_times_and_the_newest_last() -> None:
     newest = [place for place, each in enumerate(sent) if COMMITS[-1].encode() in each.body]
     assert min(newest) > 0.8 * len(sent)
     assert sent != sorted(sent, key=lambda each: each.body)
-
-
-def test_the_slowest_of_a_hundred_leaves_out_one_in_a_hundred() -> None:
-    assert slowest_of_a_hundred([*range(100), 1000]) == 99
-    assert slowest_of_a_hundred([*range(99), 1000]) == 98
-    assert slowest_of_a_hundred([7]) == 7

@@ -22,9 +22,7 @@ async def test_a_watch_that_has_a_defect_begins_anew_and_says_so(
     await asyncio.sleep(2.5 * AGAIN_AFTER)
     working.cancel()
 
-    assert [later - before for before, later in itertools.pairwise(begun)] == [
-        AGAIN_AFTER
-    ] * 2
+    assert [later - before for before, later in itertools.pairwise(begun)] == [AGAIN_AFTER] * 2
     assert "a defect" in caplog.text
     assert "watch" in caplog.text
 
