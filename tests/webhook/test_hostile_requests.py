@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.inbox import MemoryInbox
-from tests.webhook.requests import ask, headers, push, receiver
+from tests.webhook.requests import WORKFLOW, ask, headers, push, receiver, workflow_run
 
 GOOD = json.dumps(push())
 DEEP = 150_000
@@ -74,22 +74,36 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+shas = st.text("0123456789abcdef", min_size=40, max_size=40)
+names = st.fixed_dictionaries({"full_name": st.text() | st.just("acme/shop")})
+runs = st.fixed_dictionaries(
+    {},
+    optional={
+        "event": st.just("push") | json_values,
+        "conclusion": st.just("success") | json_values,
+        "head_branch": st.just("built") | st.text() | json_values,
+        "head_sha": shas | json_values,
+        "head_repository": names | json_values,
+        "path": st.just(WORKFLOW) | st.text() | json_values,
+    },
+).map(lambda changed: workflow_run(**changed))
 payloads = st.one_of(
+    runs,
     json_values,
     st.fixed_dictionaries(
         {},
         optional={
             "ref": st.text() | st.just("refs/heads/main") | json_values,
             "before": st.text(string.hexdigits, min_size=38, max_size=42) | json_values,
-            "after": st.text("0123456789abcdef", min_size=40, max_size=40) | json_values,
-            "repository": st.fixed_dictionaries({"full_name": st.text()}) | json_values,
+            "after": shas | json_values,
+            "repository": names | json_values,
             "sender": st.fixed_dictionaries({"login": st.text()}) | json_values,
         },
     ).map(lambda changed: push(**changed)),
 )
 
 
-@given(payload=payloads, event=st.sampled_from(["push", "ping", "fork"]))
+@given(payload=payloads, event=st.sampled_from(["push", "ping", "fork", "workflow_run"]))
 async def test_no_signed_payload_is_an_error_of_ours(payload: object, event: str) -> None:
     body = json.dumps(payload).encode("utf-8", "surrogatepass")
 

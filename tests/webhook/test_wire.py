@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 
 import httpx
 import pytest
@@ -115,25 +114,22 @@ async def test_who_sends_drop_by_drop_is_hung_up_on() -> None:
         writer.close()
 
 
-async def test_stalled_senders_are_closed_in_time_while_good_ones_are_answered() -> None:
+async def test_stalled_senders_are_closed_while_good_ones_are_answered() -> None:
     stalls = [HEAD + b"x-github-ev", HEAD + b"content-length: 100\r\n\r\n{"]
     async with (
         serving(deadline=DEADLINE) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
         asyncio.timeout(60),
     ):
-        began = time.monotonic()
         stalled = [
             asyncio.create_task(talk(port, stalls[number % 2])) for number in range(2 * STALLED)
         ]
         answers: list[httpx.Response] = []
         while not all(each.done() for each in stalled):
             answers.append(await deliver(client, str(len(answers))))
-        closed_after = time.monotonic() - began
 
     assert {each.status_code for each in answers} == {202}
     assert len(answers) > 1
-    assert closed_after < DEADLINE + 30
     assert {(await each)[:12] for each in stalled} == {b"HTTP/1.1 408"}
 
 
