@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from slipway.domain.release import Release
 from slipway.domain.target import Target
@@ -20,7 +21,9 @@ LOOK_EVERY = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
-COMES_WITHIN = 30.0
+PATIENCE = 3
+"""Recoveries in a row that are followed at once where they were struck themselves."""
+COMES_WITHIN = 20.0
 """Seconds after which a run that a worker has taken has come to work, or never will."""
 
 
@@ -36,12 +39,22 @@ class Following:
     """How many recoveries were started before it by the same fence."""
     vain: int
     """How many have left the same release open before it."""
+    struck: int
+    """How many of these, the last ones, have died instead of giving up."""
     again: float
     """When the next may be started, once this one has ended."""
     seen: int
     """The lease's fence when it was last looked at; further than `fence`, it has worked."""
     taken: float | None = None
     """Since when it is with a worker, or has left the release open."""
+
+
+class Gone(Enum):
+    """What has become of a recovery that does not come to work any more."""
+
+    ENDED = auto()
+    STRUCK = auto()
+    """Its process died, or its worker with it."""
 
 
 class LeftReleases:
@@ -111,40 +124,45 @@ class LeftReleases:
         now = asyncio.get_running_loop().time()
         last = self._following.get(stack)
         if last is None:
-            await self._start(stack, left, nth=0, vain=0)
+            await self._start(stack, left, nth=0, vain=0, struck=0)
             return
-        if (at_it := await self._at_it(last, left, now)) is not None:
+        at_it = await self._look_after(last, left, now)
+        if isinstance(at_it, Following):
             self._following[stack] = replace(at_it, again=now + _pause(last.vain))
             return
-        in_vain = last.release == left.release.id
-        if not in_vain or now >= last.again:
-            nth = last.nth + 1 if last.fence == left.fence else 0
-            await self._start(stack, left, nth=nth, vain=last.vain + 1 if in_vain else 0)
+        nth = last.nth + 1 if last.fence == left.fence else 0
+        if last.release != left.release.id:
+            await self._start(stack, left, nth=nth, vain=0, struck=0)
+        elif at_it is Gone.STRUCK and last.struck < PATIENCE:
+            await self._start(stack, left, nth=nth, vain=last.vain, struck=last.struck + 1)
+        elif now >= last.again:
+            struck = last.struck + 1 if at_it is Gone.STRUCK else 0
+            await self._start(stack, left, nth=nth, vain=last.vain + 1, struck=struck)
 
-    async def _at_it(self, last: Following, left: LeftOpen, now: float) -> Following | None:
-        """What is known of a recovery that may still come to work, or is about to end; else None.
+    async def _look_after(self, last: Following, left: LeftOpen, now: float) -> Following | Gone:
+        """What is known of a recovery that may still come to work, or is about to end.
 
         Prefect alone can't tell: of a worker that died with a run nobody tells it.
         """
         state = await self._runs.state(last.run)
         if state.is_over:
-            return None
+            return Gone.STRUCK if state is RunState.CRASHED else Gone.ENDED
         if state is RunState.WAITS:
             return last
         if last.taken is None or left.fence > last.seen:
             last = replace(last, taken=now, seen=left.fence)
         has_died = left.fence > last.fence and self._has_died(left.release)
         is_late = last.taken is not None and now - last.taken > COMES_WITHIN
-        return None if has_died or is_late else last
+        return Gone.STRUCK if has_died or is_late else last
 
-    async def _start(self, stack: str, left: LeftOpen, *, nth: int, vain: int) -> None:
+    async def _start(self, stack: str, left: LeftOpen, *, nth: int, vain: int, struck: int) -> None:
         target, release = self._stacks[stack], left.release
         # The same for every watch until a recovery has taken the lease: so there is one run.
         key = f"slipway:recover:{stack}:{left.fence}:{nth}"
         run = await self._runs.start(recovery_of(target), {"target": target.name}, key)
         again = asyncio.get_running_loop().time() + _pause(vain)
         self._following[stack] = Following(
-            run, release.id, left.fence, nth, vain, again, left.fence
+            run, release.id, left.fence, nth, vain, struck, again, left.fence
         )
         log.warning(
             "release %s was left open at %s: run %s recovers the stack",

@@ -348,6 +348,20 @@ MUTANTS = (
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
     Mutant(
+        "deploy what is pushed on top of a rewritten branch",
+        "slipway/domain/pushed.py",
+        "        or _by_rewrites(after, source, target)\n",
+        "",
+        "tests/webhook/dispatching/test_rewritten.py",
+    ),
+    Mutant(
+        "take a branch that was pushed back for received",
+        "slipway/domain/undelivered.py",
+        "    return come > gone\n",
+        "    return come > 0\n",
+        "tests/webhook/dispatching/test_missed.py",
+    ),
+    Mutant(
         "take the lease of a process that may be alive",
         "slipway/tasks/waiting.py",
         "    if not ports.processes.has_ended(worker):\n",

@@ -11,6 +11,7 @@ from tests.fakes.inbox import MemoryInbox
 from tests.webhook.requests import WORKFLOW, ask, headers, push, receiver, workflow_run
 
 GOOD = json.dumps(push())
+RUN = workflow_run()
 DEEP = 150_000
 CORPUS = {
     "nothing": b"",
@@ -86,7 +87,7 @@ runs = st.fixed_dictionaries(
         "head_repository": names | json_values,
         "path": st.just(WORKFLOW) | st.text() | json_values,
     },
-).map(lambda changed: workflow_run(**changed))
+).map(lambda changed: {**RUN, "workflow_run": {**RUN["workflow_run"], **changed}})
 payloads = st.one_of(
     runs,
     json_values,

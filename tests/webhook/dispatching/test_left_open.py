@@ -10,7 +10,13 @@ import pytest
 
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, State
-from slipway.webhook.left_open import COMES_WITHIN, LONGEST_PAUSE, LOOK_EVERY, LeftReleases
+from slipway.webhook.left_open import (
+    COMES_WITHIN,
+    LONGEST_PAUSE,
+    LOOK_EVERY,
+    PATIENCE,
+    LeftReleases,
+)
 from tests.fakes.flow_runs import FakeFlowRuns
 from tests.fakes.ledger import MemoryLedger
 from tests.ledger.examples import STACK, a_request, a_target
@@ -126,6 +132,44 @@ async def test_a_recovery_whose_process_is_proven_dead_is_followed_by_another() 
         await asyncio.sleep(LEASE_SECONDS / 2)
 
     assert len(scene.runs.made) == 2
+
+
+async def struck(scene: Scene, times: int) -> list[float]:
+    """So many recoveries die as soon as they hold the lease; when each was started."""
+    loop, begun = asyncio.get_running_loop(), list[float]()
+    while len(begun) < times:
+        while len(scene.runs.made) == len(begun):  # noqa: ASYNC110 - a fake has no event for it
+            await asyncio.sleep(LOOK_EVERY / 10)
+        begun.append(loop.time())
+        scene.runs.take_all()
+        [left] = await scene.ledger.unfinished(STACK)
+        lease = await scene.ledger.acquire(STACK, f"recovery {len(begun)}", 0.0)
+        assert lease is not None
+        await scene.ledger.save(replace(left, fence=lease.fence, worker=DEAD))
+    return begun
+
+
+async def test_recoveries_that_are_struck_again_and_again_are_followed_at_once() -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS)
+        begun = await struck(scene, PATIENCE + 1)
+
+    assert max(later - before for before, later in itertools.pairwise(begun)) < 3 * LOOK_EVERY
+
+
+async def test_what_every_recovery_dies_of_is_not_tried_without_end() -> None:
+    """Memory that is too small, say."""
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS)
+        begun = await struck(scene, PATIENCE + 10)
+
+    pauses = [later - before for before, later in itertools.pairwise(begun)][PATIENCE:]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > LONGEST_PAUSE / 2
 
 
 @pytest.mark.parametrize("tick", [0.0, 7.0])
