@@ -30,7 +30,17 @@ from slipway.tasks.witnesses import all_flaws, witnesses
 from tests.sandbox.releases.powerless import lose_power
 from tests.sandbox.releases.real_world import ADAPTER, SINK, RealWorld, make_world
 from tests.sandbox.releases.sampling import UpdatesAtOnce
-from tests.soak.figures import Struck, during, firsts, period, spread, table, takeovers, waited
+from tests.soak.figures import (
+    Struck,
+    during,
+    firsts,
+    observed,
+    period,
+    spread,
+    table,
+    takeovers,
+    waited,
+)
 from tests.soak.plan import Victim, strikes
 from tests.soak.releases import Releases
 from tests.soak.world import PARTS, flows_at_work, pause, strike
@@ -193,10 +203,10 @@ async def _tell_times(ledger: SqlLedger, releases: list[Release], struck: list[S
     found = firsts(one for each in releases for one in takeovers(each, journals[each.id]))
     first = [(waited(each, struck), each) for each in found if not each.again]
     times = sorted((each for each in first if not math.isnan(each[0])), key=lambda each: each[0])
-    decided = [seconds + each.decided - each.taken for seconds, each in times]
+    looked = [observed(each, struck) for _, each in times]
     ended = [seconds + (each.ended or time.time()) - each.taken for seconds, each in times]
     _tell(f"taken over after all that it needs was back: {spread([each[0] for each in times])}")
-    _tell(f"and observed: {spread(decided)}")
+    _tell(f"and observed: {spread([each for each in looked if not math.isnan(each)])}")
     _tell(f"and ended: {spread(ended)}")
     for seconds, each in times[-SLOWEST:]:
         _tell(f"  {each.release}: {seconds:.1f} s, at {each.taken:.1f}")

@@ -46,8 +46,11 @@ class Takeover:
     """Whether the one before had ended in peace, because what runs could not be proven."""
     taken: float
     """The one after holds the lease, and the release's row says so."""
-    decided: float
-    """The journal's next entry: it has observed, and begins to do something about it."""
+    decided: float | None
+    """The journal's next entry: it has observed, and begins to do something about it.
+
+    None where it was struck before.
+    """
     ended: float | None
     fence: int
     """Of the lease; one recovery may take over several releases."""
@@ -69,10 +72,11 @@ def takeovers(release: Release, journal: Sequence[JournalEntry]) -> list[Takeove
     for each in journal:
         facts = each.facts if each.kind is EntryKind.STATE else {}
         if workers and facts.get("worker"):
-            later = next((after.at for after in journal if after.number > each.number), each.at)
+            later = next((after for after in journal if after.number > each.number), None)
+            decided = later.at if later is not None and later.fence == each.fence else None
             again = row.get("ended") is not None
             known = frozenset(workers)
-            found.append(Takeover(release.id, known, again, each.at, later, ended, each.fence))
+            found.append(Takeover(release.id, known, again, each.at, decided, ended, each.fence))
         if facts.get("worker"):
             workers.add(facts["worker"]["pid"])
         row |= facts
@@ -89,14 +93,27 @@ def firsts(every: Iterable[Takeover]) -> list[Takeover]:
 
 def waited(takeover: Takeover, struck: Iterable[Struck]) -> float:
     """Seconds from when all that the takeover needed was there to when the lease was held."""
-    needed = [
+    return _since_back(takeover.taken, takeover, struck, NEEDED)
+
+
+def observed(takeover: Takeover, struck: Iterable[Struck]) -> float:
+    """Likewise, to when it had observed, which needs the cluster; NaN if it was struck before."""
+    if takeover.decided is None:
+        return math.nan
+    return _since_back(takeover.decided, takeover, struck, NEEDED | {Victim.API_SERVER})
+
+
+def _since_back(
+    when: float, takeover: Takeover, struck: Iterable[Struck], needed: frozenset[Victim]
+) -> float:
+    back = [
         each.over
         for each in struck
-        if each.strike.victim in NEEDED
+        if each.strike.victim in needed
         or (each.strike.victim is Victim.FLOW and each.pid in takeover.workers)
         or each.recovered
     ]
-    return takeover.taken - max((at for at in needed if at <= takeover.taken), default=math.nan)
+    return when - max((at for at in back if at <= when), default=math.nan)
 
 
 def period(release: Release, journal: Sequence[JournalEntry], now: float) -> Period:

@@ -13,6 +13,7 @@ from tests.soak.figures import (
     Takeover,
     during,
     firsts,
+    observed,
     percentile,
     period,
     table,
@@ -62,7 +63,7 @@ def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
     assert first == Takeover(
         "r1", seven, again=False, taken=NOW + 40, decided=NOW + 46, ended=END, fence=5
     )
-    assert (again.again, set(again.workers), again.decided) == (True, {7, 8}, NOW + 70)
+    assert (again.again, set(again.workers), again.decided) == (True, {7, 8}, None)
     assert takeovers(release, journal[:3]) == []
 
 
@@ -91,6 +92,32 @@ def test_a_takeover_waits_since_the_last_thing_it_needs_was_there(
     taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None, 5)
 
     assert waited(taken, blows) == pytest.approx(seconds, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("blows", "seconds"),
+    [
+        ([struck(Victim.WORKER, Blow.KILL, 1, 12, 20)], 14),
+        ([struck(Victim.API_SERVER, Blow.KILL, 1, 12, 32)], 2),
+        ([struck(Victim.REGISTRY, Blow.KILL, 1, 12, 32)], math.nan),
+    ],
+)
+def test_what_it_observes_needs_the_cluster_too(blows: list[Struck], seconds: float) -> None:
+    taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 34, None, 5)
+
+    assert observed(taken, blows) == pytest.approx(seconds, nan_ok=True)
+    assert math.isnan(observed(replace(taken, decided=None), blows))
+
+
+def test_a_takeover_that_was_struck_before_it_had_observed_has_not(release: Release) -> None:
+    journal = [
+        at(1, 0, 1, worker=worker(7)),
+        at(2, 40, 5, fence=5, worker=worker(8)),
+        at(3, 46, 6, fence=6, worker=worker(9)),
+        at(4, 48, 6, phase="applying"),
+    ]
+
+    assert [each.decided for each in takeovers(release, journal)] == [None, NOW + 48]
 
 
 def test_what_a_recovery_comes_to_later_is_no_takeover_of_its_own() -> None:
