@@ -10,6 +10,10 @@ WORKFLOW_RUN = "workflow_run"
 """The event by which a workflow says that it has pushed an image."""
 
 
+NOT_ON_LINE = "not-on-main-line"
+"""The code of a push whose commit is not, or not yet, on the branch."""
+
+
 class Outcome(StrEnum):
     """How a delivery ended; at each target exactly one."""
 
@@ -85,6 +89,19 @@ class Ending:
 
     At a held target it publishes the image, and ends held.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPush:
+    """A push that was received for a target, and how it ended there; None while it waits."""
+
+    push: PushAt
+    ending: Ending | None
+
+    @property
+    def never_arrived(self) -> bool:
+        """Whether git has not shown its commit on the branch: nothing was decided about it."""
+        return self.ending is not None and self.ending.reason.startswith(NOT_ON_LINE)
 
 
 @dataclass(frozen=True, slots=True)

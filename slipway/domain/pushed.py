@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Ending, Outcome, Push, StartedRun
+from slipway.domain.delivery import NOT_ON_LINE, Ending, Outcome, Push, PushAt, StartedRun
 from slipway.domain.gates import shown_hold, shown_veto
 from slipway.domain.hold import Hold, Veto
 
@@ -38,11 +38,13 @@ class TargetFacts:
     live: Commit | None
     """What was released last; None where nothing is known to be live."""
     settled: bool
-    """Whether nothing is under way: what is live stays so."""
+    """Whether what is live stays so: nothing is under way, or has left it in doubt."""
     was_live: Sequence[Commit] = ()
     """What has been proven live here lately, `live` among them."""
     asked: StartedRun | None = None
     """What a delivery has started before for this commit, or for a newer one."""
+    newer: PushAt | None = None
+    """A push of a newer commit that was received for it, whatever has become of that."""
     holds: Sequence[Hold] = ()
     vetoes: Sequence[Veto] = ()
 
@@ -70,7 +72,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
     if not source.on_main_line:
         return Ending(
             Outcome.REFUSED,
-            f"not-on-main-line: {after} is not in the first-parent history of {push.branch} now",
+            f"{NOT_ON_LINE}: {after} is not in the first-parent history of {push.branch} now",
         )
     if (rewritten := _rewritten(push, source, target)) is not None:
         return _waits_for_a_person(rewritten, after, target)
@@ -83,6 +85,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
     return (
         _by_what_is_live(after, source, target)
         or _by_what_was_asked(target)
+        or _by_what_was_received(target)
         or _by_rewrites(after, source, target)
         or _by_vetoes(after, target)
     )
@@ -125,6 +128,15 @@ def _by_what_was_asked(target: TargetFacts) -> Ending | None:
         return None
     run, commit = target.asked.run, target.asked.commit
     return Ending(Outcome.SUPERSEDED, f"superseded: run {run} was started before for {commit}", run)
+
+
+def _by_what_was_received(target: TargetFacts) -> Ending | None:
+    """What was pushed since may have taken it back, and nobody asks for that a second time."""
+    newer = target.newer
+    if newer is None:
+        return None
+    why = f"superseded: {newer.push.after}, which is newer, was received as {newer.delivery}"
+    return Ending(Outcome.SUPERSEDED, why)
 
 
 def _by_rewrites(after: Commit, source: SourceFacts, target: TargetFacts) -> Ending | None:

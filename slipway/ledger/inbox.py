@@ -29,6 +29,7 @@ from slipway.domain.delivery import (
     PushAt,
     Receipt,
     ReceivedDelivery,
+    ReceivedPush,
     StartedRun,
 )
 from slipway.ledger.database import Database
@@ -135,16 +136,18 @@ class SqlInbox:
         rows = await self._database.rows(statement)
         return [push for row in rows if (push := _push_from(row)) is not None]
 
-    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
+    async def received_at(self, target: str, limit: int = 100) -> Sequence[ReceivedPush]:
         """See `slipway.ports.Inbox`."""
+        its = (at_targets.c.target, at_targets.c.outcome, at_targets.c.reason, at_targets.c.run)
         statement = (
-            select(deliveries.c.after_sha)
+            select(deliveries, *its)
             .join(at_targets, at_targets.c.delivery == deliveries.c.number)
-            .where(at_targets.c.target == target, deliveries.c.event == WORKFLOW_RUN)
+            .where(at_targets.c.target == target)
             .order_by(deliveries.c.number.desc())
             .limit(limit)
         )
-        return [Commit(row["after_sha"]) for row in await self._database.rows(statement)]
+        rows = await self._database.rows(statement)
+        return [ReceivedPush(_push_at(row), _at_from(row).ending) for row in rows]
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """See `slipway.ports.Inbox`."""
@@ -214,12 +217,19 @@ def _forgettable(older_than: float, limit: int) -> Select[tuple[int]]:
         .where(deliveries.c.branch.is_not(None), deliveries.c.event != WORKFLOW_RUN)
         .group_by(func.lower(deliveries.c.repository), deliveries.c.branch)
     )
+    newest_builds = (
+        select(func.max(deliveries.c.number))
+        .join(at_targets, at_targets.c.delivery == deliveries.c.number)
+        .where(deliveries.c.event == WORKFLOW_RUN)
+        .group_by(at_targets.c.target)
+    )
     return (
         select(deliveries.c.number)
         .where(
             deliveries.c.received < database_now() - older_than,
             ~waits,
             deliveries.c.number.not_in(newest_pushes),
+            deliveries.c.number.not_in(newest_builds),
         )
         .order_by(deliveries.c.number)
         .limit(limit)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from slipway.domain.commit import Commit
 from slipway.domain.delivery import (
     Delivery,
     Ending,
@@ -11,6 +10,7 @@ from slipway.domain.delivery import (
     PushAt,
     Receipt,
     ReceivedDelivery,
+    ReceivedPush,
     StartedRun,
 )
 
@@ -48,8 +48,8 @@ class Inbox(Protocol):
         A workflow's run is none: it says nothing of where the branch was.
         """
 
-    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
-        """The commits whose workflow was received to have ended for the target, newest first."""
+    async def received_at(self, target: str, limit: int = 100) -> Sequence[ReceivedPush]:
+        """What was received for the target last, pushes and ends of workflows, newest first."""
 
     async def known(self, ids: Sequence[str]) -> frozenset[str]:
         """Those of GitHub's ids under which a delivery is kept."""
@@ -60,8 +60,8 @@ class Inbox(Protocol):
     async def forget(self, older_than: float, limit: int) -> int:
         """Forget some deliveries that were received so many seconds ago; how many that were.
 
-        Never one that has no outcome at a target yet, nor a branch's newest push, by which what
-        was missed is told from what was there before the first.
+        Never one that has no outcome at a target yet, nor a branch's newest push or a target's
+        newest end of a workflow, by which what was missed is told from what was there before.
         """
 
     async def count_waiting(self) -> int:

@@ -19,7 +19,7 @@ from slipway.domain.pushed import judge_push, run_started
 from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
-from slipway.webhook.facts import about_source, about_target, asked_before, is_wanted
+from slipway.webhook.facts import about_source, about_target, is_wanted
 from slipway.webhook.last_run import LastRun, Progress
 from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
@@ -32,10 +32,15 @@ FOLLOW_EVERY = 2.0
 """Seconds between looks at a run that newer deliveries wait for."""
 LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
+DOUBLED_AT_MOST = 10
+"""Times that a pause is doubled: days of failures make no number that is too large."""
 LONGEST_RUN = 3600.0
 """Seconds after which newer deliveries wait for a run no more."""
 ARRIVES_WITHIN = 6
 """Looks within which a pushed commit must have arrived in the repository: git may be late."""
+_PATIENT = range(1, ARRIVES_WITHIN)
+REMEMBERED = 1000
+"""Pushes of a branch among which one that rewrote it is looked for."""
 ATTEMPTS = 3
 """Runs of a commit at a target, while each is lost with its worker; a person's have no key."""
 
@@ -53,8 +58,8 @@ class Lane:
     _failures: int = field(default=0, init=False)
     _wakeable: bool = field(default=True, init=False)
     """Whoever is down or busy is not asked more often because more is waiting."""
-    _late: int = field(default=0, init=False)
-    """Looks since which something waits that git does not show."""
+    _late: Mapping[Commit, int] = field(default_factory=dict, init=False)
+    """Of each commit that git does not show, the looks since which it is waited for."""
     _last: LastRun = field(init=False)
     _said: tuple[object, ...] = field(default=(), init=False)
 
@@ -96,11 +101,15 @@ class Lane:
     async def _fail(self, waiting: Sequence[PushAt], error: Exception) -> float:
         self._failures, self._wakeable = self._failures + 1, False
         self._last.doubt()
-        pause = min(2.0 ** (self._failures - 1), LONGEST_PAUSE)
+        pause = min(2.0 ** min(self._failures - 1, DOUBLED_AT_MOST), LONGEST_PAUSE)
         log.warning("deliveries for %s wait %g s: %s", self.name, pause, error)
         # It is said for people only, and where the ledger is what fails it can't be.
-        with contextlib.suppress(SlipwayError):
+        try:
             await self._put_off(waiting, str(error))
+        except SlipwayError as silent:
+            log.debug("%s: not written down: %s", self.name, silent)
+        except Exception:
+            log.exception("%s: not written down: a defect", self.name)
         return pause
 
     async def _put_off(self, waiting: Sequence[PushAt], why: str) -> None:
@@ -117,12 +126,17 @@ class Lane:
             await self._put_off(waiting, f"run {run} is under way; the newest is next")
             self._wakeable = False
             return FOLLOW_EVERY
-        asked = [each.push.after for each in waiting]
-        behind = await self.watched.source.behind(asked, self.watched.target.branch)
-        there = [each for each in waiting if each.push.after in behind]
-        late = len(there) < len(waiting) and self._is_patient(waiting, there)
-        await self._deal_with(there if late else waiting, behind)
-        return FOLLOW_EVERY if late else LOOK_EVERY
+        pushes = [each.push for each in waiting]
+        behind = await self.watched.source.pushed(pushes, self.watched.target.branch)
+        late = self._late_ones(waiting, behind)
+        if now := [each for each in waiting if each not in late]:
+            await self._deal_with(now, behind)
+            return FOLLOW_EVERY if late else LOOK_EVERY
+        push = late[0].push
+        raise Unreachable(
+            f"commit {push.after} has not arrived on {push.branch} of {late[0].repository} yet: "
+            "it is looked for again; check the repository if it stays"
+        )
 
     async def _triggers(self, waiting: Sequence[PushAt]) -> Sequence[PushAt]:
         """What may start a run here: a push, or the end of the workflow that builds the image."""
@@ -136,19 +150,13 @@ class Lane:
             await self._end(others, Ending(Outcome.IGNORED, waits))
         return triggers
 
-    def _is_patient(self, waiting: Sequence[PushAt], there: Sequence[PushAt]) -> bool:
-        """Whether to wait for commits that git does not show yet; `Unreachable` if all are late."""
-        self._late += 1
-        if self._late >= ARRIVES_WITHIN:
-            self._late = 0
-            return False
-        if not there:
-            first = waiting[0]
-            raise Unreachable(
-                f"commit {first.push.after} has not arrived on {first.push.branch} of "
-                f"{first.repository} yet: it is looked for again; check the repository if it stays"
-            )
-        return True
+    def _late_ones(
+        self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]
+    ) -> Sequence[PushAt]:
+        """Those whose commits git does not show, and may show yet: each has its own time."""
+        missing = {each.push.after for each in waiting} - behind.keys()
+        self._late = {each: self._late.get(each, 0) + 1 for each in missing}
+        return [each for each in waiting if self._late.get(each.push.after, 0) in _PATIENT]
 
     async def _deal_with(self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]) -> None:
         newest = waiting[which_runs([each.push.after for each in waiting], behind)]
@@ -236,11 +244,10 @@ class Lane:
     async def _decide(self, newest: PushAt, *, on_line: bool) -> Ending:
         target, push = self.watched.target, newest.push
         source = self.watched.source.repository
-        asked = await asked_before(push, await self.inbox.started(self.name), source)
-        here = await about_target(target, self.ledger, asked)
+        here = await about_target(newest, target, self.ledger, self.inbox, source)
         if not self._last.is_over:
             here = replace(here, settled=False)
-        pushes = await self.inbox.pushes(newest.repository, push.branch)
+        pushes = await self.inbox.pushes(newest.repository, push.branch, REMEMBERED)
         there = await about_source(push, target, here, pushes, source, on_line=on_line)
         ending = judge_push(push, there, here)
         return ending or run_started(push.after, here, await self._start(newest))
@@ -256,7 +263,16 @@ class Lane:
             "options": {"automatic": True},
         }
         key = f"slipway:{self.name}:{commit}:{attempt}"
+        if await self._is_pushed_again(push):
+            key = f"{key}:{push.delivery}"
         return await self.runs.start(f"deploy/{self.name}", parameters, key)
+
+    async def _is_pushed_again(self, push: PushAt) -> bool:
+        """Whether another delivery of the commit has had its run: by its key we were given that."""
+        return any(
+            each.commit == push.push.after and each.push.delivery != push.delivery
+            for each in await self.inbox.started(self.name)
+        )
 
     async def _end(self, these: Sequence[PushAt], ending: Ending) -> None:
         await self.inbox.settle(these, ending)

@@ -1,51 +1,83 @@
 """Gathers what the decision about a push needs to know."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Push, StartedRun
+from slipway.domain.delivery import WORKFLOW_RUN, Push, PushAt, StartedRun
 from slipway.domain.pushed import SourceFacts, TargetFacts
-from slipway.domain.release import State
+from slipway.domain.release import Release, State
 from slipway.domain.target import Service, Target
-from slipway.ports import Ledger, SourceRepository
+from slipway.ports import Inbox, Ledger, SourceRepository
+from slipway.webhook.last_run import changes
 from slipway.webhook.watched import SharedSource
 
 RECENT = 50
 """Releases among which the one that is live is looked for."""
 
 
-async def about_target(target: Target, ledger: Ledger, asked: StartedRun | None) -> TargetFacts:
-    """What the ledger says of the target."""
+async def about_target(
+    at: PushAt, target: Target, ledger: Ledger, inbox: Inbox, source: SourceRepository
+) -> TargetFacts:
+    """What ledger and inbox say of the target of a push."""
     history = await ledger.history(target.name, RECENT)
     live = [each for each in history if each.state is State.LIVE]
+    asked, newer = await _before(at, live, inbox, source)
     return TargetFacts(
         target.name,
         live[0].commit if live else None,
-        settled=not any(each.is_open for each in history),
+        settled=_is_settled(history),
         was_live=list(dict.fromkeys(filter(None, (each.commit for each in live)))),
         asked=asked,
+        newer=newer,
         holds=await ledger.holds(target.name),
         vetoes=await ledger.vetoes(target.name),
     )
 
 
-async def asked_before(
-    push: Push, started: Sequence[StartedRun], source: SourceRepository
-) -> StartedRun | None:
-    """What was started before for the pushed commit, or for a newer one of its branch."""
-    commits = [push.after, *(each.commit for each in started)]
-    behind = await source.behind(commits, push.branch)
-    if push.after not in behind:
-        return None
-    newest = min(
-        (each for each in started if each.commit in behind),
-        key=lambda each: behind[each.commit],
-        default=None,
+def _is_settled(history: Sequence[Release]) -> bool:
+    """Whether what is live runs: what is under way, or needs a person, may have changed it.
+
+    `history` is newest first.
+    """
+    last = next((each for each in history if changes(each)), None)
+    in_doubt = last is not None and last.state is State.NEEDS_ATTENTION
+    return not in_doubt and not any(each.is_open for each in history)
+
+
+async def _before(
+    at: PushAt, live: Sequence[Release], inbox: Inbox, source: SourceRepository
+) -> tuple[StartedRun | None, PushAt | None]:
+    """What was started for the pushed commit or a newer one, and a newer one that was received."""
+    after = at.push.after
+    started = [each for each in await inbox.started(at.target) if not _is_replaced(each, live)]
+    # The end of a workflow says nothing of commits whose image is not built yet.
+    received = [
+        each.push
+        for each in await inbox.received_at(at.target)
+        if (each.push.event == WORKFLOW_RUN) == (at.event == WORKFLOW_RUN)
+        and each.push.push.branch == at.push.branch
+        and not each.never_arrived
+    ]
+    commits = [each.commit for each in started] + [each.push.after for each in received]
+    behind = await source.behind([after, *dict.fromkeys(commits)], at.push.branch)
+    if after not in behind:
+        return None, None
+    asked = [each for each in started if behind.get(each.commit, math.inf) <= behind[after]]
+    newer = [each for each in received if behind.get(each.push.after, math.inf) < behind[after]]
+    return (
+        min(asked, key=lambda each: behind[each.commit], default=None),
+        min(newer, key=lambda each: behind[each.push.after], default=None),
     )
-    if newest is None or behind[newest.commit] > behind[push.after]:
-        return None
-    return newest
+
+
+def _is_replaced(started: StartedRun, live: Sequence[Release]) -> bool:
+    """Whether another commit has gone live since: who pushes this one again wants it again."""
+    if not live or live[0].commit == started.commit:
+        return False
+    since = live[0].live_since
+    return since is not None and since > started.started
 
 
 async def is_wanted(
@@ -53,7 +85,7 @@ async def is_wanted(
 ) -> bool:
     """Whether what was pushed last still builds what the run was to deploy: it may be reverted."""
     branch = lost.push.push.branch
-    behind = await source.behind([lost.commit, *(each.after for each in pushes)], branch)
+    behind = await source.behind_now([lost.commit, *(each.after for each in pushes)], branch)
     if lost.commit not in behind:
         return False
     newest, repository = min(behind, key=behind.__getitem__), source.repository

@@ -13,12 +13,14 @@ from slipway.domain.release import Release
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, LeftOpen, Processes, Releases, RunState
+from slipway.webhook.keeping_on import apart
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds. One query, of nine milliseconds; whatever is found waits for a worker besides."""
 FIRST_PAUSE = 2.0
+DOUBLED_AT_MOST = 10
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
 PATIENCE = 3
@@ -90,12 +92,16 @@ class LeftReleases:
         self._told.pop("", None)
         left = {each.release.stack: each for each in reversed(found) if self._is_left(each)}
         for stack in left.keys() & self._stacks.keys():
-            try:
-                await self._recover(stack, left[stack])
-            except SlipwayError as error:
-                self._tell(stack, f"no recovery of stack {stack} is started: {error}")
-            else:
-                self._told.pop(stack, None)
+            with apart(f"recovery of stack {stack}"):
+                await self._look_at(stack, left[stack])
+
+    async def _look_at(self, stack: str, left: LeftOpen) -> None:
+        try:
+            await self._recover(stack, left)
+        except SlipwayError as error:
+            self._tell(stack, f"no recovery of stack {stack} is started: {error}")
+        else:
+            self._told.pop(stack, None)
 
     def _tell(self, where: str, why: str) -> None:
         """Warn, unless that was said the last time too."""
@@ -178,4 +184,4 @@ def recovery_of(target: Target) -> str:
 
 
 def _pause(vain: int) -> float:
-    return min(FIRST_PAUSE * 2.0**vain, LONGEST_PAUSE)
+    return min(FIRST_PAUSE * 2.0 ** min(vain, DOUBLED_AT_MOST), LONGEST_PAUSE)

@@ -14,6 +14,7 @@ from slipway.domain.delivery import Delivery, Push
 from slipway.domain.undelivered import leads_to
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
+from slipway.webhook.keeping_on import apart
 from slipway.webhook.watched import SharedSource, WatchedTarget
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 300.0
 """Seconds. A head is missed when no delivery of it came between one look and the next."""
 EVENT = "missed"
+DIGITS = 12
 
 Branch = tuple[str, str]
 """A repository's name at GitHub, and a branch of it."""
@@ -40,14 +42,15 @@ class MissedPushes:
         self._branches: dict[Branch, tuple[SharedSource, list[str]]] = {}
         self._seen: dict[Branch, Commit] = {}
         for each in watched:
-            branch = (each.github, each.target.branch)
+            branch = (each.github.lower(), each.target.branch)  # as GitHub compares names
             self._branches.setdefault(branch, (each.source, []))[1].append(each.target.name)
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             for branch in self._branches:
-                await self.look(branch)
+                with apart(f"missed pushes to {branch[1]} of {branch[0]}"):
+                    await self.look(branch)
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self, branch: Branch) -> None:
@@ -71,8 +74,9 @@ class MissedPushes:
         before = received[0].after
         # To where it is already: a move there was lost long ago, and whence is not known.
         push = Push(branch[1], before if before != head else None, head)
-        id_ = _id_of(head, sum(each.after == head for each in received))
-        digest = hashlib.sha256(f"{id_} {branch}".encode()).hexdigest()
+        times = sum(each.after == head for each in received)
+        digest = digest_of(*branch, head.sha, str(times))
+        id_ = id_of(head, digest)
         delivery = Delivery(id_, digest, EVENT, branch[0], "", push, tuple(targets))
         [receipt] = await self._inbox.receive([delivery])
         if receipt.is_new:
@@ -82,6 +86,11 @@ class MissedPushes:
             self._wake(targets)
 
 
-def _id_of(head: Commit, before: int) -> str:
-    """The same for all who look; another where the branch had come to the commit before."""
-    return f"{EVENT}-{head}-{before + 1}" if before else f"{EVENT}-{head}"
+def digest_of(*names: str) -> str:
+    """The same for all who look at the same: the inbox keeps one."""
+    return hashlib.sha256("\n".join((EVENT, *names)).encode()).hexdigest()
+
+
+def id_of(commit: Commit, digest: str) -> str:
+    """What people see: a commit may be missed at several branches, and again at the same."""
+    return f"{EVENT}-{commit}-{digest[:DIGITS]}"

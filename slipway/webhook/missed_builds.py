@@ -5,7 +5,6 @@ was missed is put into the inbox as a delivery like others.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
@@ -13,7 +12,8 @@ from slipway.domain.commit import Commit
 from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Push
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
-from slipway.webhook.missed import EVENT, LOOK_EVERY
+from slipway.webhook.keeping_on import apart
+from slipway.webhook.missed import LOOK_EVERY, digest_of, id_of
 from slipway.webhook.watched import WatchedTarget
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ class MissedBuilds:
         """Look until cancelled."""
         while True:
             for each in self._watched:
-                await self.look(each)
+                with apart(f"missed ends of {each.target.workflow}"):
+                    await self.look(each)
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self, watched: WatchedTarget) -> None:
@@ -58,11 +59,15 @@ class MissedBuilds:
 
     async def _heal(self, watched: WatchedTarget, newest: Commit) -> None:
         target = watched.target
-        built = await self._inbox.built(target.name)
+        built = [
+            each.push.push.after
+            for each in await self._inbox.received_at(target.name)
+            if each.push.event == WORKFLOW_RUN
+        ]
         if newest in built or not (built or await self._was_pushed(watched, newest)):
             return
-        id_ = f"{EVENT}-build-{target.name}-{newest}"
-        digest = hashlib.sha256(f"{id_} {watched.github}".encode()).hexdigest()
+        digest = digest_of(target.name, target.workflow, newest.sha)
+        id_ = id_of(newest, digest)
         push = Push(target.branch, None, newest)
         delivery = Delivery(id_, digest, WORKFLOW_RUN, watched.github, "", push, (target.name,))
         [receipt] = await self._inbox.receive([delivery])

@@ -12,6 +12,7 @@ from slipway.domain.delivery import WORKFLOW_RUN
 from slipway.domain.undelivered import Attempt, undelivered
 from slipway.errors import PermanentError, SlipwayError
 from slipway.ports import HookDeliveries, Inbox
+from slipway.webhook.keeping_on import apart
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ class UndeliveredDeliveries:
         """Look until cancelled."""
         while True:
             for repository in self._hooks:
-                await self.look(repository)
+                with apart(f"failed deliveries of {repository}"):
+                    await self.look(repository)
             await asyncio.sleep(LOOK_EVERY)
 
     async def look(self, repository: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slipway.domain.commit import Commit
+from slipway.domain.delivery import Push
 from slipway.domain.target import Target
 from slipway.ports import CommitStatuses, SourceRepository, WorkflowRuns
 
@@ -24,9 +25,31 @@ class SharedSource:
                 known = await self.repository.behind(commits, branch)
                 if all(each in known for each in commits):
                     return known
-            await self.repository.fetch()
-            self._fetched = True
-            return await self.repository.behind(commits, branch)
+            return await self._fetch_and_ask(commits, branch)
+
+    async def behind_now(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
+        """Likewise, always after a fetch."""
+        async with self._asking:
+            return await self._fetch_and_ask(commits, branch)
+
+    async def pushed(self, pushes: Sequence[Push], branch: str) -> Mapping[Commit, int]:
+        """Where the pushed commits are.
+
+        A push that sets the branch back is not seen without a fetch: all its commits are known.
+        """
+        after = [each.after for each in pushes]
+        behind = await self.behind(after, branch)
+        before = await self.repository.behind(
+            [each.before for each in pushes if each.before is not None], branch
+        )
+        if all(_goes_on(each, behind, before) for each in pushes):
+            return behind
+        return await self.behind_now(after, branch)
+
+    async def _fetch_and_ask(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
+        await self.repository.fetch()
+        self._fetched = True
+        return await self.repository.behind(commits, branch)
 
     async def newest(self, branch: str) -> Commit:
         """The branch's head now, after a fetch."""
@@ -34,6 +57,13 @@ class SharedSource:
             await self.repository.fetch()
             self._fetched = True
             return await self.repository.head(branch)
+
+
+def _goes_on(push: Push, behind: Mapping[Commit, int], before: Mapping[Commit, int]) -> bool:
+    """Whether the push took the branch further along its line, as far as the mirror shows."""
+    if push.before is None or push.after not in behind:
+        return True
+    return before.get(push.before, -1) >= behind[push.after]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ class FakeGit:
     faults: Faults
     commits: dict[str, FakeCommit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
+    """As they are where people push to."""
+    fetched: dict[str, str] = field(default_factory=dict)
+    """As our mirror shows them."""
 
     def commit(
         self, subject: str, files: dict[str, str], branch: str = "main", sha: str = ""
@@ -48,6 +51,7 @@ class FakeGit:
 
     async def fetch(self) -> None:
         await self.faults.at("before", "source.fetch")
+        self.fetched = dict(self.branches)
 
     async def resolve(self, wanted: Commit | CommitPrefix) -> Commit:
         found = [sha for sha in self.commits if sha.startswith(str(wanted))]
@@ -58,15 +62,15 @@ class FakeGit:
         return Commit(found[0])
 
     async def head(self, branch: str) -> Commit:
-        if branch not in self.branches:
+        if branch not in self.fetched:
             raise UnknownCommit(f"no branch {branch}")
-        return Commit(self.branches[branch])
+        return Commit(self.fetched[branch])
 
     async def on_main_line(self, commit: Commit, branch: str) -> bool:
-        return commit.sha in self._line(self.branches.get(branch))
+        return commit.sha in self._line(self.fetched.get(branch))
 
     async def behind(self, commits: Sequence[Commit], branch: str) -> Mapping[Commit, int]:
-        line = {sha: place for place, sha in enumerate(self._line(self.branches.get(branch)))}
+        line = {sha: place for place, sha in enumerate(self._line(self.fetched.get(branch)))}
         return {each: line[each.sha] for each in commits if each.sha in line}
 
     async def changed_files(self, older: Commit, newer: Commit) -> Sequence[str]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from slipway.domain.commit import Commit
+from sqlalchemy import String
+
 from slipway.domain.delivery import (
     WORKFLOW_RUN,
     AtTarget,
@@ -16,9 +17,11 @@ from slipway.domain.delivery import (
     PushAt,
     Receipt,
     ReceivedDelivery,
+    ReceivedPush,
     StartedRun,
 )
 from slipway.errors import SlipwayError
+from slipway.ledger.tables import delivery as deliveries
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -87,13 +90,11 @@ class MemoryInbox:
         ]
         return found[:limit]
 
-    async def built(self, target: str, limit: int = 100) -> Sequence[Commit]:
+    async def received_at(self, target: str, limit: int = 100) -> Sequence[ReceivedPush]:
         found = [
-            push.after
-            for kept in reversed(self.kept)
-            if (push := kept.delivery.push) is not None
-            and target in kept.delivery.targets
-            and kept.delivery.event == WORKFLOW_RUN
+            ReceivedPush(_push_at(number, each.delivery, target), self._at(number, target).ending)
+            for number, each in reversed([*enumerate(self.kept)])
+            if target in each.delivery.targets and each.delivery.id in self.firsts
         ]
         return found[:limit]
 
@@ -118,6 +119,12 @@ class MemoryInbox:
             for number, each in enumerate(self.kept)
             if each.delivery.push is not None and each.delivery.event != WORKFLOW_RUN
         }
+        builds = {
+            target: number
+            for number, each in enumerate(self.kept)
+            if each.delivery.event == WORKFLOW_RUN
+            for target in each.delivery.targets
+        }
         waiting = {number for number, _ in self.open}
         before = self._now() - timedelta(seconds=older_than)
         forgotten = [
@@ -126,7 +133,7 @@ class MemoryInbox:
             if each.delivery.id in self.firsts
             and each.received < before
             and number not in waiting
-            and number not in newest.values()
+            and number not in {*newest.values(), *builds.values()}
         ][:limit]
         for number in forgotten:
             gone = self.kept[number].delivery
@@ -138,6 +145,10 @@ class MemoryInbox:
         return len(await self.waiting())
 
     def _keep(self, delivery: Delivery) -> Receipt:
+        for name in ("id", "digest", "event"):
+            # As PostgreSQL does, and SQLite does not.
+            if len(getattr(delivery, name)) > _length(name):
+                raise ValueError(f"{name} {getattr(delivery, name)} is too long for its column")
         first = self.firsts.get(delivery.id) or self.firsts.get(delivery.digest)
         if first is not None:
             return Receipt(first.id, is_new=False, ignored=first.ignored)
@@ -157,6 +168,13 @@ class MemoryInbox:
         if self.clock is not None:
             return self.clock()
         return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+def _length(name: str) -> int:
+    kind = deliveries.c[name].type
+    assert isinstance(kind, String)
+    assert kind.length is not None
+    return kind.length
 
 
 def _push_at(number: int, delivery: Delivery, target: str) -> PushAt:

@@ -3,12 +3,21 @@
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import AtTarget, Delivery, Ending, Outcome, Push, Receipt
+from slipway.domain.delivery import (
+    AtTarget,
+    Delivery,
+    Ending,
+    Outcome,
+    Push,
+    Receipt,
+    ReceivedPush,
+)
 from slipway.ports import Inbox
 
 BEFORE, AFTER = Commit("1" * 40), Commit("2" * 40)
@@ -201,7 +210,7 @@ class InboxContract(ABC):
         assert [each.event for each in await inbox.waiting()] == ["push", "workflow_run"]
         assert await inbox.pushes("acme/shop", "main") == [PUSH]
 
-    async def test_the_commits_that_workflows_have_built_are_a_targets_own_newest_first(
+    async def test_what_was_received_at_a_target_is_its_own_newest_first(
         self, inbox: Inbox
     ) -> None:
         later = Push("main", None, Commit("3" * 40))
@@ -209,9 +218,26 @@ class InboxContract(ABC):
         await inbox.receive([a_delivery("push", "a", "b"), replace(run, event="workflow_run")])
         await inbox.receive([replace(next_one, event="workflow_run")])
 
-        assert await inbox.built("a") == [later.after, PUSH.after]
-        assert await inbox.built("a", limit=1) == [later.after]
-        assert await inbox.built("b") == [later.after]
+        def commits(found: Sequence[ReceivedPush]) -> list[tuple[str, Commit]]:
+            return [(each.push.event, each.push.push.after) for each in found]
+
+        run_of = "workflow_run"
+        everything = [(run_of, later.after), (run_of, PUSH.after), ("push", PUSH.after)]
+        assert commits(await inbox.received_at("a")) == everything
+        assert commits(await inbox.received_at("a", limit=1)) == everything[:1]
+        assert commits(await inbox.received_at("b")) == [everything[0], everything[2]]
+
+    async def test_what_was_received_at_a_target_says_how_it_ended(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", "a", "b"), a_delivery("two", "a")])
+        [first, _, _] = await inbox.waiting()
+        ending = Ending(Outcome.REFUSED, "not-on-main-line: gone")
+        await inbox.settle([first], ending)
+
+        newest, oldest = await inbox.received_at("a")
+        assert (newest.ending, oldest.ending) == (None, ending)
+        assert (newest.never_arrived, oldest.never_arrived) == (False, True)
+        assert oldest.push == first
+        assert [each.ending for each in await inbox.received_at("b")] == [None]
 
     async def test_what_ended_long_ago_is_forgotten_a_few_at_a_time(self, inbox: Inbox) -> None:
         several = [a_delivery(str(number), "a", "b") for number in range(5)]
@@ -247,6 +273,18 @@ class InboxContract(ABC):
 
         assert {each.delivery.id for each in await inbox.recent()} == {"id-next", "id-two"}
         assert await inbox.pushes("acme/shop", "next") == [elsewhere]
+
+    async def test_the_newest_end_of_a_workflow_is_never_forgotten_at_any_target(
+        self, inbox: Inbox
+    ) -> None:
+        runs = [a_delivery("one", "a", "b"), a_delivery("two", "a"), a_delivery("three", "a")]
+        await inbox.receive([replace(each, event="workflow_run") for each in runs])
+        await inbox.settle(await inbox.waiting(), Ending(Outcome.UNCHANGED, "README.md"))
+        await asyncio.sleep(0.01)
+
+        assert await inbox.forget(0.005, 100) == 1
+
+        assert {each.delivery.id for each in await inbox.recent()} == {"id-one", "id-three"}
 
     async def test_pushes_are_those_of_the_branch_newest_first(self, inbox: Inbox) -> None:
         later, elsewhere = Push("main", AFTER, Commit("3" * 40)), Push("next", None, AFTER)

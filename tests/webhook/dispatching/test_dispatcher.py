@@ -2,16 +2,18 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Ending, Outcome
+from slipway.domain.delivery import Ending, Outcome, PushAt
 from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.release import State
 from slipway.domain.write_back import CommitState
 from slipway.errors import AccessDenied, Unreachable
 from slipway.webhook import dispatcher
+from slipway.webhook.dispatcher import LONGEST_PAUSE
 from slipway.webhook.last_run import BEGUN_WITHIN
 from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
 
@@ -670,3 +672,36 @@ async def test_a_storm_with_prefect_down_and_the_process_killed_ends_every_push_
         assert len(commits) == len(set(commits))
         assert commits[-1] == pushes[-1].sha
         assert post.outcomes(target).count(STARTED) == len(commits)
+
+
+async def test_days_of_failures_stop_nobody() -> None:
+    post = Post()
+    post.runs.down = True
+    dispatching_ = asyncio.create_task(post.dispatcher.run())
+    await post.receive(post.commit("second", "adapter/main"))
+    await asyncio.sleep(3 * 24 * 3600)
+    post.runs.down = False
+    await asyncio.sleep(LONGEST_PAUSE + 1)
+    dispatching_.cancel()
+
+    assert post.outcomes() == [Outcome.STARTED]
+
+
+async def test_what_can_not_be_written_down_of_one_target_keeps_no_other_waiting() -> None:
+    post = Post(targets=(ADAPTER, SINK))
+    post.runs.down = True
+    put_off = post.inbox.put_off
+
+    async def defective(waiting: Sequence[PushAt], why: str) -> None:
+        if waiting[0].target == ADAPTER:
+            raise ValueError("a defect")
+        await put_off(waiting, why)
+
+    post.inbox.put_off = defective  # type: ignore[method-assign]
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main", "sink/main"))
+        await asyncio.sleep(60)
+        post.runs.down = False
+        await asyncio.sleep(2 * LONGEST_PAUSE)
+
+    assert [post.outcomes(ADAPTER), post.outcomes(SINK)] == [[Outcome.STARTED]] * 2

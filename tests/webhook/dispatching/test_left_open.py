@@ -16,6 +16,7 @@ from slipway.webhook.left_open import (
     LOOK_EVERY,
     PATIENCE,
     LeftReleases,
+    _pause,
 )
 from tests.fakes.flow_runs import FakeFlowRuns
 from tests.fakes.ledger import MemoryLedger
@@ -319,3 +320,7 @@ async def test_nothing_is_asked_of_prefect_where_nothing_is_left() -> None:
         await asyncio.sleep(100 * AWHILE)
 
     assert scene.runs.attempts == 0
+
+
+def test_weeks_of_recoveries_in_vain_make_no_pause_that_can_not_be_counted() -> None:
+    assert _pause(100_000) == LONGEST_PAUSE

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from slipway.domain.delivery import Outcome
+from slipway.domain.delivery import Delivery, Outcome, Push
 from slipway.errors import Unreachable
 from slipway.webhook.missed import LOOK_EVERY, MissedPushes
 from slipway.webhook.watched import SharedSource, WatchedTarget
+from tests.fakes.faults import Faults
+from tests.fakes.git import FakeGit
 from tests.ledger.examples import a_target
-from tests.webhook.dispatching.post import ADAPTER, Post, dispatching
+from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
 
 
 @contextlib.asynccontextmanager
@@ -118,6 +121,49 @@ async def test_a_branch_whose_moves_do_not_add_up_is_healed_once() -> None:
         await asyncio.sleep(20 * LOOK_EVERY)
 
     assert [each.delivery.event for each in post.inbox.kept] == ["push", "push", "missed"]
+
+
+async def test_one_head_that_two_branches_missed_is_healed_at_both() -> None:
+    post = Post(targets=(ADAPTER, SINK))
+    post.git.branch("production", post.first)
+    source, sink = SharedSource(post.git), replace(a_target(SINK), branch="production")
+    watched = [
+        WatchedTarget(a_target(ADAPTER), source, "acme/shop"),
+        WatchedTarget(sink, source, "acme/shop"),
+    ]
+    for branch, target in [("main", ADAPTER), ("production", SINK)]:
+        push = Push(branch, None, post.first)
+        first = Delivery(branch, branch, "push", "acme/shop", "ada", push, (target,))
+        await post.inbox.receive([first])
+    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
+    async with dispatching(post):
+        await asyncio.sleep(1)
+        post.git.branches["production"] = post.commit("new", "adapter/main").sha
+        await asyncio.sleep(3 * LOOK_EVERY)
+    working.cancel()
+
+    assert [each.delivery.targets for each in post.inbox.kept[2:]] == [(ADAPTER,), (SINK,)]
+
+
+async def test_a_branch_that_can_not_be_looked_at_for_a_defect_keeps_no_other_waiting() -> None:
+    class Broken(FakeGit):
+        async def fetch(self) -> None:
+            raise RuntimeError("a defect")
+
+    post = Post()
+    watched = [
+        WatchedTarget(a_target(SINK), SharedSource(Broken(Faults())), "acme/broken"),
+        WatchedTarget(a_target(ADAPTER), SharedSource(post.git), "acme/shop"),
+    ]
+    await post.receive(post.first)
+    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
+    async with dispatching(post):
+        await asyncio.sleep(1)
+        post.commit("missed", "adapter/main")
+        await asyncio.sleep(3 * LOOK_EVERY)
+    working.cancel()
+
+    assert post.inbox.kept[-1].delivery.event == "missed"
 
 
 async def test_it_is_healed_once_however_often_it_is_looked_at_and_by_whom() -> None:

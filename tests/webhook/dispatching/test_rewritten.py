@@ -112,3 +112,41 @@ async def test_the_end_of_the_workflow_of_a_push_that_rewrote_the_branch_waits_t
 
     assert post.outcomes() == [Outcome.IGNORED, Outcome.HELD]
     assert not post.runs.made
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+async def test_a_push_back_in_a_burst_is_seen_although_the_mirror_knows_every_commit(
+    *, deployed: bool
+) -> None:
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        third = post.commit("third", "adapter/main")
+        await post.git.fetch()
+        await post.receive(third)
+        await asyncio.sleep(10)
+        back = second if deployed else post.first
+        post.git.branches["main"] = back.sha
+        await post.receive(back, before=third, name="forced back")
+        await asyncio.sleep(10)
+        await post.release(second, State.LIVE, run="run-1")
+        post.runs.end_all()
+        await asyncio.sleep(3600)
+
+    assert post.outcomes() == [Outcome.STARTED, Outcome.REFUSED, Outcome.HELD]
+    assert third.sha not in post.runs.commits(ADAPTER)
+
+
+async def test_a_rewrite_is_not_forgotten_for_the_pushes_that_follow_it() -> None:
+    post, given_up, instead = await rewritten()
+    async with dispatching(post):
+        await post.receive(instead, before=given_up)
+        for number in range(150):
+            await post.receive(post.commit(f"words {number}", "sink/main"))
+        await asyncio.sleep(60)
+        await post.receive(post.commit("on top", "adapter/main"))
+        await asyncio.sleep(60)
+
+    assert post.outcomes()[-1] is Outcome.HELD

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from slipway.domain.commit import Commit
 from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Outcome, Push
 from slipway.domain.release import State
 from slipway.webhook.dispatcher import Dispatcher
@@ -22,7 +23,7 @@ def post_with_workflow() -> Post:
 
 async def built(post: Post, name: str) -> None:
     """The workflow of the branch's head has ended well."""
-    push = Push("main", None, await post.git.head("main"))
+    push = Push("main", None, Commit(post.git.branches["main"]))
     run = Delivery(name, name, WORKFLOW_RUN, "acme/shop", "ada", push, (ADAPTER,))
     await post.inbox.receive([run])
     post.dispatcher.wake([ADAPTER])
