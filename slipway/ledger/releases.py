@@ -39,7 +39,7 @@ from slipway.ledger.rows import (
 from slipway.ledger.tables import journal
 from slipway.ledger.tables import lease as leases
 from slipway.ledger.tables import release as releases
-from slipway.ports import LeftOpen
+from slipway.ports import ALL, LeftOpen
 
 FOR_GOOD = frozenset({State.LIVE, State.RESTORED, State.REFUSED})
 """Ends that nobody undoes: a stale copy of a release may not overwrite one."""
@@ -113,7 +113,7 @@ class SqlReleases(LedgerPart):
         found = await self._select(select(releases).where(releases.c.id == release))
         return next(iter(found), None)
 
-    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
+    async def history(self, target: str, limit: int = ALL) -> Sequence[Release]:
         """See `slipway.ports.Releases`."""
         newest = releases.c.number.desc()
         return await self._select(

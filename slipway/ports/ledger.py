@@ -70,8 +70,8 @@ class Releases(Protocol):
     async def find(self, release: str) -> Release | None:
         """The release of this id, or None."""
 
-    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
-        """The target's releases, newest first."""
+    async def history(self, target: str, limit: int = ALL) -> Sequence[Release]:
+        """The target's releases, newest first: all of them unless a limit is given."""
 
     async def unfinished(self, stack: str) -> Sequence[Release]:
         """Releases of the stack without an end, and those that are `unproven`; oldest first."""

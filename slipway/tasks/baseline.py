@@ -1,6 +1,7 @@
 """The baseline: what was there before, recorded so that it can be brought back and proven."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from slipway.domain.candidate import present, proven_live
@@ -14,6 +15,8 @@ from slipway.errors import ImageMissing, PreviewFailed, SlipwayError
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.policies import repeatable
 from slipway.tasks.program import open_program, program_applied
+
+RECENT = 100
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +131,7 @@ async def adopt_what_runs(ports: Ports) -> None:
 
     Only an aid for later rollbacks, so what can't be seen is left for the next time.
     """
-    history = await ports.ledger.history(ports.target.name)
+    history = await _back_to_live(ports)
     if any(each.is_open and each.fence > 0 for each in history):
         return
     try:
@@ -137,10 +140,18 @@ async def adopt_what_runs(ports: Ports) -> None:
         log.info("what runs at %s could not be looked at: %s", ports.target.name, error)
         return
     # Looking may have taken long: what a release has put there meanwhile is not foreign.
-    if found is not None and await ports.ledger.history(ports.target.name) == history:
+    if found is not None and await _back_to_live(ports) == history:
         image, accepted = found
         adopted = await ports.ledger.adopt(ports.target, image, accepted)
         log.info("adopted what runs at %s: %s, release %s", ports.target.name, image, adopted.id)
+
+
+async def _back_to_live(ports: Ports) -> Sequence[Release]:
+    """The newest releases, so many that what is live is among them: every release asks for it."""
+    recent = await ports.ledger.history(ports.target.name, RECENT)
+    if len(recent) < RECENT or present(recent) is not None:
+        return recent
+    return await ports.ledger.history(ports.target.name)
 
 
 async def _foreign_image(

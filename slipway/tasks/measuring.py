@@ -8,7 +8,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.measures import Measures, Spread, Times, measure, spread
 from slipway.domain.release import Kind, Release, State
 from slipway.errors import SlipwayError
-from slipway.ports import ALL, Ports
+from slipway.ports import Ports
 
 UPDATES = 10
 """Updates from which it is told how long the next one takes."""
@@ -20,7 +20,7 @@ async def measure_targets(every: Sequence[Ports], since: datetime, until: dateti
     reached: dict[str, datetime] = {}
     histories = []
     for ports in every:
-        history = await ports.ledger.history(ports.target.name, ALL)
+        history = await ports.ledger.history(ports.target.name)
         histories.append(history)
         reached |= await ports.ledger.first_tried(ports.target.name, "up", since)
         for release in history:

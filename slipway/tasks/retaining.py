@@ -14,7 +14,7 @@ from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Release
 from slipway.domain.retention import Contents, InUse, Inventory, Plan, Policy, plan_retention
 from slipway.errors import UnknownCommit, Unreachable
-from slipway.ports import ALL, Ports
+from slipway.ports import Ports
 from slipway.tasks.asking import Together
 
 AT_ONCE = 16
@@ -99,7 +99,7 @@ async def _named(ports: Ports, together: Together, policy: Policy) -> Iterator[t
     values = await ports.config.values(target.config_key)
     state = await together.once("state", str(target.stack), ports.stack.state)
     recorded = [image for each in state.deployments for image in each.images.values()]
-    history = await ports.ledger.history(target.name, ALL)
+    history = await ports.ledger.history(target.name)
     live = proven_live(history)[: policy.keep_live]
     opened = [each for each in history if each.is_open]
     return iter(

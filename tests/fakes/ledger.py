@@ -24,7 +24,7 @@ from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
 from slipway.ledger.releases import require_savable
 from slipway.ledger.rows import content_of, progress_columns, request_columns
-from slipway.ports import Lease, LeftOpen
+from slipway.ports import ALL, Lease, LeftOpen
 from tests.fakes.findings import MemoryFindings
 from tests.fakes.restrictions import EPOCH, MemoryRestrictions
 
@@ -142,7 +142,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
             if entry.kind is EntryKind.INTENT and entry.facts.get("step") == step
         }
 
-    async def history(self, target: str, limit: int = 100) -> Sequence[Release]:
+    async def history(self, target: str, limit: int = ALL) -> Sequence[Release]:
         """See `slipway.ports.Ledger`."""
         return [each for each in reversed(self.releases.values()) if each.target == target][:limit]
 

@@ -106,6 +106,12 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.history("adapter-prod", limit=2) == opened[:2:-1]
         assert await ledger.history("nobody") == []
 
+    async def test_the_history_is_whole_unless_a_limit_is_given(self, ledger: Ledger) -> None:
+        """The way back may be older than a hundred releases that came to nothing."""
+        opened = [await ledger.open(a_target(), a_request()) for _ in range(101)]
+
+        assert await ledger.history("adapter-prod") == opened[::-1]
+
     async def test_saving_keeps_a_release_in_its_place_of_the_history(self, ledger: Ledger) -> None:
         first = await ledger.open(a_target(), a_request())
         second = await ledger.open(a_target(), a_request())

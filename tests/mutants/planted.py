@@ -260,7 +260,7 @@ MUTANTS = (
     Mutant(
         "adopt what a release has put there meanwhile",
         "slipway/tasks/baseline.py",
-        " and await ports.ledger.history(ports.target.name) == history:\n",
+        " and await _back_to_live(ports) == history:\n",
         ":\n",
     ),
     Mutant(
