@@ -27,8 +27,8 @@ async def drill(targets: list[str] | None = None, *, full: bool = False) -> Stat
     """
     async with all_connected(targets or ()) as every:
         drills = await drill_all(every, full=full)
-        for ports in every:
-            await report_candidates(ports)
+        for ports, each in zip(every, drills, strict=True):
+            await report_candidates(ports, each.outlook)
     await report_drills(drills)
     return as_prefect_state(drills)
 

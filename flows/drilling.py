@@ -1,7 +1,7 @@
 """What a drill does, in which order: everything that a rollback does before it changes anything.
 
-The way back is chosen by the rollback's own function, pulled with the pull secret's credentials,
-and previewed; neither ESC nor the stack nor the cluster is written to.
+The way back is chosen, looked at and previewed by the rollback's own functions, and pulled with the
+pull secret's credentials; neither ESC nor the stack nor the cluster is written to.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from slipway.domain.acceptance import Published, acceptable
-from slipway.domain.change import ImageChange, require_image_only
+from slipway.domain.candidate import Outlook
 from slipway.domain.commit import Commit
 from slipway.domain.drill import Drill, Result
 from slipway.domain.fitness import require_ours
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, PermanentError, PullSecretUnusable, TransientError
-from slipway.ports import Ports, ProgramRevision
+from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.measuring import measure_updates
-from slipway.tasks.policies import repeatable
-from slipway.tasks.program import choose_program, open_program
+from slipway.tasks.preflight import at_work
 from slipway.tasks.pulling import try_pull
+from slipway.tasks.rehearsing import look_ahead
 from slipway.tasks.ways_back import default_way_back, surroundings
 
 Took = list[tuple[str, float]]
@@ -31,8 +31,8 @@ Took = list[tuple[str, float]]
 async def drill(ports: Ports) -> Drill:
     """Try the default rollback of one target as far as it goes without touching production."""
     target = ports.target
-    if (holder := await _at_work(ports)) is not None:
-        return Drill(target.name, Result.NOT_TRIED, f"{holder} is at work at {target.stack}")
+    if holder := await at_work(ports):
+        return Drill(target.name, Result.NOT_TRIED, holder)
     took: Took = []
     found = Drill(target.name, Result.WORKS, "", updates=await measure_updates(ports))
     try:
@@ -40,21 +40,25 @@ async def drill(ports: Ports) -> Drill:
         found = replace(found, to=commit)
         seen = await _observe(ports)
         await _pull(ports, seen, image, took)
-        await _preview(ports, seen, commit, image, took)
+        with _timed(took, "preview"):
+            outlook = await look_ahead(ports, (commit, image))
     except TransientError as error:
         return replace(found, result=Result.NOT_TRIED, why=str(error), took=took)
     except PermanentError as error:
-        if (holder := await _at_work(ports)) is not None:
-            why = f"{holder} began to work at {target.stack} meanwhile"
-            return replace(found, result=Result.NOT_TRIED, why=why, took=took)
+        if holder := await at_work(ports):
+            return replace(found, result=Result.NOT_TRIED, why=f"{holder} since", took=took)
         return replace(found, result=Result.FAILS, why=f"{error.code}: {error}", took=took)
+    return _judged(replace(found, took=took, outlook=outlook), outlook, image)
+
+
+def _judged(found: Drill, outlook: Outlook, image: PublishedImage) -> Drill:
+    if outlook.waits_for or outlook.passing:
+        why = outlook.waits_for or outlook.refusal
+        return replace(found, result=Result.NOT_TRIED, why=why)
+    if outlook.refusal:
+        return replace(found, result=Result.FAILS, why=outlook.refusal)
     why = f"{image.digest} can be pulled, and the preview changes only the image"
-    return replace(found, why=why, took=took)
-
-
-async def _at_work(ports: Ports) -> str | None:
-    held = await ports.ledger.holder(str(ports.target.stack))
-    return held[0] if held else None
+    return replace(found, why=why)
 
 
 async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage]:
@@ -87,29 +91,6 @@ async def _pull(ports: Ports, seen: Workloads, image: PublishedImage, took: Took
             f"{reference} can't be pulled whole with the pull secrets of {seen}: {why}; see "
             f"slipway doctor {ports.target.name}"
         )
-
-
-async def _preview(
-    ports: Ports, seen: Workloads, commit: Commit, image: PublishedImage, took: Took
-) -> None:
-    container = ports.target.workload.container
-    config = await ports.config.read(ports.target.config_key)
-    recorded = (await ports.stack.state()).deployment(seen.namespace, seen.name)
-    if recorded is None:
-        raise DeploymentUnfit(
-            f"stack {ports.target.stack} does not know {seen}: correct the target's stack"
-        )
-    value = str(image.named(commit))
-    with _timed(took, "preview"):
-        chosen = await choose_program(ports, commit, image_only=True)
-        async with open_program(ports, chosen) as program:
-            revision = ProgramRevision(program.tree, program.commit, config.revision, value)
-            await _require_image_only(ports, revision, ImageChange(recorded.urn, container, value))
-
-
-@repeatable("preview the rollback")
-async def _require_image_only(ports: Ports, revision: ProgramRevision, wanted: ImageChange) -> None:
-    require_image_only(await ports.stack.preview(revision), wanted, ports.target.allow_changes)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Which commits a target could go back to, and which of them a rollback goes to by default."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from slipway.domain.commit import Commit
@@ -70,6 +70,25 @@ def _live_since(release: Release) -> float:
     return release.live_since.timestamp() if release.live_since is not None else 0.0
 
 
+CHANGES_MORE = "preview changes more"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What would become of a rollback that is asked for now, whichever image it goes to."""
+
+    refusal: str = ""
+    """Why it would be refused, with the reason's code first; empty when it would not be."""
+    previewed: Commit | None = None
+    """With whose image it was previewed; None where it was not."""
+    changes_more: bool = False
+    """The refusal is the guard's: the preview changes more than the image."""
+    passing: bool = False
+    """The refusal is that something could not be reached."""
+    waits_for: str = ""
+    """Who is at work at the stack, for whose end it would wait; empty for nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A commit that has, or had, an image, and whether a rollback to it would be allowed."""
@@ -85,14 +104,23 @@ class Candidate:
     last_live: datetime | None = None
     """Until when it was live here; None for what is live or never was."""
     refusal: str = ""
-    """Why a rollback to it would be refused; empty when it would be accepted."""
+    """What about it, or about its image, is refused; empty when it would be accepted."""
     is_default: bool = False
     """Whether a rollback to `previous` goes there."""
+    not_now: str = ""
+    """Why a rollback to any image would be refused now; empty when it would not be."""
 
     @property
     def allowed(self) -> bool:
-        """Whether a rollback to it would be accepted."""
-        return not self.refusal
+        """Whether a rollback to it would be accepted now."""
+        return not self.refusal and not self.not_now
+
+    def under(self, outlook: Outlook) -> "Candidate":
+        """The same candidate, where a rollback to any image has this outlook."""
+        if self.refusal or not outlook.refusal:
+            return self
+        more = (CHANGES_MORE,) if outlook.changes_more else ()
+        return replace(self, not_now=outlook.refusal, states=(*more, *self.states))
 
 
 def states_at(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from slipway.domain.candidate import Outlook
 from slipway.domain.commit import Commit
 from slipway.domain.measures import Spread
 
@@ -30,6 +31,8 @@ class Drill:
     """Each step that a rollback does before it changes anything, and its seconds."""
     updates: Spread = field(default_factory=lambda: Spread(0))
     """How long the target's updates have taken until they were proven, from the ledger."""
+    outlook: Outlook | None = None
+    """What would become of a rollback to any image; None where it did not come to that."""
     measured: float | None = None
     """Seconds that the rollback of a full drill took; None where none was made."""
 

@@ -9,7 +9,7 @@ from slipway.domain.change import ImageChange, require_image_only
 from slipway.domain.image import Digest
 from slipway.domain.journal import intent, observed
 from slipway.domain.process import ProcessIdentity
-from slipway.domain.release import Phase
+from slipway.domain.release import Phase, Release
 from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch
 from slipway.domain.target import Allowance
 from slipway.domain.workloads import Workloads
@@ -94,12 +94,12 @@ async def describe_foreign_config(ports: Ports, state: StackState, revision: int
 
 @repeatable("guard the change")
 async def guard(
-    ports: Ports, record: Record, program: ProgramRevision, wanted: ImageChange, state: StackState
+    ports: Ports, release: Release, program: ProgramRevision, wanted: ImageChange, state: StackState
 ) -> None:
     """Refuse when the preview changes more than the image. Changes nothing."""
     preview = await ports.stack.preview(program)
     behind = await describe_foreign_config(ports, state, program.config_revision)
-    require_image_only(preview, wanted, _allowances(ports, record), behind)
+    require_image_only(preview, wanted, _allowances(ports, release), behind)
 
 
 @once("apply with pulumi up")
@@ -117,7 +117,7 @@ async def apply(
     """
     expected = Expectation(wanted.image, accepted, ports.target.workload.container)
     applied = await _up_when_idle(ports, record, program, wanted, expected)
-    allowed = _allowances(ports, record)
+    allowed = _allowances(ports, record.release)
     require_image_only(applied.preview, wanted, allowed, "seen in the update itself")
     await record.happened(Phase.APPLIED, update_version=applied.version)
 
@@ -137,7 +137,7 @@ async def _up_when_idle(
         version = state.last_update.version if state.last_update else 0
         if version != guarded_at:
             log.info("stack %s was updated since the decision: guarding again", ports.target.stack)
-            await guard(ports, record, program, wanted, state)
+            await guard(ports, record.release, program, wanted, state)
             guarded_at = version
         await record.note(Phase.APPLYING)
         try:
@@ -151,9 +151,9 @@ async def _up_when_idle(
             await asyncio.sleep(ASK_EVERY)
 
 
-def _allowances(ports: Ports, record: Record) -> tuple[Allowance, ...]:
+def _allowances(ports: Ports, release: Release) -> tuple[Allowance, ...]:
     """What the target always allows, and what a person has allowed this release."""
-    return (*ports.target.allow_changes, *record.release.request.options.allow_changes)
+    return (*ports.target.allow_changes, *release.request.options.allow_changes)
 
 
 async def up(

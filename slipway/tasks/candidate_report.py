@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from slipway.domain.candidate import Candidate
+from slipway.domain.candidate import Candidate, Outlook
 from slipway.ports import Ports
-from slipway.tasks.candidates import list_candidates
+from slipway.tasks.candidates import Candidates, list_candidates
 from slipway.tasks.policies import in_flow_run
 from slipway.tasks.report import best_effort, leave_table
 
@@ -27,21 +27,43 @@ def candidate_row(
         "age": _age(info.committed_at, now) if info else "?",
         "state": states,
         "subject": info.subject[:WIDEST_SUBJECT] if info else "not in git",
-        "rollback": "allowed" if candidate.allowed else f"refused: {candidate.refusal}",
+        "rollback": _would_be(candidate),
     }
 
 
+def said_of_all(found: Candidates) -> list[str]:
+    """What decides about all candidates alike, a sentence each; nothing where all is well."""
+    outlook = found.outlook
+    said = [f"no default: {found.no_default}"] if found.no_default else []
+    if outlook.refusal:
+        said.append(f"no rollback can start now: {outlook.refusal}")
+    if outlook.waits_for:
+        said.append(f"a rollback would wait: {outlook.waits_for}")
+    if outlook.previewed is None and not outlook.refusal:
+        said.append("not previewed: a rollback may still be refused for what else it would change")
+    return said
+
+
 @best_effort
-async def report_candidates(ports: Ports) -> None:
-    """Leave what a target could go back to as a table of the run."""
+async def report_candidates(ports: Ports, outlook: Outlook | None = None) -> None:
+    """Leave what a target could go back to as a table of the run.
+
+    `outlook` is what a drill has just seen of it.
+    """
     if not in_flow_run():
         return
-    found, now = await list_candidates(ports), datetime.now(UTC)
+    found, now = await list_candidates(ports, outlook=outlook), datetime.now(UTC)
     await leave_table(
         f"candidates-{ports.target.name}",
         [candidate_row(each, now) for each in found.listed],
-        f"what {ports.target.name} could go back to",
+        "; ".join([f"what {ports.target.name} could go back to", *said_of_all(found)]),
     )
+
+
+def _would_be(candidate: Candidate) -> str:
+    if candidate.refusal:
+        return f"refused: {candidate.refusal}"
+    return "refused now, as any would be" if candidate.not_now else "allowed"
 
 
 def _age(committed_at: str, now: datetime) -> str:

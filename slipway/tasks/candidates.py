@@ -1,17 +1,18 @@
 """Every commit that a target could go back to, judged by what the rollback itself accepts."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from slipway.domain.acceptance import Published, Surroundings, acceptable
-from slipway.domain.candidate import Candidate, newest_first, states_at
+from slipway.domain.candidate import Candidate, Outlook, newest_first, states_at
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Release
 from slipway.domain.target import CommitInfo
 from slipway.errors import NothingToRollBackTo, PermanentError, PlatformMissing, UnknownCommit
 from slipway.ports import Ports
+from slipway.tasks.rehearsing import Way, look_ahead
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
 
 AT_ONCE = 16
@@ -26,6 +27,8 @@ class Candidates:
     """Why a rollback to `previous` would be refused; empty when it goes somewhere."""
     left_out: int = 0
     """Older ones that were not looked up."""
+    outlook: Outlook = field(default_factory=Outlook)
+    """What decides about all of them alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,15 @@ class _View:
     default: Commit | None
 
 
-async def list_candidates(ports: Ports, limit: int = 20) -> Candidates:
-    """The newest `limit` commits with an image, and whether a rollback to each is accepted."""
+async def list_candidates(
+    ports: Ports, limit: int = 20, *, preview: bool = True, outlook: Outlook | None = None
+) -> Candidates:
+    """The newest `limit` commits with an image, and whether a rollback to each is accepted now.
+
+    What decides about all alike is looked at once: what else a preview changes hardly depends on
+    the image. `outlook` is what was seen of it a moment ago; else it is looked at, without its
+    `preview` if that is not wanted.
+    """
     await ports.source.fetch()
     history = await ports.ledger.history(ports.target.name)
     there = await surroundings(ports)
@@ -52,13 +62,25 @@ async def list_candidates(ports: Ports, limit: int = 20) -> Candidates:
     chosen = dict.fromkeys([*list(places)[:limit], *([default] if default else [])])
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(commit: Commit) -> Candidate:
+    async def one(commit: Commit) -> tuple[Candidate, Published]:
         async with gate:
             found = await look_up(ports, commit, history)
-            return _candidate(view, found, await _described(ports, commit))
+            return _candidate(view, found, await _described(ports, commit)), found
 
-    listed = await asyncio.gather(*map(one, chosen))
-    return Candidates(newest_first(listed), no_default, max(len(places) - len(listed), 0))
+    looked = await asyncio.gather(*map(one, chosen))
+    seen = outlook or await look_ahead(ports, _typical(looked) if preview else None)
+    listed = newest_first(each.under(seen) for each, _ in looked)
+    return Candidates(listed, no_default, max(len(places) - len(listed), 0), seen)
+
+
+def _typical(looked: Iterable[tuple[Candidate, Published]]) -> Way | None:
+    """The way back to preview: the default one, else the newest that could be gone."""
+    ways = [
+        (each.is_default, (found.commit, found.image))
+        for each, found in looked
+        if found.image is not None and not each.refusal
+    ]
+    return max(ways, key=lambda each: each[0])[1] if ways else None
 
 
 async def _places(ports: Ports, history: Sequence[Release]) -> Mapping[Commit, int | None]:

@@ -46,21 +46,37 @@ async def decide(
     else's, and refused. What is only read is read again where a system blinks.
     """
     state = await wait_until_idle(ports)
-    config, baseline = await take_baseline(ports, record.release, program, image, state)
-    _require_ours_still(config, earlier, record.release)
-    unchanged = _is_unchanged(record.release, image, baseline)
-    wanted = ImageChange(baseline.urn, ports.target.workload.container, record.release.image)
-    if not unchanged:
-        revision = _previewed(record.release, program, config, baseline)
-        wanted = await _guard_first_or_next(ports, record, revision, wanted, state)
+    decision, baseline = await foresee(ports, record.release, program, image, state, earlier)
     await record.note(
         Phase.DECIDED,
         baseline=baseline,
         program=program.commit,
         previous_digest=baseline.running,
-        notes=_notes(record.release, config, baseline),
+        notes=_notes(record.release, decision.config, baseline),
     )
-    return Decision(config, wanted, unchanged)
+    return decision
+
+
+async def foresee(
+    ports: Ports,
+    release: Release,
+    program: Program,
+    image: PublishedImage,
+    state: StackState,
+    earlier: ConfigSnapshot | None = None,
+) -> tuple[Decision, Baseline]:
+    """What a release is going to do from what is there now; raises what would refuse it.
+
+    Records nothing: a release that is only thought of is judged by it too.
+    """
+    config, baseline = await take_baseline(ports, release, program, image, state)
+    _require_ours_still(config, earlier, release)
+    unchanged = _is_unchanged(release, image, baseline)
+    wanted = ImageChange(baseline.urn, ports.target.workload.container, release.image)
+    if not unchanged:
+        revision = _previewed(release, program, config, baseline)
+        wanted = await _guard_first_or_next(ports, release, revision, wanted, state)
+    return Decision(config, wanted, unchanged), baseline
 
 
 @repeatable("look at what is there")
@@ -111,20 +127,20 @@ async def _require_runnable(
 
 async def _guard_first_or_next(
     ports: Ports,
-    record: Record,
+    release: Release,
     revision: ProgramRevision,
     wanted: ImageChange,
     state: StackState,
 ) -> ImageChange:
     """Guard the change; a first Deployment gets its URN from the preview that makes it."""
     if not wanted.urn:
-        if not record.release.request.options.first:
+        if not release.request.options.first:
             raise DeploymentUnfit(
                 f"stack {ports.target.stack} does not know {ports.target.workload}: another stack "
                 "or tool made it; correct the target's stack"
             )
         wanted = await find_first(ports, revision, wanted)
-    await guard(ports, record, revision, wanted, state)
+    await guard(ports, release, revision, wanted, state)
     return wanted
 
 

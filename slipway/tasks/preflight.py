@@ -168,20 +168,24 @@ async def _check_deployment_in_line(ports: Ports, options: Options) -> None:
 
     It is at work there, or a dead process has left it: under the lease this one finishes it first.
     """
-    before = await _is_worked_on(ports)
+    before = await at_work(ports)
     try:
         await _check_deployment(ports, options)
     except DeploymentUnfit as error:
-        if not (before or await _is_worked_on(ports)):
+        if not (before or await at_work(ports)):
             raise
         log.info("%s; a release of ours stands open there: it is asked again then", error)
 
 
-async def _is_worked_on(ports: Ports) -> bool:
+async def at_work(ports: Ports) -> str:
+    """Who of ours is at work at the target's stack, or has died there; empty for nobody."""
     stack = str(ports.target.stack)
-    if await ports.ledger.holder(stack) is not None:
-        return True
-    return any(each.phase.reached(Phase.DECIDED) for each in await ports.ledger.unfinished(stack))
+    if (held := await ports.ledger.holder(stack)) is not None:
+        return f"{held[0]} is at work at {stack}"
+    for each in await ports.ledger.unfinished(stack):
+        if each.phase.reached(Phase.DECIDED):
+            return f"release {each.id} stands open at {stack}"
+    return ""
 
 
 async def _check_deployment(ports: Ports, options: Options) -> None:

@@ -77,7 +77,7 @@ async def _guarded(
     say: `ChangeNotAllowed`.
     """
     try:
-        await guard(ports, record, program, wanted, state)
+        await guard(ports, record.release, program, wanted, state)
     except ChangeNotAllowed as error:
         if program.only:
             raise _not_ours_to_undo(ports, wanted, error) from error

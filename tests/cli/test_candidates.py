@@ -47,5 +47,36 @@ def test_people_see_the_default_marked_and_why_a_rollback_is_refused(terminal: T
     assert "allowed" in first
 
 
+def test_a_change_beside_the_image_is_told_of_each_and_once_with_its_remedy(
+    terminal: Terminal,
+) -> None:
+    terminal.deploy("second")
+    sink = "ghcr.io/acme/shop/annotations-sink:main"
+    terminal.world.config.edit("bob", sinkImage=sink)
+
+    found = terminal.json("candidates", ADAPTER)
+    shown = terminal.type("candidates", ADAPTER).stdout
+
+    _, first = found["candidates"]
+    assert first["states"][0] == "preview changes more"
+    assert (first["allowed"], first["refusal"]) == (False, found["not_now"])
+    assert found["previewed"] == found["default"] == first["commit"]
+    assert found["not_now"].startswith("not-image-only: ")
+    assert "refused now, as any would be" in shown
+    [line] = [each for each in shown.splitlines() if each.startswith("no rollback can start now")]
+    assert "revision 4 by bob" in line
+
+
+def test_without_a_preview_people_and_scripts_are_told_so(terminal: Terminal) -> None:
+    terminal.deploy("second")
+
+    found = terminal.json("candidates", ADAPTER, "--no-preview")
+    shown = terminal.type("candidates", ADAPTER, "--no-preview").stdout
+
+    assert (found["previewed"], found["not_now"], found["waits_for"]) == (None, None, None)
+    assert "not previewed: " in shown
+    assert "not previewed" not in terminal.type("candidates", ADAPTER).stdout
+
+
 def test_a_target_without_a_way_back_says_why(terminal: Terminal) -> None:
     assert "no default: " in terminal.type("candidates", ADAPTER).stdout

@@ -62,6 +62,28 @@ def kubectl(world: World) -> None:
     world.deployment.image_managers = ("kubectl-set",)
 
 
+def paused(world: World) -> None:
+    world.deployment.paused = True
+
+
+def recorded(world: World) -> None:
+    world.resources[0].recorded = "ghcr.io/acme/shop/ls-triton-adapter:main"
+
+
+def shadowed(world: World) -> None:
+    world.stack.shadows["oceanid-cluster:adapterImage"] = "ghcr.io/acme/shop/x:old"
+
+
+def present_gone(world: World) -> None:
+    digest = world.digest_of("third")
+    assert digest is not None
+    world.registry.delete(world.target.service.repository, digest)
+
+
+def taken(world: World) -> None:
+    world.stack_tags["slipway:ledger"] = "f" * 32
+
+
 TROUBLES: dict[str, tuple[Callable[[World], None], str]] = {
     "no image": (gone, "no-candidate"),
     "secret revoked": (revoked, "pull-secret-unusable"),
@@ -70,6 +92,11 @@ TROUBLES: dict[str, tuple[Callable[[World], None], str]] = {
     "program broken": (broken_program, "preview-failed"),
     "Deployment deleted": (deleted, "deployment-unfit"),
     "kubectl owns the image": (kubectl, "deployment-unfit"),
+    "paused": (paused, "deployment-unfit"),
+    "Pulumi records another": (recorded, "deployment-unfit"),
+    "key shadowed": (shadowed, "config-key-unusable"),
+    "what runs is gone": (present_gone, "image-missing"),
+    "another ledger's stack": (taken, "another-ledger"),
 }
 
 
@@ -136,6 +163,16 @@ async def test_while_a_release_is_at_work_nothing_is_tried() -> None:
     found = await drill(world.ports())
 
     assert (found.result, found.why.split()[0]) == (Result.NOT_TRIED, "somebody")
+
+
+async def test_while_somebody_updates_the_stack_nothing_is_tried() -> None:
+    world = await released()
+    world.stack.held_by.append("somebody")
+
+    found = await drill(world.ports())
+
+    assert found.result is Result.NOT_TRIED
+    assert "has an update under way" in found.why
 
 
 async def test_a_release_that_begins_meanwhile_is_not_blamed_on_the_rollback() -> None:

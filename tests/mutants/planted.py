@@ -273,9 +273,16 @@ MUTANTS = (
     Mutant(
         "change more than the image",
         APPLYING,
-        "    require_image_only(preview, wanted, _allowances(ports, record), behind)\n",
+        "    require_image_only(preview, wanted, _allowances(ports, release), behind)\n",
         "    behind.strip()\n",
         "tests/flows/test_refusals.py",
+    ),
+    Mutant(
+        "allow in the list what a rollback refuses",
+        "slipway/tasks/candidates.py",
+        "    listed = newest_first(each.under(seen) for each, _ in looked)\n",
+        "    listed = newest_first(each for each, _ in looked)\n",
+        "tests/flows/test_candidates_agree.py",
     ),
     Mutant(
         "give the lease back before the line is left",
