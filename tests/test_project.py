@@ -13,8 +13,8 @@ import yaml
 from prefect.flows import Flow
 
 from blocks.file import SlipwayFile
-from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of
-from slipway.clients.kubernetes import WORKLOAD_LISTS
+from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of, prune_name
+from slipway.clients.kubernetes_images import WORKLOAD_LISTS
 from slipway.domain.auditing.rules import RULES
 from slipway.errors import SlipwayError
 from tests.blocks.test_file import ENVIRONMENT

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 import yaml
 from pydantic import SecretStr
 
+from slipway.clients.kubernetes_images import list_images
 from slipway.clients.kubernetes_objects import (
     Object,
     describe_pod,
-    images_in,
     node_platform,
     read_pull_secret,
     read_workloads,
@@ -41,17 +41,6 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = (3.0, 10.0)
 """Seconds to connect, and to read: the API server answers these small requests in milliseconds."""
-WORKLOAD_LISTS = (
-    "/api/v1/pods",
-    "/api/v1/replicationcontrollers",
-    "/apis/apps/v1/deployments",
-    "/apis/apps/v1/replicasets",
-    "/apis/apps/v1/statefulsets",
-    "/apis/apps/v1/daemonsets",
-    "/apis/batch/v1/jobs",
-    "/apis/batch/v1/cronjobs",
-)
-"""Everything that names an image, in every namespace."""
 EVENTS_SHOWN = 15
 LOG_LINES = 50
 NOT_FOUND, UNAUTHORIZED, FORBIDDEN = 404, 401, 403
@@ -108,20 +97,7 @@ class KubernetesCluster:
 
     async def images(self) -> frozenset[str]:
         """See `slipway.ports.Cluster`."""
-        try:
-            found = await asyncio.gather(*(self._get(path) for path in WORKLOAD_LISTS))
-        except AccessDenied as error:
-            raise AccessDenied(
-                f"not every image in use can be told ({error}): give the kubeconfig's user the "
-                "role of docs/kubernetes-prune-role.yaml"
-            ) from error
-        for path, listed in zip(WORKLOAD_LISTS, found, strict=True):
-            if listed is None:
-                raise DeploymentUnfit(
-                    f"the API server has no {path}, so that not every image in use can be told: "
-                    "check that this is a Kubernetes of 1.21 or newer"
-                )
-        return frozenset(image for listed in found for image in images_in(listed))
+        return await list_images(self._get)
 
     async def health(self, workload: Workload, pod: str) -> Health:
         """See `slipway.ports.Cluster`."""

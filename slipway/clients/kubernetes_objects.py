@@ -7,6 +7,7 @@ out when they are zero or empty are read as such.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.ports import PullCredentials, PullSecret
 
 Object = Mapping[str, Any]
+_NAMES_AN_IMAGE = re.compile(r"sha256:[0-9a-f]{64}|:[0-9a-f]{40}(?![0-9a-f])")
 REVISION = "deployment.kubernetes.io/revision"
 DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 
@@ -130,7 +132,10 @@ def _describe_container(container: Container) -> str:
 
 
 def images_in(raw: Any) -> Iterator[str]:
-    """Every image reference and image id anywhere in an object."""
+    """Every image reference and image id anywhere in an object.
+
+    Also what names a digest or a commit's tag elsewhere: in a volume, a variable, an argument.
+    """
     if isinstance(raw, Mapping):
         for key, value in raw.items():
             if key in {"image", "imageID"} and isinstance(value, str) and value:
@@ -140,6 +145,8 @@ def images_in(raw: Any) -> Iterator[str]:
     elif isinstance(raw, list):
         for each in raw:
             yield from images_in(each)
+    elif isinstance(raw, str) and _NAMES_AN_IMAGE.search(raw):
+        yield raw
 
 
 def template_image(raw: Object, container: str) -> str:

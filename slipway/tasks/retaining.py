@@ -21,6 +21,8 @@ AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; deeper ones are nothing that a build makes."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_COMMIT_TAG = re.compile(r":([0-9a-f]{40})(?![0-9a-f])")
+"""Meant wherever it stands: a mirror, or a short name, is another repository's by its text."""
 
 
 async def make_plan(
@@ -83,6 +85,8 @@ async def read_in_use(every: Sequence[Ports], together: Together, policy: Policy
         for text, why in await _named(ports, together, policy):
             for digest in _DIGEST.findall(text):
                 digests.setdefault(Digest(digest), why)
+            for tag in _COMMIT_TAG.findall(text):
+                tags.setdefault(tag, why)
             reference = reference_of(text)
             if reference is not None and reference.repository == repository:
                 tags.setdefault(reference.tag or "latest", why)

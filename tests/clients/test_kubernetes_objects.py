@@ -271,3 +271,15 @@ def test_every_image_of_a_workload_is_told_whatever_its_kind() -> None:
     found = set(images_in({"items": [job, pod]}))
 
     assert found == {"x", IMAGE, "init", "debug", "ghcr.io/x", "ghcr.io/x@sha256:1"}
+
+
+def test_what_names_a_digest_or_a_commits_tag_is_found_wherever_it_stands() -> None:
+    by_digest, by_tag = f"ghcr.io/x@sha256:{'1' * 64}", f"mirror/x:{'2' * 40}"
+    spec = {
+        "volumes": [{"name": "models", "image": {"reference": by_digest, "pullPolicy": "Always"}}],
+        "containers": [
+            {"image": "x", "args": ["--runner", by_tag], "env": [{"name": "A", "value": "x:1"}]}
+        ],
+    }
+
+    assert set(images_in({"spec": spec})) == {"x", by_digest, by_tag}

@@ -285,6 +285,13 @@ MUTANTS = (
         "tests/flows/test_candidates_agree.py",
     ),
     Mutant(
+        "prune what a mirror's name keeps",
+        "slipway/tasks/retaining.py",
+        "            for tag in _COMMIT_TAG.findall(text):\n",
+        "            for tag in _COMMIT_TAG.findall(text)[:0]:\n",
+        "tests/flows/test_pruning_generated.py",
+    ),
+    Mutant(
         "give the lease back before the line is left",
         LEASE,
         "    async with _held(ports, lease), _in_line(ports, record):\n",
