@@ -1,18 +1,21 @@
 """Prune: a plan of what nobody needs any more; deletes only what a person asks for by its hash."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks.loading import all_connected
-from flows.pruning import apply, by_repository, plan
+from flows.pruning import Pruned, apply, by_repository, plan
 from flows.states import refusing
+from slipway.domain.release import reason
 from slipway.domain.retention import Plan, Policy
 from slipway.errors import InvalidInput
+from slipway.ports import Ports
 from slipway.tasks.prune_report import report_plan
 
 
@@ -54,12 +57,24 @@ async def prune(
                 "one of them"
             )
         if options.apply:
-            pruned = await apply(mine, policy, options.apply)
-            await report_plan(pruned.plan, len(pruned.deleted), pruned.restored_by)
-            return Completed(name="Pruned", message=f"{len(pruned.deleted)} manifests deleted")
+            return await _apply(mine, policy, options.apply)
         made = await plan(mine, policy)
         await report_plan(made)
         return Completed(name="Planned", message=_message(made))
+
+
+async def _apply(mine: Sequence[Ports], policy: Policy, wanted: str) -> State[Any]:
+    """The table stands before the first deletion: a run that dies has told what restores it."""
+    pruned = await apply(mine, policy, wanted, tell=_report)
+    await _report(pruned)
+    told = f"{len(pruned.deleted)} manifests deleted"
+    if pruned.stopped is not None:
+        return Failed(name="Stopped", message=f"{reason(pruned.stopped)}; until then {told}")
+    return Completed(name="Pruned", message=told)
+
+
+async def _report(pruned: Pruned) -> None:
+    await report_plan(pruned.plan, len(pruned.deleted), pruned.restored_by)
 
 
 def _message(made: Plan) -> str:

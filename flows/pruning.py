@@ -5,13 +5,14 @@ A plan is made anew before it is applied, and applied only where it is still the
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from slipway.domain.image import Digest
 from slipway.domain.retention import Plan, Policy, require_same
+from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.lease import stack_lease
@@ -28,7 +29,16 @@ class Pruned:
     plan: Plan
     deleted: tuple[Digest, ...] = ()
     restored_by: Mapping[Digest, str] = field(default_factory=dict)
-    """What each can be restored by, where the registry restores."""
+    """What each of the plan can be restored by once it is deleted, where the registry restores."""
+    stopped: SlipwayError | None = None
+    """What ended it early; the next one of the plan may be deleted, or not."""
+
+
+Tell = Callable[[Pruned], Awaitable[None]]
+
+
+async def tell_nobody(_: Pruned) -> None:
+    """For callers that read the log."""
 
 
 def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
@@ -47,12 +57,17 @@ async def plan(every: Sequence[Ports], policy: Policy, at: datetime | None = Non
 
 
 async def apply(
-    every: Sequence[Ports], policy: Policy, wanted: str, at: datetime | None = None
+    every: Sequence[Ports],
+    policy: Policy,
+    wanted: str,
+    at: datetime | None = None,
+    tell: Tell = tell_nobody,
 ) -> Pruned:
     """Delete exactly the plan of this hash, under the leases of all stacks concerned.
 
-    No release changes what is in use meanwhile. A deletion that fails ends it; what was deleted
-    until then is logged, and a new plan finds the rest.
+    No release changes what is in use meanwhile. By what each would be restored is logged, and told
+    to `tell`, before the first is deleted: whatever happens then, it is known. A deletion that
+    fails ends it, and a new plan finds the rest.
     """
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
@@ -60,19 +75,38 @@ async def apply(
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
         made = await plan(every, policy, at)
         require_same(made, wanted)
-        deleted = await _delete(every[0], made)
-        restored_by = {digest: mark for digest, mark in deleted.items() if mark}
-        return Pruned(made, tuple(deleted), restored_by)
+        planned = Pruned(made, restored_by=await _restored_by(every[0], made))
+        await tell(planned)
+        deleted, stopped = await _delete(every[0], made)
+        return replace(planned, deleted=tuple(deleted), stopped=stopped)
+
+
+@repeatable("look up what restores them")
+async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
+    found = {}
+    for digest in _in_order(made):
+        number = await ports.registry.restore_number(made.repository, digest)
+        if number:
+            found[digest] = number
+            log.info("to be deleted: %s@%s, restored by %s", made.repository, digest, number)
+    return found
 
 
 @once("delete the plan's images")
-async def _delete(ports: Ports, made: Plan) -> Mapping[Digest, str]:
+async def _delete(ports: Ports, made: Plan) -> tuple[list[Digest], SlipwayError | None]:
     """One after the other, an image before its parts: a crash leaves no image without a part."""
-    deleted: dict[Digest, str] = {}
-    for each in made.deletions:
-        for digest in (each.digest, *each.parts):
-            mark = deleted[digest] = await ports.registry.remove(made.repository, digest)
-            told = f", restored by its number {mark}" if mark else ""
-            log.info("deleted %s@%s%s", made.repository, digest, told)
+    deleted: list[Digest] = []
+    for digest in _in_order(made):
+        try:
+            await ports.registry.remove(made.repository, digest)
+        except SlipwayError as error:
+            log.error("%s@%s may be deleted, or not: %s", made.repository, digest, error)  # noqa: TRY400 - one sentence says it
+            return deleted, error
+        deleted.append(digest)
+        log.info("deleted %s@%s", made.repository, digest)
         await asyncio.sleep(0)
-    return deleted
+    return deleted, None
+
+
+def _in_order(made: Plan) -> Sequence[Digest]:
+    return [digest for each in made.deletions for digest in (each.digest, *each.parts)]

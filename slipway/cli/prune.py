@@ -6,9 +6,11 @@ from typing import Any
 import click
 
 from flows.pruning import Pruned, apply, by_repository, plan
+from slipway.cli.ends import NEEDS_ATTENTION
 from slipway.cli.local_run import progress_on_stderr
 from slipway.cli.output import print_json, print_table
 from slipway.cli.session import Session
+from slipway.domain.release import reason
 from slipway.domain.retention import Plan, Policy
 from slipway.errors import InvalidInput
 from slipway.ports import Ports
@@ -34,9 +36,9 @@ from slipway.tasks.prune_report import plan_rows
 )
 @click.option("--apply", "wanted", metavar="HASH", default="", help="Delete exactly this plan.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
-@click.pass_obj
+@click.pass_context
 def prune(
-    session: Session,
+    ctx: click.Context,
     repository: str | None,
     *,
     keep_live: int,
@@ -49,15 +51,24 @@ def prune(
     REPOSITORY may be left out where all targets have one. Nothing is deleted without --apply, which
     makes the plan again, and deletes it only if it is the same.
     """
+    session: Session = ctx.obj
     every = [session.ports(name) for name in session.targets()]
     mine = _choose(every, repository)
     pruned = session.run(_prune(mine, Policy(keep_live, timedelta(days=days)), wanted))
     if as_json:
         print_json(plan_record(pruned, applied=bool(wanted)))
-        return
+    else:
+        _print(pruned, applied=bool(wanted))
+    if pruned.stopped is not None:
+        until = f"{len(pruned.deleted)} manifests were deleted until then"
+        click.echo(f"slipway: {pruned.stopped}; {until}, and a new plan finds the rest", err=True)
+        ctx.exit(NEEDS_ATTENTION)
+
+
+def _print(pruned: Pruned, *, applied: bool) -> None:
     rows = plan_rows(pruned.plan, pruned.restored_by)
     print_table(("image", "tags", "", "why"), [tuple(row.values()) for row in rows])
-    if wanted:
+    if applied:
         click.echo(f"plan {pruned.plan.hash} applied: {len(pruned.deleted)} manifests deleted")
     else:
         _print_next(pruned.plan)
@@ -90,6 +101,7 @@ def plan_record(pruned: Pruned, *, applied: bool) -> dict[str, Any]:
         "plan": made.hash,
         "applied": applied,
         "deleted": [str(each) for each in pruned.deleted],
+        "stopped": pruned.stopped and reason(pruned.stopped),
         "restored_by": {str(digest): mark for digest, mark in pruned.restored_by.items()},
         "bytes": made.bytes,
         "left_for_later": made.left_for_later,

@@ -41,17 +41,17 @@ class GitHubPackages:
     connect: Callable[[GitHubPlace], GitHubSession] = GitHubSession
     _known: dict[str, Mapping[Digest, int]] = field(default_factory=dict, repr=False)
 
-    async def remove(self, path: str, digest: Digest) -> str:
-        """Delete the version of a digest in the repository `owner/package`.
+    async def restore_number(self, path: str, digest: Digest) -> str:
+        """By which the version of a digest is restored; empty where there is none any more."""
+        number = await self._number(path.partition("/")[2], digest)
+        return "" if number is None else str(number)
 
-        Gives the number by which it can be restored; empty where it was gone already.
-        """
+    async def remove(self, path: str, digest: Digest) -> None:
+        """Delete the version of a digest in the repository `owner/package`, if there is one."""
         package = path.partition("/")[2]
         number = await self._number(package, digest)
-        if number is None:
-            return ""
-        await self._session(package).send("DELETE", f"versions/{number}")
-        return str(number)
+        if number is not None:
+            await self._session(package).send("DELETE", f"versions/{number}")
 
     async def _number(self, package: str, digest: Digest) -> int | None:
         """Looked up among what was listed once; a version never changes its number."""

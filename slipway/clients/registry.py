@@ -114,15 +114,20 @@ class OciRegistry:
         """See `slipway.ports.ImageRegistry`."""
         return await read_signatures(self._documents, repository, digest)
 
-    async def remove(self, repository: str, digest: Digest) -> str:
+    async def restore_number(self, repository: str, digest: Digest) -> str:
         """See `slipway.ports.ImageRegistry`."""
-        reference, restored_by = ImageReference(repository, digest=digest), ""
+        if self.packages is None:
+            return ""
+        return await self.packages.restore_number(ImageReference(repository).path, digest)
+
+    async def remove(self, repository: str, digest: Digest) -> None:
+        """See `slipway.ports.ImageRegistry`."""
+        reference = ImageReference(repository, digest=digest)
         if self.packages is not None:
-            restored_by = await self.packages.remove(reference.path, digest)
+            await self.packages.remove(reference.path, digest)
         else:
             await remove(self.session, reference)
         self._images.pop((repository, digest), None)
-        return restored_by
 
     async def require_push(self, repository: str) -> None:
         """See `slipway.ports.ImageRegistry`."""

@@ -66,11 +66,11 @@ class ImageRegistry(Protocol):
     async def signatures(self, repository: str, digest: Digest) -> Sequence[SignedPayload]:
         """What cosign keeps beside a digest, whoever has signed it; nothing where there is none."""
 
-    async def remove(self, repository: str, digest: Digest) -> str:
-        """Delete a manifest or an index, and with it every tag of it; it may be gone already.
+    async def restore_number(self, repository: str, digest: Digest) -> str:
+        """By which a manifest is restored once it is deleted; empty where none would be."""
 
-        Gives what it can be restored by, where the registry restores: empty elsewhere.
-        """
+    async def remove(self, repository: str, digest: Digest) -> None:
+        """Delete a manifest or an index, and with it every tag of it; it may be gone already."""
 
     async def tag(self, image: PublishedImage, tag: str) -> None:
         """Point `tag` at exactly this image, without a byte of it changing."""

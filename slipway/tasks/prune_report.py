@@ -12,7 +12,7 @@ NOTHING: Mapping[Digest, str] = {}
 def plan_rows(plan: Plan, restored_by: Mapping[Digest, str] = NOTHING) -> list[dict[str, str]]:
     """A line an image: what goes first, then what stays and why.
 
-    `restored_by` has, of what is deleted already, by which number GitHub restores it.
+    `restored_by` has, of what is deleted or about to be, by which number GitHub restores it.
     """
     gone = [
         {
@@ -34,7 +34,7 @@ def plan_rows(plan: Plan, restored_by: Mapping[Digest, str] = NOTHING) -> list[d
 async def report_plan(
     plan: Plan, deleted: int | None = None, restored_by: Mapping[Digest, str] = NOTHING
 ) -> None:
-    """Leave the plan as a table; the others when it was applied."""
+    """Leave the plan as a table; the others when it is applied, `deleted` so far."""
     done = "" if deleted is None else f", applied: {deleted} manifests deleted"
     description = f"plan {plan.hash} for {plan.repository}{done}"
     await leave_table("prune-plan", plan_rows(plan, restored_by), description)

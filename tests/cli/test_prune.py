@@ -2,7 +2,9 @@
 
 import pytest
 
+from slipway.errors import AccessDenied
 from tests.cli.conftest import Terminal
+from tests.fakes.faults import raising
 
 
 @pytest.fixture
@@ -57,6 +59,21 @@ def test_people_are_told_it_too(aged: Terminal) -> None:
     shown = aged.type("prune", repository(aged), "--apply", made["plan"]).stdout
 
     assert "restored by version 1, 2" in shown
+
+
+def test_a_deletion_that_fails_midway_tells_what_was_deleted_and_what_restores_it(
+    aged: Terminal,
+) -> None:
+    aged.world.registry.restores = True
+    made = aged.json("prune", repository(aged))
+    aged.world.faults.after("registry.remove", raising(AccessDenied("no: renew the token")))
+
+    done = aged.json("prune", repository(aged), "--apply", made["plan"], code=5)
+
+    assert done["stopped"] == "access-denied: no: renew the token"
+    assert done["deleted"] == []
+    [removed] = map(str, aged.world.registry.removed)
+    assert done["restored_by"][removed] == "1"
 
 
 def test_another_hash_deletes_nothing(aged: Terminal) -> None:

@@ -86,7 +86,9 @@ class FakeRegistry:
     signed: dict[tuple[str, Digest], list[SignedPayload]] = field(default_factory=dict)
     """What cosign has left beside an image."""
     restores: bool = False
-    """Whether what was removed can be restored, by its place in `removed`."""
+    """Whether what is removed can be restored."""
+    numbers: dict[Digest, int] = field(default_factory=dict)
+    """By which each of those is: in the order in which somebody asked."""
     removed: list[Digest] = field(default_factory=list)
     may_push: bool = True
     """Whether the account that publishes may push."""
@@ -160,14 +162,21 @@ class FakeRegistry:
         await self.faults.at("before", "registry.signatures")
         return self.signed.get((repository, digest), [])
 
-    async def remove(self, repository: str, digest: Digest) -> str:
+    async def restore_number(self, repository: str, digest: Digest) -> str:
+        del repository
+        await self.faults.at("before", "registry.restore_number")
+        if not self.restores:
+            return ""
+        return str(self.numbers.setdefault(digest, len(self.numbers) + 1))
+
+    async def remove(self, repository: str, digest: Digest) -> None:
         await self.faults.at("before", "registry.remove")
         self.removed.append(digest)
         self.attached.pop((repository, digest), None)
         if (repository, digest) in self.images:
             self.delete(repository, digest)
         self.tagged = {key: each for key, each in self.tagged.items() if each != digest}
-        return str(len(self.removed)) if self.restores else ""
+        await self.faults.at("after", "registry.remove")
 
     async def require_push(self, repository: str) -> None:
         await self.faults.at("before", "registry.require_push")

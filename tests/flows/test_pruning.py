@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from flows.deploy import release as deploy
-from flows.pruning import apply, by_repository, plan
+from flows.pruning import Pruned, apply, by_repository, plan
 from flows.rollback import release as roll_back
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest
@@ -17,6 +17,7 @@ from slipway.domain.retention import Contents, Plan, Policy
 from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
 from slipway.ports import Ledger
 from slipway.tasks.candidates import list_candidates
+from tests.fakes.faults import raising
 from tests.fakes.images import digest_of
 from tests.fakes.restrictions import EPOCH
 from tests.fakes.world import World, deploy_request, rollback_request
@@ -180,6 +181,46 @@ async def test_exactly_the_plan_is_deleted_and_nothing_else() -> None:
     gone = before - {digest for _, digest in world.registry.images}
     assert gone == {each.digest for each in made.deletions}
     assert (await planned(world)).deletions == ()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_deletion_that_fails_midway_leaves_nothing_untold(moment: str) -> None:
+    """One whose answer is lost may be done or not: what restores it is told as well."""
+    world = await aged()
+    world.registry.restores = True
+    made = await planned(world)
+    plant = world.faults.before if moment == "before" else world.faults.after
+    plant("registry.remove", lambda: None)
+    plant("registry.remove", lambda: None)
+    plant("registry.remove", raising(Unreachable("the answer is lost: look again")))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert pruned.stopped is not None
+    assert "the answer is lost" in str(pruned.stopped)
+    assert len(pruned.deleted) == 2
+    assert set(world.registry.removed) <= set(pruned.restored_by)
+    assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+async def test_what_restores_each_image_is_told_before_the_first_is_deleted() -> None:
+    world = await aged()
+    world.registry.restores = True
+    made = await planned(world)
+    told: list[Pruned] = []
+
+    async def hear(pruned: Pruned) -> None:
+        assert world.registry.removed == []
+        told.append(pruned)
+
+    world.faults.before("registry.remove", raising(asyncio.CancelledError()))
+    with pytest.raises(asyncio.CancelledError):
+        await apply([world.ports()], POLICY, made.hash, LATER, tell=hear)
+
+    [known] = told
+    assert set(known.restored_by) == {
+        each for some in made.deletions for each in (some.digest, *some.parts)
+    }
 
 
 async def test_a_plan_that_is_not_the_same_any_more_is_refused() -> None:
