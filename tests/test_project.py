@@ -17,6 +17,7 @@ from slipway.cli.deployments import JOB_VARIABLES, WORK_POOL, deployments_of, pr
 from slipway.clients.kubernetes_images import WORKLOAD_LISTS
 from slipway.domain.auditing.rules import RULES
 from slipway.errors import SlipwayError
+from slipway.tasks.prune_report import plan_key
 from tests.blocks.test_file import ENVIRONMENT
 from tests.ledger.examples import a_target
 
@@ -55,6 +56,23 @@ def test_both_example_targets_can_be_deployed_and_rolled_back() -> None:
 
     targets = ("ls-triton-adapter-prod", "annotations-sink-prod")
     assert {f"{verb}/{target}" for verb in ("deploy", "rollback") for target in targets} <= names
+
+
+def test_no_two_repositories_share_a_deployment_or_a_table() -> None:
+    """Also those with one last part, and those that differ by a port or a dash only."""
+    repositories = (
+        "ghcr.io/acme/shop/adapter",
+        "ghcr.io/acme/other/adapter",
+        "ghcr.io/acme/shop-adapter",
+        "127.0.0.1:5000/adapter",
+        "127.0.0.1/5000/adapter",
+        "127.0.0.1-5000/adapter",
+    )
+
+    for name in (prune_name, plan_key):
+        assert len({name(each) for each in repositories}) == len(repositories)
+    assert not any(set("/%&<>") & set(prune_name(each)) for each in repositories)
+    assert all(re.fullmatch("[a-z0-9-]+", plan_key(each)) for each in repositories)
 
 
 def test_register_makes_of_the_example_what_prefect_yaml_has() -> None:

@@ -95,9 +95,18 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
     tried = "See whether each target's default rollback would work; touches no production."
     yield Deployment(drill, "all", "", tried, DRILL_TIMES)
     for repository in dict.fromkeys(each.service.repository for each in targets):
-        name = repository.rpartition("/")[2]
+        name = prune_name(repository)
         needless = f"Show what of {repository} nobody needs any more; delete it by the plan's hash."
         yield Deployment(prune, name, "", needless, more={"repository": repository})
+
+
+def prune_name(repository: str) -> str:
+    """The name of the deployment that prunes a repository: `ghcr.io:acme:shop:adapter`.
+
+    Prefect refuses a slash. The colon of a host's port becomes a plus, which stands in no
+    repository, so that no two share a name.
+    """
+    return repository.replace(":", "+").replace("/", ":")
 
 
 async def save_deployments(client: PrefectClient, targets: Sequence[Target]) -> list[str]:

@@ -1,5 +1,7 @@
 """A plan for people: what would go and why the rest stays, as an artifact of the run."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 
 from slipway.domain.image import Digest
@@ -37,7 +39,13 @@ async def report_plan(
     """Leave the plan as a table; the others when it is applied, `deleted` so far."""
     done = "" if deleted is None else f", applied: {deleted} manifests deleted"
     description = f"plan {plan.hash} for {plan.repository}{done}"
-    await leave_table("prune-plan", plan_rows(plan, restored_by), description)
+    await leave_table(plan_key(plan.repository), plan_rows(plan, restored_by), description)
+
+
+def plan_key(repository: str) -> str:
+    """The table's key: no two repositories share one, as Prefect takes only a-z, 0-9 and dashes."""
+    told = re.sub("[^a-z0-9]+", "-", repository.lower())
+    return f"prune-{told}-{hashlib.sha256(repository.encode()).hexdigest()[:8]}"
 
 
 def _restored_by(deletion: Deletion, restored_by: Mapping[Digest, str]) -> str:

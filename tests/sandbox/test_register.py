@@ -30,8 +30,8 @@ DEPLOYMENTS = [
     "audit/all",
     "audit/every-tag",
     "drill/all",
-    "prune/ls-triton-adapter",
-    "prune/annotations-sink",
+    "prune/ghcr.io:acme:shop:ls-triton-adapter",
+    "prune/ghcr.io:acme:shop:annotations-sink",
 ]
 
 
