@@ -12,11 +12,12 @@ from flows import deploy, rollback
 from flows.drilling import drill
 from slipway.domain.candidate import present
 from slipway.domain.drill import Drill, Result
+from slipway.domain.measures import DRILL
 from slipway.domain.release import PREVIOUS, Kind, Outcome, Request, State
 from slipway.errors import InvalidInput
 from slipway.ports import Ports
 
-WHO, WHY = "slipway drill", "a full drill"
+WHY = "a full drill"
 Release = Callable[[Ports, Request], Awaitable[Outcome]]
 
 
@@ -53,11 +54,11 @@ async def drill_fully(ports: Ports) -> Drill:
 
 
 async def _try(ports: Ports, release: Release, kind: Kind, wanted: str) -> Outcome:
-    return await release(ports, Request(kind, wanted, WHO, why=WHY))
+    return await release(ports, Request(kind, wanted, DRILL, why=WHY))
 
 
 async def _lift_what_was_left(ports: Ports, back: Outcome) -> None:
     """A rollback leaves a hold, which nobody would end here."""
     for hold in await ports.ledger.holds(ports.target.name):
         if hold.release == back.release.id:
-            await ports.ledger.lift_hold(hold.number, WHO, "the drill is over")
+            await ports.ledger.lift_hold(hold.number, DRILL, "the drill is over")

@@ -1,7 +1,8 @@
 """What the ledger's history says of how well releasing goes, in the words of DORA's four keys.
 
-A deploy counts where it reached production: it went live, or was restored. It failed where it was
-restored, or where a rollback left it (dora.dev/guides/dora-metrics-four-keys).
+A deploy counts where it reached production: it went live, or its update had begun when it failed.
+It failed where it was restored or needs attention, or where a rollback left it
+(dora.dev/guides/dora-metrics-four-keys). What a full drill does is no change.
 """
 
 import itertools
@@ -12,9 +13,11 @@ from datetime import datetime, timedelta
 
 from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
-from slipway.domain.release import Kind, Release, State, code_of
+from slipway.domain.release import Kind, Phase, Release, State, code_of
 
 DAY = 86400.0
+DRILL = "slipway drill"
+"""Who asks for the releases of a full drill; no measure counts them."""
 UNCHANGED = "unchanged"
 """The reason of a deploy that found everything as it was asked for: no change of production."""
 
@@ -50,11 +53,11 @@ class Measures:
     """Deploys that went live."""
     per_day: float
     lead_time: Spread
-    """From the commit to when it was proven live."""
+    """From the commit to when it was first proven live."""
     changed: int
-    """Deploys that reached production: live or restored."""
+    """Deploys that reached production: live, or failed after their update had begun."""
     failed: int
-    """Those of them that were restored, or that a rollback left."""
+    """Those of them that were restored or need attention, or that a rollback left."""
     recovery: Spread
     """From when a failed deploy began to change production to when an image was proven again."""
     rollbacks: Sequence[RolledBack]
@@ -82,7 +85,9 @@ def measure(
     lead: list[timedelta] = []
     recovery: list[timedelta] = []
     rollbacks: list[RolledBack] = []
-    for history in histories:
+    for whole in histories:
+        history = [each for each in whole if each.request.requested_by != DRILL]
+        first = _first_live(history)
         deploys = [
             each
             for each in history
@@ -90,16 +95,16 @@ def measure(
         ]
         left = _left_by_rollbacks(history)
         for each in deploys:
-            at = each.live_since or (each.ended if each.state is State.RESTORED else None)
+            at = each.live_since or _failed_at(each)
             if at is None or not since <= at <= until:
                 continue
             changed += 1
             if each.live_since is not None:
                 live += 1
-                lead += _lead_time(each, times)
-            recovered = left.get(each.id) if each.live_since is not None else each.ended
+                lead += _lead_time(each, times) if first.get(each.commit) == each.id else []
+            failed += each.live_since is None or each.id in left
+            recovered = left.get(each.id) if each.live_since is not None else _recovered_at(each)
             if recovered is not None:
-                failed += 1
                 recovery.append(recovered - times.reached.get(each.id, each.started))
         rollbacks += [each for each in _rollbacks(history) if since <= each.at <= until]
     days = max((until - since).total_seconds() / DAY, 1e-9)
@@ -128,6 +133,22 @@ def spread(durations: Iterable[timedelta]) -> Spread:
     return Spread(len(found), at(0.5), at(0.9), found[-1])
 
 
+def _failed_at(release: Release) -> datetime | None:
+    """When a deploy failed that had begun to change production; None for any other."""
+    failed = release.state in {State.RESTORED, State.NEEDS_ATTENTION}
+    return release.ended if failed and release.phase.reached(Phase.APPLYING) else None
+
+
+def _recovered_at(release: Release) -> datetime | None:
+    """When its failure was over; None while nobody has seen to it."""
+    return release.ended if release.state is State.RESTORED else None
+
+
+def _first_live(history: Sequence[Release]) -> Mapping[Commit | None, str]:
+    """Commit → its first release that went live: one that comes back later is no delivery."""
+    return {each.commit: each.id for each in proven_live(history)}
+
+
 def _lead_time(release: Release, times: Times) -> list[timedelta]:
     committed = times.committed.get(release.commit) if release.commit is not None else None
     if committed is None or release.live_since is None:
@@ -140,6 +161,9 @@ def _left_by_rollbacks(history: Sequence[Release]) -> Mapping[str, datetime]:
     oldest_first = list(reversed(proven_live(history)))
     left: dict[str, datetime] = {}
     for before, after in itertools.pairwise(oldest_first):
+        # A rollback may find that the restore of a later deploy has brought this one back.
+        if before.digest is not None and before.digest == after.digest:
+            continue
         if (before.kind, after.kind) == (Kind.DEPLOY, Kind.ROLLBACK) and after.live_since:
             left[before.id] = after.live_since
     return left

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.domain.commit import Commit
-from slipway.domain.measures import Measures, Times, measure, spread
-from slipway.domain.release import Kind, Release, Request, State
+from slipway.domain.image import Digest
+from slipway.domain.measures import DRILL, Measures, Times, measure, spread
+from slipway.domain.release import Kind, Phase, Release, Request, State
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -34,6 +35,7 @@ def release(
         started,
         state,
         reason=reason,
+        phase=Phase.APPLIED,
         commit=commit(number),
         ended=ended,
         live_since=ended if state is State.LIVE else None,
@@ -87,9 +89,54 @@ def test_a_second_rollback_leaves_no_deploy() -> None:
     assert [each.to for each in found.rollbacks] == [commit(6), commit(5)]
 
 
-@pytest.mark.parametrize("state", [State.REFUSED, State.NEEDS_ATTENTION, State.RELEASING])
+@pytest.mark.parametrize("state", [State.REFUSED, State.RELEASING])
 def test_what_did_not_reach_production_or_has_no_end_is_no_change(state: State) -> None:
     assert measured(release(1, state=state)).changed == 0
+
+
+@pytest.mark.parametrize("state", [State.RESTORED, State.NEEDS_ATTENTION])
+def test_a_deploy_that_failed_before_its_update_began_is_no_change(state: State) -> None:
+    pinned = replace(release(1, state=state), phase=Phase.PINNED)
+
+    assert (measured(pinned).changed, measured(pinned).failed) == (0, 0)
+
+
+def test_a_deploy_that_needs_attention_has_failed_and_not_recovered() -> None:
+    found = measured(release(1), release(2, state=State.NEEDS_ATTENTION))
+
+    assert (found.deploys, found.changed, found.failed) == (1, 2, 1)
+    assert found.recovery.count == 0
+
+
+def test_only_the_first_time_that_a_commit_is_live_tells_its_lead_time() -> None:
+    """Back after a rollback, it was delivered long ago."""
+    again = replace(release(100), commit=commit(2))
+    times = Times({commit(1): T0, commit(2): T0 + 2 * HOUR}, {})
+
+    found = measured(release(1), release(2), release(50, Kind.ROLLBACK), again, times=times)
+
+    assert found.deploys == 3
+    assert found.lead_time == spread([1.5 * HOUR, HOUR / 2])
+
+
+def test_a_rollback_to_what_runs_again_already_left_no_deploy() -> None:
+    """The deploy that it asked to end was restored, which brought the one before back."""
+    good = replace(release(1), digest=Digest(f"sha256:{'1' * 64}"))
+    back = replace(release(3, Kind.ROLLBACK), digest=good.digest)
+
+    found = measured(good, release(2, state=State.RESTORED), back)
+
+    assert (found.changed, found.failed) == (2, 1)
+
+
+def test_what_a_full_drill_does_is_no_change() -> None:
+    def drilled(number: int, kind: Kind) -> Release:
+        return replace(release(number, kind), request=Request(kind, "x", DRILL))
+
+    found = measured(release(1), drilled(2, Kind.ROLLBACK), drilled(3, Kind.DEPLOY))
+
+    assert (found.deploys, found.changed, found.failed) == (1, 1, 0)
+    assert found.rollbacks == []
 
 
 def test_a_deploy_that_changed_nothing_is_none() -> None:
@@ -134,7 +181,7 @@ def test_measures_hold_together_whatever_the_history(history: list[Release]) -> 
 
     assert 0 <= found.failed <= found.changed
     assert found.deploys <= found.changed
-    assert found.recovery.count == found.failed
+    assert found.recovery.count <= found.failed
     assert found.failure_rate is None or 0 <= found.failure_rate <= 1
 
 
