@@ -18,6 +18,9 @@ from flows.audit import AuditOptions
 from flows.deploy import release as deploy
 from flows.prune import PruneOptions
 from slipway.domain.finding import Severity
+from slipway.errors import AccessDenied
+from slipway.tasks.prune_report import plan_key
+from tests.fakes.faults import raising
 from tests.fakes.world import World, deploy_request, reference_of
 
 # Prefect 3.8's client leaves sockets to the garbage collector when a test's loop ends.
@@ -123,6 +126,39 @@ async def test_a_drill_that_would_not_work_fails_so_that_somebody_is_told(world:
 
     assert (state.type.value, state.name) == ("FAILED", "WouldNotWork")
     assert "pull-secret-unusable" in str(state.message)
+
+
+async def test_a_change_beside_the_image_fails_the_drill_and_is_marked_at_the_candidates(
+    world: World,
+) -> None:
+    world.config.edit("bob", sinkImage="ghcr.io/acme/shop/annotations-sink:main")
+
+    state = await drill.drill(return_state=True)
+
+    assert (state.type.value, state.name) == ("FAILED", "WouldNotWork")
+    assert "not-image-only" in str(state.message)
+    async with get_client() as client:
+        assert "preview changes more" in await table(client, f"candidates-{world.target.name}")
+    assert world.faults.effects.count("stack.preview") == 3, "two deploys, one drill"
+
+
+async def test_a_deletion_that_fails_midway_fails_the_run_whose_table_tells_what_restores_it(
+    world: World,
+) -> None:
+    world.publish("sick")
+    world.registry.restores = True
+    repository = world.target.service.repository
+    planned = await prune.prune(repository, return_state=True)
+    plan = str(planned.message).split()[1].rstrip(":")
+    world.faults.after("registry.remove", raising(AccessDenied("no: renew the token")))
+
+    done = await prune.prune(repository, PruneOptions(apply=plan), return_state=True)
+
+    assert (done.type.value, done.name) == ("FAILED", "Stopped")
+    assert done.message == "access-denied: no: renew the token; until then 0 manifests deleted"
+    assert world.digest_of("sick") is None
+    async with get_client() as client:
+        assert "restored by version 1" in await table(client, plan_key(repository))
 
 
 async def test_a_plan_is_shown_and_applied_only_by_its_hash(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from flows.drilling import drill
+from flows.full_drill import drill_fully
 from flows.pruning import apply, plan
 from sandbox.github.api import Api
 from sandbox.github.deliveries import Hook
@@ -17,21 +18,25 @@ from sandbox.github.shown import Shown
 from slipway.clients.github_packages import GitHubPackages, PackageOwner
 from slipway.clients.github_session import GitHubSession
 from slipway.clients.registry import OciRegistry
+from slipway.domain.candidate import CHANGES_MORE
 from slipway.domain.drill import Result
 from slipway.domain.image import ImageReference
-from slipway.domain.release import State
+from slipway.domain.release import Kind, State
 from slipway.domain.retention import Policy
 from slipway.ports import Ports
 from slipway.tasks.candidates import list_candidates
-from tests.sandbox.audit.looking import released
+from tests.sandbox.audit.looking import found_at_last, released
 from tests.sandbox.releases.ends import facts
 from tests.sandbox.releases.others import pull_account_revoked
-from tests.sandbox.releases.real_world import RealWorld
+from tests.sandbox.releases.real_world import START, RealWorld
 from tests.sandbox.witness import digest_in_registry
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
 API = "http://127.0.0.1:1"
+PROGRAM = "cluster/Pulumi.yaml"
+MODELS = "env: [{name: MODELS, value: new}]"
+WITHOUT_MODELS = 'if [ -n "$MODELS" ]; then echo "two sets of models" >&2; exit 7; fi'
 LATER = datetime.now(UTC) + timedelta(days=100)
 
 
@@ -42,6 +47,35 @@ async def test_the_marked_candidate_is_where_the_rollback_goes(world: RealWorld)
 
     outcome = await world.roll_back()
 
+    assert (outcome.state, outcome.release.commit) == (State.LIVE, default.commit)
+
+
+async def test_what_else_an_update_would_change_is_told_of_every_candidate_until_it_is_applied(
+    world: RealWorld,
+) -> None:
+    """Somebody has applied a program that is not in git: an update of main's would undo that."""
+    first, _ = await released(world)
+    await asyncio.to_thread(world.operator.up, more_memory)
+    try:
+        await at_rest(world)
+        found = await list_candidates(await world.eyes())
+        refused = await world.roll_back()
+    finally:
+        await asyncio.to_thread(world.operator.up)
+        await at_rest(world)
+
+    ways = [each for each in found.listed if not each.refusal]
+    assert first.commit in {each.commit for each in ways}
+    assert {each.states[0] for each in ways} == {CHANGES_MORE}
+    assert not any(each.allowed for each in found.listed)
+    assert "spec.template.spec.containers[0].resources.limits.memory" in found.outlook.refusal
+    assert (refused.state, refused.code) == (State.REFUSED, "not-image-only")
+
+    after = await list_candidates(await world.eyes())
+    [default] = [each for each in after.listed if each.is_default]
+    assert default.allowed, default
+    assert after.outlook.previewed == default.commit
+    outcome = await world.roll_back()
     assert (outcome.state, outcome.release.commit) == (State.LIVE, default.commit)
 
 
@@ -68,6 +102,76 @@ async def test_a_drill_fails_while_the_pull_secret_is_revoked(world: RealWorld) 
 
     assert drilled.result is Result.FAILS
     assert drilled.why.startswith("pull-secret-unusable: ")
+
+
+async def test_a_full_drill_goes_back_and_forth_and_leaves_everything_as_it_was(
+    world: RealWorld,
+) -> None:
+    first, second = await released(world)
+    before = await facts(world)
+    ports = await world.ports(full_drill=True)
+
+    drilled = await drill_fully(ports)
+
+    assert (drilled.result, drilled.to) == (Result.WORKS, first.commit), drilled.why
+    forth, back, *_ = await ports.ledger.history(ports.target.name)
+    assert (back.kind, back.commit, back.state) == (Kind.ROLLBACK, first.commit, State.LIVE)
+    assert (forth.kind, forth.commit, forth.state) == (Kind.DEPLOY, second.commit, State.LIVE)
+    assert back.ended is not None
+    assert drilled.measured is not None
+    assert drilled.measured >= (back.ended - back.started).total_seconds()
+    after = await facts(world)
+    assert (after.definition, after.image) == (before.definition, before.image)
+    assert (after.running, after.main) == (before.running, before.main)
+    assert await ports.ledger.holds(ports.target.name) == []
+
+
+async def test_a_full_drill_finds_a_way_back_that_does_not_come_up_any_more(
+    world: RealWorld,
+) -> None:
+    """The old image can't live with a variable that the program has since: no preview shows it."""
+    await released(world, 1)
+    start = {"adapter/src/start.sh": START.format(before=WITHOUT_MODELS)}
+    old = await world.deploy(world.commit(files=start))
+    assert old.state is State.LIVE, old.release.reason
+    new = await world.deploy(world.commit())
+    assert new.state is State.LIVE, new.release.reason
+    program = world.file(PROGRAM)
+    image = "image: ${adapterImage}\n"
+    world.commit(files={PROGRAM: program.replace(image, f"{image}                {MODELS}\n")})
+    await asyncio.to_thread(world.operator.up)
+    try:
+        await found_at_last(world)
+        before = await facts(world)
+        ports = await world.ports(full_drill=True)
+
+        shown = await drill(ports)
+        drilled = await drill_fully(ports)
+
+        assert (shown.result, shown.to) == (Result.WORKS, old.release.commit), shown.why
+        assert drilled.result is Result.FAILS, drilled.why
+        assert drilled.why.startswith("the rollback: disproven"), drilled.why
+        assert "two sets of models" in drilled.why
+        assert (await world.newest()).state is State.RESTORED
+        after = await facts(world)
+        assert (after.definition, after.image) == (before.definition, before.image)
+        assert after.running == before.running
+    finally:
+        world.commit(files={PROGRAM: program})
+        await asyncio.to_thread(world.operator.up)
+
+
+async def test_a_full_drill_rolls_nothing_back_where_the_drill_says_that_it_would_not_work(
+    world: RealWorld,
+) -> None:
+    await released(world)
+    before = await facts(world)
+
+    with pull_account_revoked(world.box):
+        drilled = await drill_fully(await world.ports(full_drill=True))
+
+    assert drilled.result is Result.FAILS, drilled.why
+    assert await facts(world) == before
 
 
 async def test_what_github_deleted_is_restored_by_the_number_that_was_told(
@@ -118,6 +222,21 @@ async def test_what_nobody_needs_is_deleted_and_what_is_needed_is_pulled_after_i
     assert await ports.registry.find(reference) is None
     outcome = await world.roll_back()
     assert (outcome.state, outcome.release.commit) == (State.LIVE, first.commit)
+
+
+async def at_rest(world: RealWorld) -> None:
+    """Wait until a release could start: the pods of somebody's update are still on their way."""
+    async with asyncio.timeout(120):
+        while True:
+            found = await list_candidates(await world.eyes(), preview=False)
+            if not found.outlook.refusal:
+                return
+            await asyncio.sleep(0.5)
+
+
+def more_memory(program: str) -> str:
+    """Somebody's change of the program."""
+    return program.replace("memory: 64Mi", "memory: 96Mi")
 
 
 def through_github(world: RealWorld, ports: Ports, folder: Path) -> tuple[Ports, GitHubSession]:
