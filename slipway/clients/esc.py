@@ -82,7 +82,7 @@ class EscConfigStore:
             async with gate:
                 return locate((await self._read(key, revision)).text, key.key).value
 
-        numbers = [each.number for each in await self.revisions_since(key, 0)]
+        numbers = [each.number for each in await self._all_revisions(key)]
         found = await asyncio.gather(*map(value, numbers))
         return frozenset(each for each in found if each)
 
@@ -97,6 +97,18 @@ class EscConfigStore:
             if not page or len(newer) < len(page):
                 return found
             before = page[-1].number
+
+    async def _all_revisions(self, key: ConfigKey) -> Sequence[ConfigRevision]:
+        """Every revision; an error where one page of them can't be read."""
+        found: list[ConfigRevision] = []
+        while page := await self._page(key, found[-1].number if found else 0, _PAGE):
+            found += page
+        if not found:
+            raise ConfigKeyUnusable(
+                f"ESC environment {key.environment_name} tells of no revision, and it has one: "
+                f"check what answers at {self.api.backend}"
+            )
+        return found
 
     async def _read(self, key: ConfigKey, revision: int | None = None) -> _Definition:
         path = _path(key) if revision is None else f"{_path(key)}/versions/{revision}"
@@ -202,7 +214,20 @@ class EscConfigStore:
         return found[0] if found else None
 
     async def _versions(self, key: ConfigKey, before: int, count: int) -> list[ConfigRevision]:
+        """Who has changed what, to be told beside something else: nobody where it can't be read."""
+        try:
+            return await self._page(key, before, count)
+        except ConfigKeyUnusable as error:
+            log.info("%s", error)
+            return []
+
+    async def _page(self, key: ConfigKey, before: int, count: int) -> list[ConfigRevision]:
         answer = await self.api.ask(f"{_path(key)}/versions?before={before}&count={count}")
+        if not answer.good or not answer.is_list:
+            raise ConfigKeyUnusable(
+                f"the revisions of ESC environment {key.environment_name} can't be listed "
+                f"({answer.problem}): give the token's account read access to them"
+            )
         return [
             ConfigRevision(
                 int(each.get("number", 0)),
@@ -210,7 +235,6 @@ class EscConfigStore:
                 str(each.get("created", "")),
             )
             for each in answer.items()
-            if answer.good
         ]
 
 

@@ -64,7 +64,13 @@ class GitHubPackages:
         found: dict[Digest, int] = {}
         for _ in range(MOST_PAGES):
             answer = await session.send("GET", f"versions?{query}")
-            for each in items_in(answer):
+            listed = items_in(answer)
+            if not listed and answer.text.strip() != "[]":
+                raise RegistryUnusable(
+                    f"the versions of {self.owner.path} {package} can't be listed: GitHub answered "
+                    "with something else; check packages_api of the registry"
+                )
+            for each in listed:
                 found[Digest(str(each["name"]))] = int(each["id"])
             following = answer.links.get("next", {}).get("url")
             if following is None:

@@ -234,12 +234,13 @@ class PulumiStack:
     async def _ask(self, path: str) -> dict[str, Any]:
         stack = self.target.stack
         answer = await self.api.ask(f"/api/stacks/{stack}{path}")
-        if not answer.good:
+        told = answer.json()
+        if not answer.good or not (told or answer.text.strip() == "{}"):
             raise StackUnusable(
                 f"stack {stack} can't be asked ({answer.problem}): correct the target's stack, or "
                 f"make it with `pulumi stack init {stack}`"
             )
-        return answer.json()
+        return told
 
     def _stack_file(self, tree: Path) -> StackFile:
         return read_stack_file(tree / self.target.program, self.target.stack.stack)

@@ -54,6 +54,14 @@ class Answer:
         return [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
 
     @property
+    def is_list(self) -> bool:
+        """Whether the body is a list; null is how Go writes one that is empty."""
+        try:
+            return isinstance(json.loads(self.text), list | None)
+        except ValueError:
+            return False
+
+    @property
     def problem(self) -> str:
         """The API's own words for an error, short enough for a message."""
         message = self.json().get("message") or self.text

@@ -8,8 +8,7 @@ import httpx
 
 from slipway.clients.github_packages import GitHubPackages
 from slipway.clients.kept_documents import KeptDocuments
-from slipway.clients.registry_documents import PULL, Documents, ask, json_of
-from slipway.clients.registry_http import next_page
+from slipway.clients.registry_documents import Documents, ask, list_pages
 from slipway.clients.registry_image import Reading, children, read_image
 from slipway.clients.registry_prune import contents_of, remove
 from slipway.clients.registry_push import PULL_AND_PUSH, require_push
@@ -18,12 +17,11 @@ from slipway.clients.registry_signatures import read_signatures
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.retention import Contents
 from slipway.domain.signature import SignedPayload
-from slipway.errors import ImageMissing, PushFailed, RegistryUnusable
+from slipway.errors import ImageMissing, PushFailed
 from slipway.ports import PullCredentials
 
 REMEMBERED_IMAGES = 4096
 """An image never changes under its digest, so what was read of it once stays true."""
-MOST_PAGES = 1000
 
 
 @dataclass(slots=True)
@@ -79,24 +77,8 @@ class OciRegistry:
 
     async def tags(self, repository: str) -> Sequence[str]:
         """Every tag of a repository, in no order; none if the repository does not exist."""
-        reference = ImageReference(repository)
-        found: list[str] = []
-        path = f"/v2/{reference.path}/tags/list?n=1000"
-        for _ in range(MOST_PAGES):
-            answer = await self.session.request(
-                "GET", reference.host, path, scope=(reference.path, PULL)
-            )
-            if answer.status == httpx.codes.NOT_FOUND:
-                return []
-            found += json_of(reference, answer).get("tags") or []
-            further = next_page(answer, self.session.address(reference.host, path))
-            if further is None:
-                return found
-            path = further
-        raise RegistryUnusable(
-            f"the list of tags of {repository} has no end after {MOST_PAGES} pages: check the "
-            "registry"
-        )
+        listed = list_pages(self.session, ImageReference(repository), "tags/list?n=1000", "tags")
+        return [str(each) async for each in listed]
 
     async def contents(self, reference: ImageReference) -> Contents | None:
         """See `slipway.ports.ImageRegistry`."""
@@ -106,9 +88,8 @@ class OciRegistry:
     async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:
         """See `slipway.ports.ImageRegistry`; an older registry answers 404."""
         reference = ImageReference(repository, digest=digest)
-        answer = await ask(self.session, "GET", reference, f"referrers/{digest}")
-        listed = json_of(reference, answer).get("manifests") if answer is not None else None
-        return frozenset(Digest(str(each["digest"])) for each in listed or ())
+        listed = list_pages(self.session, reference, f"referrers/{digest}", "manifests")
+        return frozenset([Digest(str(each["digest"])) async for each in listed])
 
     async def signatures(self, repository: str, digest: Digest) -> Sequence[SignedPayload]:
         """See `slipway.ports.ImageRegistry`."""

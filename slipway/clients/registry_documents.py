@@ -1,19 +1,20 @@
 """Documents of an OCI registry: manifests, indices and configurations, checked byte by byte."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from slipway.clients.kept_documents import KeptDocuments
-from slipway.clients.registry_http import Answer, digest_of
+from slipway.clients.registry_http import Answer, digest_of, next_page
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference
 from slipway.errors import RegistryUnusable, Unreachable
 
 PULL = "pull"
+MOST_PAGES = 1000
 
 _INDEX_TYPES = {
     "application/vnd.oci.image.index.v1+json",
@@ -111,6 +112,35 @@ async def ask(
             f"{answer.status} {answer.problem}: check that it is an OCI registry"
         )
     return answer
+
+
+async def list_pages(
+    session: RegistrySession, reference: ImageReference, what: str, key: str
+) -> AsyncIterator[Any]:
+    """Everything in a list below the repository, page by page; nothing for 404 to the first.
+
+    A page that can't be read, or is no page, ends it with an error: never a part for the whole.
+    """
+    path = f"/v2/{reference.path}/{what}"
+    for number in range(MOST_PAGES):
+        answer = await session.request("GET", reference.host, path, scope=(reference.path, PULL))
+        if answer.status == httpx.codes.NOT_FOUND and number == 0:
+            return
+        content = json_of(reference, answer)
+        if answer.status != httpx.codes.OK or key not in content:
+            raise RegistryUnusable(
+                f"registry {reference.host} answered GET {path} with HTTP {answer.status} "
+                f"{answer.problem} and no {key}: check that it is an OCI registry"
+            )
+        for each in content[key] or ():
+            yield each
+        further = next_page(answer, session.address(reference.host, path))
+        if further is None:
+            return
+        path = further
+    raise RegistryUnusable(
+        f"the list {what} of {reference} has no end after {MOST_PAGES} pages: check the registry"
+    )
 
 
 def json_of(reference: ImageReference, answer: Answer) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from slipway.clients import pulumi_api
+from slipway.clients import esc, pulumi_api
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.domain.config import KeyForm
 from slipway.errors import (
@@ -16,6 +16,7 @@ from slipway.errors import (
     ConfigMismatch,
     ConfigRejected,
     InvalidInput,
+    SlipwayError,
     Unreachable,
 )
 from tests.clients.cloud import BACKEND, PATH, CloudHere, Send, Spoiler, key
@@ -171,6 +172,63 @@ async def test_a_lost_answer_and_somebody_elses_write_are_told_apart(cloud: Clou
 
     with pytest.raises(ConfigConflict, match="by operator"):
         await store.write(before, IMAGE)
+
+
+VERSIONS = f"{PATH}/versions"
+
+
+@pytest.mark.parametrize("page", [1, 2])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(400, text="no"), ConfigKeyUnusable),
+        (httpx.Response(403, text="no"), AccessDenied),
+        (httpx.Response(404, text="no"), ConfigKeyUnusable),
+        (httpx.Response(500, text="no"), Unreachable),
+        (httpx.Response(200, json={"message": "no"}), ConfigKeyUnusable),
+        (httpx.Response(200, text="<html>"), ConfigKeyUnusable),
+    ],
+)
+async def test_values_of_a_history_that_can_not_be_read_whole_are_none(
+    cloud: CloudHere,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: httpx.Response,
+    error: type[SlipwayError],
+    page: int,
+) -> None:
+    """What ESC ever had is kept by pruning: a part of it would let the rest be deleted."""
+    monkeypatch.setattr(esc, "_PAGE", 1)
+    await cloud.define(BEFORE + "# another revision\n")
+    asked = 0
+
+    async def strike(request: httpx.Request, send: Send) -> httpx.Response:
+        nonlocal asked
+        if request.url.path != VERSIONS:
+            return await send(request)
+        asked += 1
+        return answer if asked >= page else await send(request)
+
+    cloud.wire.spoil = strike
+
+    with pytest.raises(error):
+        await cloud.store().values(key())
+
+
+async def test_a_history_without_any_revision_is_none(cloud: CloudHere) -> None:
+    cloud.wire.spoil = spoil("GET", after=False, answer=httpx.Response(200, json=[]), path=VERSIONS)
+
+    with pytest.raises(ConfigKeyUnusable, match="tells of no revision"):
+        await cloud.store().values(key())
+
+
+async def test_who_changed_the_key_last_is_left_out_where_it_can_not_be_read(
+    cloud: CloudHere,
+) -> None:
+    cloud.wire.spoil = spoil("GET", after=False, answer=httpx.Response(404), path=VERSIONS)
+
+    snapshot = await cloud.store().read(key())
+
+    assert (snapshot.author, snapshot.form) == ("", KeyForm.PLAIN)
 
 
 async def test_a_definition_that_reads_back_differently_is_told(cloud: CloudHere) -> None:

@@ -23,6 +23,7 @@ from slipway.errors import (
     InvalidInput,
     PushFailed,
     RegistryUnusable,
+    SlipwayError,
     Unreachable,
 )
 from slipway.ports import PullCredentials
@@ -196,6 +197,70 @@ async def test_tags_follow_the_link_and_nothing_else(recorded: Recorded) -> None
     recorded.instead = page
 
     assert await recorded.client().tags(REPOSITORY) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(400, json={"errors": [{"code": "UNSUPPORTED"}]}), RegistryUnusable),
+        (httpx.Response(401), AccessDenied),
+        (httpx.Response(404, json={"errors": [{"code": "NAME_UNKNOWN"}]}), RegistryUnusable),
+        (httpx.Response(200, json={"errors": []}), RegistryUnusable),
+        (httpx.Response(200, text="<html>"), RegistryUnusable),
+        (httpx.Response(503), Unreachable),
+    ],
+)
+async def test_a_page_of_tags_that_can_not_be_read_is_no_end_of_the_list(
+    recorded: Recorded, answer: httpx.Response, error: type[SlipwayError], number: int
+) -> None:
+    """A tag that is not seen protects nothing. Only the first page may say: no such repository."""
+    link = {"link": f'</v2/{PATH}/tags/list?last=b>; rel="next"'}
+
+    def page(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith("/tags/list") or "authorization" not in request.headers:
+            return None
+        first = "last" not in request.url.params
+        if first == (number == 1):
+            return answer
+        return httpx.Response(200, json={"tags": ["a", "b"]}, headers=link if first else {})
+
+    recorded.instead = page
+
+    if number == 1 and answer.status_code == httpx.codes.NOT_FOUND:
+        assert await recorded.client().tags(REPOSITORY) == []
+        return
+    with pytest.raises(error):
+        await recorded.client().tags(REPOSITORY)
+
+
+async def test_a_repository_whose_tags_are_all_gone_has_none(recorded: Recorded) -> None:
+    """As the distribution registry writes it."""
+    recorded.instead = lambda request: (
+        httpx.Response(200, json={"name": PATH, "tags": None})
+        if request.url.path.endswith("/tags/list")
+        else None
+    )
+
+    assert await recorded.client().tags(REPOSITORY) == []
+
+
+async def test_referrers_follow_the_link_too(recorded: Recorded) -> None:
+    digests = [f"sha256:{number:064x}" for number in range(2)]
+
+    def page(request: httpx.Request) -> httpx.Response | None:
+        if "/referrers/" not in request.url.path:
+            return None
+        last = "last" in request.url.params
+        link = {} if last else {"link": f'<{request.url.path}?last=a>; rel="next"'}
+        manifests = [{"digest": digests[last]}]
+        return httpx.Response(200, json={"manifests": manifests}, headers=link)
+
+    recorded.instead = page
+
+    found = await recorded.client().referrers(REPOSITORY, Digest(digests[0]))
+
+    assert found == set(map(Digest, digests))
 
 
 async def test_a_list_that_goes_on_at_another_host_is_not_followed(recorded: Recorded) -> None:

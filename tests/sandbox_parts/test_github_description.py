@@ -30,6 +30,7 @@ from slipway.domain.write_back import (
     DeploymentState,
     DeploymentStatus,
 )
+from slipway.errors import RegistryUnusable
 from tests.ledger.examples import COMMIT, a_release
 from tests.sandbox_parts.github_description import KEPT, trimmed
 
@@ -135,6 +136,16 @@ async def test_versions_are_found_on_every_page_deleted_and_restored_as_describe
     assert all(numbers)
     assert set(gone) == {""}
     assert await number_now(digests[0]) == numbers[0]
+
+
+async def test_an_answer_that_is_no_list_of_versions_is_not_taken_for_an_empty_one() -> None:
+    """What is on it would be told as deleted."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"message": "try later"}))
+    owner = PackageOwner("orgs/acme", SecretStr("token"), ADDRESS)
+    packages = GitHubPackages(owner, lambda place: GitHubSession(place, transport))
+
+    with pytest.raises(RegistryUnusable, match="packages_api"):
+        await packages.remove("acme/shop/web", next(Digest(each) for each in Shelved().there))
 
 
 async def test_what_the_client_asks_and_the_stand_in_answers_is_as_described(held: Held) -> None:
