@@ -9,7 +9,7 @@ from slipway.domain.candidate import newest_deploy
 from slipway.domain.commit import Commit
 from slipway.domain.target import CommitInfo
 from slipway.domain.workloads import Workloads
-from slipway.ports import Ports
+from slipway.ports import ALL, Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.publishing import MAIN, are_same_inputs
 
@@ -60,7 +60,7 @@ async def _pending(ports: Ports, deployed: Commit, head: Commit) -> Sequence[Com
     source, service = ports.source, ports.target.service
     if not await source.is_ancestor(deployed, head):
         return ()  # deployed from elsewhere: nothing of the branch is newer than it
-    pending = await source.touching(service, head, deployed)
+    pending = await source.touching(service, head, deployed, ALL)
     if not pending or not await source.has_folder(head, service.folder):
         return ()
     return pending if not await _same_inputs(ports, deployed, head) else ()
