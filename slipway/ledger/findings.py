@@ -21,6 +21,7 @@ from slipway.ledger.dialect import database_now, insert_if_absent
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.rows import moment
 from slipway.ledger.tables import audit
+from slipway.ports import ALL
 
 
 class SqlFindings(LedgerPart):
@@ -33,7 +34,7 @@ class SqlFindings(LedgerPart):
         )
 
     async def findings(
-        self, target: str, *, ever: bool = False, limit: int = 100
+        self, target: str, *, ever: bool = False, limit: int = ALL
     ) -> Sequence[RecordedFinding]:
         """See `slipway.ports.Findings`."""
         wanted = select(audit).where(audit.c.target == target).order_by(audit.c.number.desc())

@@ -146,7 +146,7 @@ class Findings(Protocol):
         """
 
     async def findings(
-        self, target: str, *, ever: bool = False, limit: int = 100
+        self, target: str, *, ever: bool = False, limit: int = ALL
     ) -> Sequence[RecordedFinding]:
         """Findings that stand, or that `ever` did, newest first."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from slipway.domain.finding import Changes, Judged, RecordedFinding, compared
+from slipway.ports import ALL
 
 
 class MemoryFindings:
@@ -29,7 +30,7 @@ class MemoryFindings:
         return changes
 
     async def findings(
-        self, target: str, *, ever: bool = False, limit: int = 100
+        self, target: str, *, ever: bool = False, limit: int = ALL
     ) -> Sequence[RecordedFinding]:
         """See `slipway.ports.Findings`."""
         found = [*(self.past.get(target, ()) if ever else ()), *self.standing.get(target, ())]

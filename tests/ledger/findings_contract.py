@@ -51,6 +51,17 @@ class FindingsContract:
         assert (newest.gone, before.gone is None) == (None, False)
         assert await ledger.findings(HERE, ever=True, limit=1) == [newest]
 
+    async def test_every_finding_that_stands_is_told_unless_a_limit_is_given(
+        self, ledger: Ledger
+    ) -> None:
+        """An audit of every tag may find hundreds, and looks each up again until it is mended."""
+        many = [replace(MISSING, about=f"ghcr.io/acme/adapter:{number}") for number in range(120)]
+        await ledger.record_findings(HERE, judged(*many))
+
+        assert {each.finding.about for each in await ledger.findings(HERE)} == {
+            each.about for each in many
+        }
+
     async def test_what_is_seen_of_a_finding_now_is_what_is_kept(self, ledger: Ledger) -> None:
         now = replace(MISSING, seen="another", severity=Severity.INFO, remedy=Remedy("wait"))
         await ledger.record_findings(HERE, judged(MISSING))
