@@ -14,7 +14,7 @@ from slipway.domain.candidate import CHANGES_MORE, Candidate
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.config import KeyForm
 from slipway.domain.hold import NewHold, NewVeto
-from slipway.domain.release import PREVIOUS, Outcome, State
+from slipway.domain.release import PREVIOUS, Outcome, Phase, State
 from slipway.domain.target import Allowance
 from slipway.errors import AccessDenied, PreviewFailed, StackUnusable, Unreachable
 from slipway.tasks.candidates import Candidates, list_candidates
@@ -279,6 +279,17 @@ async def test_while_somebody_is_at_work_the_list_says_for_whom_a_rollback_would
 
     assert found.outlook.waits_for.startswith("somebody is at work")
     assert "stack.preview" not in world.faults.effects
+    assert found.outlook.previewed is None
+
+
+async def test_a_release_that_died_is_what_a_rollback_would_finish_first() -> None:
+    world = await told()
+    opened = await world.ledger.open(world.target, deploy_request(world.commits["sick"].sha))
+    dead = await world.ledger.save(opened.at(Phase.DECIDED))
+
+    found = await list_candidates(world.ports())
+
+    assert found.outlook.waits_for.startswith(f"release {dead.id} stands open")
     assert found.outlook.previewed is None
 
 
