@@ -213,6 +213,11 @@ class StackUnusable(PermanentError):
 
     code = "stack-unusable"
 
+    def __init__(self, message: str, *, lacks_import: bool = False) -> None:
+        """`lacks_import`: the stack file does not import the environment that has the key."""
+        super().__init__(message)
+        self.lacks_import = lacks_import
+
 
 class PreviewFailed(PermanentError):
     """`pulumi preview` ended with an error, or without its summary."""

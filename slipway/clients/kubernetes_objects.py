@@ -9,6 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -29,7 +30,7 @@ def read_workloads(
     owned = [each for each in replica_sets if _is_owned_by(each, deployment)]
     names = {_name(each): each for each in owned}
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
-    image, replicas = _image_path(container), ("f:spec", "f:replicas")
+    image, replicas = _field_path(container, "image"), ("f:spec", "f:replicas")
     return Workloads(
         _name(deployment),
         _meta(deployment).get("namespace", ""),
@@ -56,6 +57,7 @@ def read_workloads(
             if _is_owned_by(pod, names[owner])
         ),
         pull_policy=_of_container(deployment, container, "imagePullPolicy"),
+        pull_policy_managers=field_managers(deployment, _field_path(container, "imagePullPolicy")),
     )
 
 
@@ -109,6 +111,7 @@ def read_container(raw: Object) -> Container:
         waiting_message=waiting.get("message", ""),
         terminated=ended.get("reason", ""),
         exit_code=ended.get("exitCode"),
+        run_began=_moment(ended.get("startedAt")),
     )
 
 
@@ -235,9 +238,14 @@ def _by_name(fields: Object, step: str) -> Any:
     return None
 
 
-def _image_path(container: str) -> tuple[str, ...]:
+def _field_path(container: str, name: str) -> tuple[str, ...]:
     entry = "k:" + json.dumps({"name": container}, separators=(",", ":"))
-    return ("f:spec", "f:template", "f:spec", "f:containers", entry, "f:image")
+    return ("f:spec", "f:template", "f:spec", "f:containers", entry, f"f:{name}")
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time of the API (RFC 3339); a container that never began has none, or the year 1."""
+    return datetime.fromisoformat(text) if text else None
 
 
 def _deadline_exceeded(status: Object) -> bool:

@@ -61,7 +61,8 @@ class StackFile:
             return environment
         raise StackUnusable(
             f"{self.path.name} does not import ESC environment {key.environment_name}: add "
-            f"{key.project}/{key.environment} under `environment:`"
+            f"{key.project}/{key.environment} under `environment:`",
+            lacks_import=True,
         )
 
     def with_value(self, key: ConfigKey, value: str) -> str:

@@ -62,7 +62,8 @@ class OciRegistry:
                 return None
             reading = Reading(documents.child, documents.blob)
             known = await read_image(reading, reference, document)
-            self._remember(known)
+            if not known.missing:  # what is gone may come back under the same digest
+                self._remember(known)
         return known
 
     async def digest(self, reference: ImageReference) -> Digest | None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from slipway.clients.registry_documents import Document
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 
 _ATTESTATION = "vnd.docker.reference.type"
 """BuildKit's annotation on children of an index that are no images."""
+_CREATED_LABEL = "org.opencontainers.image.created"
+_FIRST_IMAGES = datetime(2013, 3, 1, tzinfo=UTC)
+"""Docker's own beginning: what claims to be older was built without a clock (epoch, 1980)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class _Part:
     config: Digest | None
     platform: str
     labels: Mapping[str, str]
+    created: datetime | None = None
 
 
 async def read_image(
@@ -44,8 +49,9 @@ async def read_image(
             *(_read_child(reading, reference, digest, platform) for digest, platform in named)
         )
         parts = [each for each in read if each is not None]
+        gone = {digest for (digest, _), part in zip(named, read, strict=True) if part is None}
     else:
-        parts = [await _read_part(reading, reference, document, "")]
+        parts, gone = [await _read_part(reading, reference, document, "")], set()
     accepted = {document.digest, *(digest for digest, _ in named)}
     accepted |= {each.config for each in parts if each.config is not None}
     return PublishedImage(
@@ -56,6 +62,8 @@ async def read_image(
         _common(parts, REVISION_LABEL),
         _common(parts, SOURCE_LABEL),
         _common(parts, BUILD_INPUTS_LABEL),
+        min((each.created for each in parts if each.created is not None), default=None),
+        frozenset(gone),
     )
 
 
@@ -89,7 +97,20 @@ async def _read_part(
     if found is None:
         return _Part(document.digest, digest, "", {})
     labels = (found.content.get("config") or {}).get("Labels") or {}
-    return _Part(document.digest, digest, platform or _platform(found.content), labels)
+    created = _moment(found.content.get("created")) or _moment(labels.get(_CREATED_LABEL))
+    return _Part(document.digest, digest, platform or _platform(found.content), labels, created)
+
+
+def _moment(text: object) -> datetime | None:
+    """When something was built; None where nothing is said, or what no clock can have said."""
+    try:
+        said = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if said is None:
+        return None
+    said = said if said.tzinfo is not None else said.replace(tzinfo=UTC)
+    return said if said >= _FIRST_IMAGES else None
 
 
 def _platform(holder: Mapping[str, Any]) -> str:

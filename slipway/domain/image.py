@@ -104,6 +104,10 @@ class PublishedImage:
     revision: str | None = None
     source: str | None = None
     build_inputs: str | None = None
+    created: datetime | None = None
+    """When it was built; None where it does not say, as reproducible builds don't."""
+    missing: frozenset[Digest] = frozenset()
+    """Platforms' manifests that its index names, and that the registry does not have."""
 
     @property
     def labelled(self) -> Commit | None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from slipway.domain.image import Digest
 
@@ -22,6 +23,8 @@ class Container:
     terminated: str = ""
     """Why it ended, now or last time: `Error`, `OOMKilled`, `Completed`, `StartError`."""
     exit_code: int | None = None
+    run_began: datetime | None = None
+    """When the run began that ended so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Workloads:
     pods: tuple[Pod, ...] = ()
     pull_policy: str = ""
     """When a node pulls the image: `IfNotPresent`, `Always`, `Never`."""
+    pull_policy_managers: tuple[str, ...] = ()
+    """None where nobody has set it and the API server's default stands."""
 
     def __str__(self) -> str:
         return f"Deployment {self.namespace}/{self.name}"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -103,6 +104,19 @@ def test_the_owners_of_image_and_replicas_are_found() -> None:
     assert seen.owner_places == ((0, "pulumi-kubernetes"), (1, "kubectl-set"), (2, "kubectl"))
 
 
+def test_whoever_set_the_pull_policy_is_found_and_nobody_where_it_is_the_default() -> None:
+    policy: dict[str, Any] = {
+        "f:containers": {'k:{"name":"app"}': {"f:image": {}, "f:imagePullPolicy": {}}}
+    }
+    fields = [entry("kubectl-patch", {"f:spec": {"f:template": {"f:spec": policy}}})]
+
+    seen = read_workloads(deployment(managedFields=fields), [], [], "app")
+    default = read_workloads(deployment(), [], [], "app")
+
+    assert seen.pull_policy_managers == ("kubectl-patch",)
+    assert default.pull_policy_managers == ()
+
+
 def test_a_list_key_may_hold_more_than_the_name() -> None:
     fields = [entry("helm", {'k:{"name":"app","uid":"1"}': {"f:image": {}}})]
     raw = {"metadata": {"managedFields": fields}}
@@ -122,6 +136,16 @@ def test_a_crashing_container_says_how_it_ended_last_time() -> None:
 
     assert (seen.waiting, seen.terminated, seen.exit_code) == ("CrashLoopBackOff", "OOMKilled", 137)
     assert seen.waiting_message == "back-off 10s"
+    assert seen.run_began is None
+
+
+@pytest.mark.parametrize("where", ["state", "lastState"])
+def test_a_container_that_ended_says_when_that_run_of_it_began(where: str) -> None:
+    ended = {"terminated": {"reason": "Error", "startedAt": "2026-03-01T12:00:00Z"}}
+
+    seen = read_container({"name": "app", "restartCount": 2, where: ended})
+
+    assert seen.run_began == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_a_pod_is_ready_by_its_condition_and_terminating_by_its_timestamp() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -131,6 +132,60 @@ async def test_a_platform_whose_part_is_gone_is_not_claimed(recorded: Recorded) 
 
     assert image is not None
     assert image.platforms == {"linux/amd64"}
+    assert image.missing == {Digest(f"sha256:{'0' * 64}")}
+
+
+async def test_a_part_that_was_gone_and_is_back_is_seen_by_the_same_client(
+    recorded: Recorded,
+) -> None:
+    amd = recorded.add_image(labels={"a": "1"})
+    recorded.add_manifest(INDEX, {"manifests": [{"digest": amd}]}, COMMIT)
+    client, away = recorded.client(), recorded.manifests.pop(amd)
+
+    before = await client.find(AT_COMMIT)
+    recorded.manifests[amd] = away
+    after = await client.find(AT_COMMIT)
+
+    assert before is not None
+    assert after is not None
+    assert before.missing == {Digest(amd)}
+    assert after.missing == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("created", "label", "read"),
+    [
+        ("2026-03-01T12:00:00.123456789Z", "", "2026-03-01T12:00:00.123456+00:00"),
+        ("1970-01-01T00:00:00Z", "", None),
+        ("1980-01-01T00:00:01Z", "", None),
+        ("0001-01-01T00:00:00Z", "2026-03-01T12:00:00+01:00", "2026-03-01T12:00:00+01:00"),
+        ("yesterday", "", None),
+        ("2026-03-01T12:00:00", "", "2026-03-01T12:00:00+00:00"),
+        (None, "", None),
+    ],
+    ids=["docker", "epoch", "buildpacks", "only its label", "no time", "no zone", "nothing"],
+)
+async def test_when_an_image_was_built_is_read_where_a_clock_has_said_it(
+    recorded: Recorded, created: str | None, label: str, read: str | None
+) -> None:
+    labels = {"org.opencontainers.image.created": label} if label else {}
+    recorded.add_image(COMMIT, labels, created=created)
+
+    image = await recorded.client().find(AT_COMMIT)
+
+    assert image is not None
+    assert image.created == (datetime.fromisoformat(read) if read else None)
+
+
+async def test_an_index_is_as_old_as_its_oldest_image(recorded: Recorded) -> None:
+    days = ("2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z", "1970-01-01T00:00:00Z")
+    parts = [{"digest": recorded.add_image(created=each)} for each in days]
+    recorded.add_manifest(INDEX, {"manifests": parts}, COMMIT)
+
+    image = await recorded.client().find(AT_COMMIT)
+
+    assert image is not None
+    assert image.created == datetime(2026, 3, 1, tzinfo=UTC)
 
 
 async def test_what_is_known_by_digest_is_asked_for_by_one_head(recorded: Recorded) -> None:

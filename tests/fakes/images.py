@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class FakeImage:
     behaviour: Behaviour
     labels: Mapping[str, str]
     platforms: frozenset[str] = frozenset({"linux/amd64"})
+    created: datetime | None = None
 
     @property
     def accepted(self) -> frozenset[Digest]:
@@ -132,6 +134,7 @@ class FakeRegistry:
             image.labels.get(REVISION_LABEL),
             image.labels.get(SOURCE_LABEL),
             image.labels.get(BUILD_INPUTS_LABEL),
+            image.created,
         )
 
     async def tags(self, repository: str) -> Sequence[str]:
