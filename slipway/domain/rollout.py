@@ -127,7 +127,7 @@ def judge(
         return watch, Judgement(Verdict.WAITING, why, started=False)
     if seen.observed_generation < seen.generation:
         return watch, Judgement(Verdict.UNKNOWN, f"{seen}: the controller has not seen it yet")
-    current = _current(seen)
+    current = current_set(seen)
     if current is None:
         why = f"{seen}: no ReplicaSet for {expected.image} yet"
         return watch, Judgement(Verdict.WAITING, why, started=False)
@@ -153,7 +153,7 @@ def pod_to_show(seen: Workloads, judgement: Judgement) -> str:
 
     Empty when there is no such pod: then only all of them together can tell.
     """
-    current = _current(seen)
+    current = current_set(seen)
     new = [pod for pod in seen.pods if current and pod.replica_set == current.name]
     waited_for = (pod.name for pod in new if not pod.ready and not pod.terminating)
     return judgement.pod or next(waited_for, "")
@@ -172,7 +172,8 @@ class _Trouble:
         return f"{self.pod}/{self.kind}"
 
 
-def _current(seen: Workloads) -> ReplicaSet | None:
+def current_set(seen: Workloads) -> ReplicaSet | None:
+    """The ReplicaSet of what is asked for now; None while there is none yet."""
     matching = [each for each in seen.replica_sets if each.image == seen.image]
     newest = max(matching, key=lambda each: each.revision, default=None)
     return newest if newest is not None and newest.revision >= seen.revision else None

@@ -15,6 +15,7 @@ from slipway.domain.auditing.picture import (
     Program,
     reference_of,
 )
+from slipway.domain.auditing.ways import WAYS_BACK, why_no_way
 from slipway.domain.candidate import newest_deploy, previous
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
@@ -24,7 +25,7 @@ from slipway.domain.retention import Plan, Policy
 from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
-from slipway.ports import Ports, StackState
+from slipway.ports import ALL, Ports, StackState
 from slipway.tasks.asking import FETCH_WITHIN, Together, asked
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.publishing import MAIN
@@ -70,7 +71,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
     ledger = await asked(_remember(ports, cluster))
     registry, pulls = await asyncio.gather(
         asked(
-            _held(ports, together, (config, cluster, ledger), every_tag=depth.every_tag),
+            _held(ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag),
             WHOLE_REGISTRY_WITHIN,
         ),
         asked(try_pull(ports, together, cluster))
@@ -153,14 +154,14 @@ async def _program(ports: Ports, together: Together) -> Program:
     try:
         shadow = await ports.stack.shadow(tree, target.config_key)
     except StackUnusable as error:
-        return Program(stack_file, problem=str(error))
+        return Program(stack_file, problem=str(error), lacks_import=error.lacks_import)
     mentioned = await ports.stack.mentions(tree, target.config_key)
     return Program(stack_file, shadow, mentioned)
 
 
 async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory:
     target, ledger = ports.target, ports.ledger
-    history = await ledger.history(target.name)
+    history = await ledger.history(target.name, ALL)
     running = None
     if isinstance(cluster, Workloads):
         running = known_as(history, the_ready_digest(cluster, target.workload.container))
@@ -206,12 +207,17 @@ async def _interrupted(ports: Ports) -> Sequence[Release]:
 async def _held(
     ports: Ports,
     together: Together,
-    seen: tuple[ConfigSnapshot | Unknown, Workloads | Unknown | None, Memory | Unknown],
+    seen: tuple[
+        ConfigSnapshot | Unknown,
+        Workloads | Unknown | None,
+        Memory | Unknown,
+        frozenset[str] | Unknown,
+    ],
     *,
     every_tag: bool,
 ) -> Holdings:
     """What the registry holds under the names that matter; the registry itself is always asked."""
-    config, cluster, ledger = seen
+    config, cluster, ledger, nodes = seen
     memory = Memory() if isinstance(ledger, Unknown) else ledger
     newest = newest_deploy(memory.history)
     named = [
@@ -222,7 +228,7 @@ async def _held(
     ours = ports.target.service.repository
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
     images = {str(each): await _find(ports, together, each) for each in dict.fromkeys(found)}
-    images |= await _first_way_back(ports, together, memory)
+    images |= await _ways_back(ports, together, memory, nodes)
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     tags |= set(memory.published) if every_tag else memory.doubted
     signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
@@ -248,15 +254,18 @@ async def _signatures(
     }
 
 
-async def _first_way_back(
-    ports: Ports, together: Together, memory: Memory
+async def _ways_back(
+    ports: Ports, together: Together, memory: Memory, nodes: frozenset[str] | Unknown
 ) -> Mapping[str, PublishedImage | None]:
-    """The ways back down to the first that is there, which a rollback would take."""
+    """The ways back, down to as many that a rollback could take as must be left."""
     images: dict[str, PublishedImage | None] = {}
+    fit = frozenset[str]() if isinstance(nodes, Unknown) else nodes
+    good = 0
     for way in memory.ways_back:
-        images[str(way)] = await _find(ports, together, way)
-        if images[str(way)] is not None:
+        if good >= WAYS_BACK:
             break
+        image = images[str(way)] = await _find(ports, together, way)
+        good += not why_no_way(ports.target.name, way, image, fit)
     return images
 
 

@@ -14,7 +14,9 @@ from slipway.tasks.asking import Together
 from slipway.tasks.publishing import MAIN, are_same_inputs
 
 LOOKED_AT = 20
-"""Commits that touch a service's folder among which the last real change is looked for."""
+"""Commits that touch a service's folder among which the last real change is looked for first."""
+FURTHER = 10
+"""How many times as many are looked at then."""
 
 
 async def find_lineage(
@@ -46,20 +48,28 @@ async def find_lineage(
 async def last_change(ports: Ports, commit: Commit) -> CommitInfo | None:
     """The last commit, up to this one, that changed what the service's build can see."""
     source, service = ports.source, ports.target.service
-    touching = await source.touching(service, commit, limit=LOOKED_AT)
-    for newer, older in pairwise(touching):
-        if await source.build_inputs(newer.commit, service) != await source.build_inputs(
-            older.commit, service
-        ):
-            return newer
-    return touching[-1] if touching else None
+    limit, compared = LOOKED_AT, 0
+    while True:
+        touching = await source.touching(service, commit, limit=limit)
+        for newer, older in pairwise(touching[compared:]):
+            if not await _are_equal(ports, newer.commit, older.commit):
+                return newer
+        if len(touching) < limit:
+            return touching[-1] if touching else None  # which brought the service
+        compared, limit = limit - 1, limit * FURTHER
+
+
+async def _are_equal(ports: Ports, one: Commit, other: Commit) -> bool:
+    source, service = ports.source, ports.target.service
+    return await source.build_inputs(one, service) == await source.build_inputs(other, service)
 
 
 async def _pending(ports: Ports, deployed: Commit, head: Commit) -> Sequence[CommitInfo]:
-    """Commits that are newer than the deployed one and change its image."""
+    """Commits of the branch that the deployed one does not have, and that change its image.
+
+    One that is deployed from elsewhere may lack any of them: it is behind as well.
+    """
     source, service = ports.source, ports.target.service
-    if not await source.is_ancestor(deployed, head):
-        return ()  # deployed from elsewhere: nothing of the branch is newer than it
     pending = await source.touching(service, head, deployed, ALL)
     if not pending or not await source.has_folder(head, service.folder):
         return ()

@@ -51,7 +51,8 @@ class _Pulling:
         try:
             credentials = credentials_for(self.seen, secret, self.image.host)
         except PullSecretUnusable as error:
-            return Pull(secret.name, problem=str(error))
+            unreadable = secret.exists and bool(secret.problem)
+            return Pull(secret.name, problem=str(error), unreadable=unreadable)
         return await self.attempt(secret.name, credentials)
 
     async def attempt(self, secret: str, credentials: PullCredentials | None) -> Pull:
@@ -64,7 +65,7 @@ class _Pulling:
                 lambda: registry.probe(self.image, credentials),
             )
         except AccessDenied as error:
-            return Pull(secret, problem=str(error))
+            return Pull(secret, problem=str(error), rejected=True)
         except ImageMissing as error:
             return Pull(secret, missing=str(error))
         return Pull(secret)

@@ -15,14 +15,16 @@ from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
 from slipway.domain.hold import NewHold
 from slipway.domain.image import ImageReference
-from slipway.domain.release import Phase
+from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
 from slipway.errors import Unreachable
+from slipway.tasks.lineage import LOOKED_AT, last_change
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
 from tests.fakes.world import World, deploy_request, reference_of, summary
 from tests.signing import Signer
 
+SINK = "annotations-sink-prod"
 DAY = EPOCH + timedelta(days=1)
 Spoil = Callable[[World], Awaitable[None] | None]
 
@@ -39,6 +41,9 @@ async def released(*names: str) -> World:
         outcome = await deploy(world.ports(), deploy_request(world.commits[name].sha))
         assert summary(outcome).startswith("live"), summary(outcome)
         await asyncio.sleep(60)
+    # The neighbour has the image that was pushed by hand before Slipway came, without a label.
+    asked = deploy_request(world.commits["first"].sha, Options(adopt_image=True))
+    assert summary(await deploy(world.ports(SINK), asked)).startswith("live")
     world.git.branches["main"] = world.commits[names[-1]].sha
     return world
 
@@ -151,6 +156,26 @@ def another_digest(world: World) -> None:
         each.image = make_image("old", {})
 
 
+def change_image(world: World, name: str, **changes: object) -> None:
+    digest, repository = world.digest_of(name), world.target.service.repository
+    assert digest is not None
+    changed = replace(world.registry.images[repository, digest], **changes)  # type: ignore[arg-type] # tests name real fields
+    world.registry.images[repository, digest] = changed
+
+
+def unlabelled(world: World) -> None:
+    change_image(world, "third", labels={})
+
+
+def old(world: World) -> None:
+    change_image(world, "third", created=EPOCH - timedelta(days=200))
+
+
+def ways_back_of_another_platform(world: World) -> None:
+    for name in ("first", "second"):
+        change_image(world, name, platforms=frozenset({"linux/arm64"}))
+
+
 CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {
     "image deleted": (gone, {"IMG001"}),
     "secret revoked": (revoked, {"IMG003"}),
@@ -161,7 +186,10 @@ CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {
     "kubectl set image": (set_image, {"IMG006", "IMG011", "SYS004"}),
     "pod on another digest": (another_digest, {"IMG007"}),
     "node of another platform": (arm_node, {"IMG010"}),
+    "no label": (unlabelled, {"IMG009"}),
     "a newer commit": (newer, {"IMG011"}),
+    "an old image": (old, {"IMG011"}),
+    "the ways back are for other nodes": (ways_back_of_another_platform, {"IMG012"}),
     "no way back": (no_way_back, {"IMG012"}),
     "pods can't pull": (crashing, {"IMG013"}),
     "another repository in ESC": (elsewhere, {"IMG006", "IMG015"}),
@@ -178,7 +206,8 @@ NEIGHBOURS_TOO = {"secret revoked", "secret deleted", "node of another platform"
 
 
 async def test_a_system_that_was_deployed_by_hand_is_quiet_but_for_what_waits() -> None:
-    assert ids(await look(World.seeded())) == {"IMG011"}
+    """And but for its images, of which nothing says from which commits they were built."""
+    assert ids(await look(World.seeded())) == {"IMG009", "IMG011"}
 
 
 async def test_a_released_system_is_quiet() -> None:
@@ -246,6 +275,37 @@ async def test_what_is_on_the_move_between_two_looks_is_no_finding(spoil: Spoil)
 
     assert ids(await look(world)) == set()
     await changing
+
+
+async def test_what_is_deployed_from_elsewhere_lacks_what_the_branch_has() -> None:
+    world = await released("second", "third")
+    world.git.branch("side", world.commits["second"])
+    side = world.git.commit("fix", {"adapter/app.py": "good 2b"}, branch="side")
+    repository = world.target.service.repository
+    image = make_image("good 2b", {"org.opencontainers.image.revision": side.sha})
+    world.registry.put(repository, side.sha, image)
+    world.config.edit("bob", adapterImage=f"{repository}:{side}")
+    world.resources[0].recorded = f"{repository}:{side}"
+    world.cluster.set_image(world.deployment, f"{repository}:{side}")
+    await asyncio.sleep(30)
+
+    [found] = (await look(world)).findings
+
+    assert found.rule == "IMG011"
+    assert found.remedy.command.endswith(world.commits["third"].sha)
+
+
+async def test_the_last_change_is_found_behind_however_many_that_change_nothing() -> None:
+    world = World.seeded()
+    last = world.commits["third"]
+    world.git.branches["main"] = last.sha
+    for number in range(LOOKED_AT * 3):
+        world.git.commit("docs", {"adapter/README.md": f"read me {number}"})
+
+    changed = await last_change(world.ports(), await world.git.head("main"))
+
+    assert changed is not None
+    assert changed.commit == last
 
 
 async def test_a_scheduled_audit_tells_what_is_new_what_persists_and_what_is_gone() -> None:

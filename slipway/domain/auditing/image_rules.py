@@ -1,14 +1,13 @@
-"""Rules about images: are they there, are they what their names say, can they be pulled."""
+"""Rules about images: are they there, do their names stay what they are, are they needed."""
 
 from collections.abc import Iterator
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import remedies
-from slipway.domain.auditing.named import own_images
+from slipway.domain.auditing.named import moves, own_images
 from slipway.domain.auditing.picture import Moving, Picture, known, reference_of
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.image import PublishedImage
 
 MAIN = "main"
 """The tag that follows what is live."""
@@ -28,7 +27,7 @@ def missing(picture: Picture) -> Findings:
                 "the registry holds the image that is named",
                 f"{who} {reference}, which the registry does not have: no new pod could start",
                 remedies.roll_back(
-                    picture.target,
+                    picture,
                     "its image is gone from the registry",
                     "go back to an image that is there",
                 ),
@@ -45,31 +44,8 @@ def unreachable(picture: Picture) -> Findings:
             picture.target.service.repository,
             "the registry answers",
             picture.registry.why,
-            Remedy(
-                "see what is wrong between here and the registry",
-                f"slipway doctor {picture.target.name}",
-            ),
+            remedies.mend_and_look(picture),
         )
-
-
-def unpullable(picture: Picture) -> Findings:
-    """IMG003: no pull secret of the pod template pulls the image."""
-    pulls = known(picture.pulls)
-    if not pulls or any(not each.problem for each in pulls):
-        return
-    names = ", ".join(each.secret or "none named" for each in pulls)
-    yield Finding(
-        "IMG003",
-        Severity.CRITICAL,
-        picture.target.name,
-        f"pull secret {names}",
-        "a pull secret of the pod template pulls the image",
-        "; ".join(each.problem for each in pulls),
-        Remedy(
-            "renew the registry's user and token in the ESC environment, then make the secret anew",
-            f"pulumi up --stack {picture.target.stack}",
-        ),
-    )
 
 
 def overwritten(picture: Picture) -> Findings:
@@ -124,53 +100,32 @@ def mutable(picture: Picture) -> Findings:
     if seen is None or not seen.image:
         return
     reference = reference_of(seen.image)
-    if reference is not None and reference.digest is None and reference.commit is None:
+    if reference is not None and moves(reference):
         named = f"tag {reference.tag}" if reference.tag else "no tag, which means latest"
-        yield _template(picture, seen.image, named, "a commit's tag, with its digest")
+        if seen.pull_policy == "IfNotPresent":
+            named += (
+                ", and imagePullPolicy IfNotPresent: a node that has a copy runs it, wherever the "
+                "tag has moved since"
+            )
+        yield _template(
+            picture,
+            seen.image,
+            "a commit's tag, with its digest",
+            named,
+            remedies.deploy(
+                picture,
+                remedies.commit_to_run(picture),
+                "deploy it by its commit, which pins the digest",
+            ),
+        )
     if seen.pull_policy == "Never":
-        yield _template(picture, "imagePullPolicy", "imagePullPolicy Never", "IfNotPresent")
-
-
-def wrong_platform(picture: Picture) -> Findings:
-    """IMG010: the image has nothing for some node, or a part of its index is gone."""
-    seen, nodes = known(picture.cluster), known(picture.nodes)
-    if seen is None or seen.image not in own_images(picture):
-        return
-    image = known(picture.registry).image(seen.image)
-    lacking = sorted(nodes - image.platforms) if image is not None and image.platforms else []
-    if image is not None and lacking:
-        yield _unfit(picture, seen.image, image, f"nothing for {', '.join(lacking)}")
-
-
-def broken_index(picture: Picture) -> Findings:
-    """IMG010 too: what a node would pull is not whole."""
-    seen = known(picture.cluster)
-    if seen is None or seen.image not in own_images(picture):
-        return
-    image = known(picture.registry).image(seen.image)
-    broken = [each.missing for each in known(picture.pulls) if each.missing]
-    if image is not None and broken:
-        yield _unfit(picture, f"parts of {seen.image}", image, broken[0])
-
-
-def no_way_back(picture: Picture) -> Findings:
-    """IMG012: there were ways back, and none of them can be pulled any more."""
-    ways = known(picture.ledger).ways_back
-    held = known(picture.registry)
-    if not ways or any(held.image(str(each)) is not None for each in ways):
-        return
-    yield Finding(
-        "IMG012",
-        Severity.ERROR,
-        picture.target.name,
-        "the default rollback",
-        f"one of {len(ways)} images that were live here before is in the registry",
-        f"none is: {', '.join(str(each) for each in ways[:3])}",
-        Remedy(
-            "protect images from whatever deletes them, and see what is left to go back to",
-            f"slipway candidates {picture.target.name}",
-        ),
-    )
+        yield _template(
+            picture,
+            "imagePullPolicy",
+            "IfNotPresent",
+            "imagePullPolicy Never: a node that has no copy runs nothing",
+            remedies.pull_policy(picture.target, seen),
+        )
 
 
 def needless(picture: Picture) -> Findings:
@@ -194,34 +149,6 @@ def needless(picture: Picture) -> Findings:
     )
 
 
-def _template(picture: Picture, about: str, seen: str, expected: str) -> Finding:
-    commit = remedies.live_commit(known(picture.ledger).history)
-    return Finding(
-        "IMG008",
-        Severity.WARNING,
-        picture.target.name,
-        about,
-        expected,
-        seen,
-        remedies.deploy(
-            picture.target,
-            commit or known(picture.git).head.commit,
-            "deploy it by its commit, which pins the digest",
-        ),
-    )
-
-
-def _unfit(picture: Picture, about: str, image: PublishedImage, seen: str) -> Finding:
-    return Finding(
-        "IMG010",
-        Severity.CRITICAL,
-        picture.target.name,
-        about,
-        f"{image.digest} is whole, and for every node's platform",
-        seen,
-        remedies.roll_back(
-            picture.target,
-            "its image can't be pulled whole",
-            "go back to an image that is whole, then build for every platform that nodes have",
-        ),
-    )
+def _template(picture: Picture, about: str, expected: str, seen: str, remedy: Remedy) -> Finding:
+    name = picture.target.name
+    return Finding("IMG008", Severity.WARNING, name, about, expected, seen, remedy)

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from slipway.domain.auditing import remedies
-from slipway.domain.auditing.named import named_images, own_images
+from slipway.domain.auditing.named import is_anothers, moves, named_images, own_images
 from slipway.domain.auditing.picture import Picture, known
 from slipway.domain.commit import Commit
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.image import ImageReference
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.measures import UNCHANGED
+from slipway.domain.publication import REVISION_LABEL
+from slipway.domain.release import Kind, Release, code_of
 from slipway.domain.signature import vouches
 
 Findings = Iterator[Finding]
@@ -18,9 +21,7 @@ def mislabelled(picture: Picture) -> Findings:
     held = known(picture.registry)
     for reference in own_images(picture):
         image, commit = held.image(reference), ImageReference.parse(reference).commit
-        if image is None or commit is None or image.labelled in {None, commit}:
-            continue
-        if (commit, image.labelled) in known(picture.git).same_inputs:
+        if image is None or commit is None or not is_anothers(picture, commit, image):
             continue
         yield Finding(
             "IMG009",
@@ -30,6 +31,30 @@ def mislabelled(picture: Picture) -> Findings:
             f"an image built from {commit}, or from equal inputs",
             f"its revision label names {image.revision}",
             _leave(picture, commit, "find out who pushed it, and {} whose image is its own"),
+        )
+
+
+def unlabelled(picture: Picture) -> Findings:
+    """IMG009 too: no label says from which commit the image was built, and nobody has adopted it.
+
+    What stands under a tag that moves is another rule's.
+    """
+    held = known(picture.registry)
+    for reference in own_images(picture):
+        image, named = held.image(reference), ImageReference.parse(reference)
+        if image is None or image.labelled is not None or moves(named):
+            continue
+        if any(_adopts(each, image) for each in known(picture.ledger).history):
+            continue
+        said = f"names {image.revision}" if image.revision else "is not there"
+        yield Finding(
+            "IMG009",
+            Severity.WARNING,
+            picture.target.name,
+            f"revision label of {reference}",
+            f"the label {REVISION_LABEL} names the commit that it was built from",
+            f"the label {said}, and no release has adopted the image as it is",
+            _label(picture, named.commit),
         )
 
 
@@ -95,7 +120,7 @@ def foreign_registry(picture: Picture) -> Findings:
             f"an image of {allowed}",
             f"{who} {reference}",
             remedies.deploy(
-                picture.target,
+                picture,
                 known(picture.git).head.commit,
                 "deploy a commit, which names the target's own repository",
             ),
@@ -106,9 +131,34 @@ def _leave(picture: Picture, commit: Commit | None, sentence: str) -> Remedy:
     """Run another commit's image; the newest's, unless it is the newest whose image is wrong."""
     head = known(picture.git).head.commit
     if commit != head:
-        return remedies.deploy(picture.target, head, sentence.format("deploy a commit"))
+        return remedies.deploy(picture, head, sentence.format("deploy a commit"))
     return remedies.roll_back(
-        picture.target,
+        picture,
         f"the image of {head.short} is another commit's",
         sentence.format("go back to a commit"),
+    )
+
+
+def _adopts(release: Release, image: PublishedImage) -> bool:
+    """Whether a release took the image as it was: at first contact, or as a person allowed it."""
+    if release.digest is None or not (
+        release.kind is Kind.ADOPTED or release.request.options.adopt_image
+    ):
+        return False
+    ended_well = release.live_since is not None or code_of(release.reason) == UNCHANGED
+    return ended_well and (release.digest in image.accepted or image.digest in release.accepted)
+
+
+def _label(picture: Picture, commit: Commit | None) -> Remedy:
+    """Have it built by Slipway, which labels it; else a person takes it as it is."""
+    head = known(picture.git).head.commit
+    if commit is None or (commit != head and not picture.target.workflow):
+        return remedies.deploy(
+            picture, head, "deploy the newest commit, whose image is built with its label"
+        )
+    return remedies.deploy(
+        picture,
+        commit,
+        "let whoever builds it label it; until then, knowing what it is, adopt it",
+        "--adopt-image",
     )

@@ -58,6 +58,10 @@ class Pull:
     """Why it can't pull; empty when it can."""
     missing: str = ""
     """What of the image is not there, although the credentials are good."""
+    rejected: bool = False
+    """Whether the registry was asked, and does not take the credentials."""
+    unreadable: bool = False
+    """Whether there is such a secret, in which no credentials can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class Program:
     """Whether any file of the program names the key."""
     problem: str = ""
     """Why stack or program can't read the environment at all."""
+    lacks_import: bool = False
+    """Whether that is because the stack file does not import it."""
 
 
 @dataclass(frozen=True, slots=True)

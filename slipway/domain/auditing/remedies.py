@@ -1,11 +1,15 @@
 """The commands that findings print: what is typed as it stands mends what was found."""
 
+import json
 import shlex
 from collections.abc import Sequence
 
 from slipway.domain import fitness
-from slipway.domain.auditing.picture import reference_of
+from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.picture import Picture, reference_of
+from slipway.domain.auditing.ways import WayBack, find_way_back
 from slipway.domain.candidate import present
+from slipway.domain.commit import Commit
 from slipway.domain.finding import Remedy
 from slipway.domain.fitness import PULUMI
 from slipway.domain.image import Digest
@@ -17,15 +21,60 @@ MANAGER = "pulumi-kubernetes"
 """Pulumi's field manager, where the Deployment does not show which it is."""
 
 
-def deploy(target: Target, commit: object, sentence: str) -> Remedy:
-    """Deploy a commit."""
-    return Remedy(sentence, f"slipway deploy {target.name} {commit}")
+def deploy(picture: Picture, commit: Commit | None, sentence: str, *options: str) -> Remedy:
+    """Deploy a commit; only the sentence where none is known. Past a hold a person says why."""
+    if commit is None:
+        return Remedy(sentence)
+    memory = picture.ledger
+    held = not isinstance(memory, Unknown) and bool(memory.holds)
+    said = ["--reason", shlex.quote(sentence)] if held else []
+    return Remedy(
+        sentence, " ".join(["slipway deploy", picture.target.name, commit.sha, *options, *said])
+    )
 
 
-def roll_back(target: Target, reason: str, sentence: str) -> Remedy:
-    """Roll back to the default way back, whatever is left of what runs."""
-    typed = f"slipway rollback {target.name} --no-way-back --reason {shlex.quote(reason)}"
+def roll_back(picture: Picture, reason: str, sentence: str) -> Remedy:
+    """Roll back to the best way back, whatever is left of what runs; where there is none, on."""
+    way = find_way_back(picture)
+    if way is None:
+        return go_on(picture, f"{sentence}; no way back is left, so deploy a newer commit")
+    to = f"--to {way.commit} " if isinstance(way, WayBack) and not way.is_default else ""
+    name = picture.target.name
+    typed = f"slipway rollback {name} {to}--no-way-back --reason {shlex.quote(reason)}"
     return Remedy(sentence, typed)
+
+
+def mend_and_look(picture: Picture) -> Remedy:
+    """Nothing here mends a place that does not answer; its own words say what does."""
+    return Remedy(
+        "do what its own words say, and ask it again",
+        f"slipway doctor {picture.target.name}",
+    )
+
+
+def go_on(picture: Picture, sentence: str) -> Remedy:
+    """Deploy the newest commit where it makes another image; else see what else there is."""
+    git = picture.git
+    if not isinstance(git, Unknown) and git.pending:
+        return deploy(picture, git.head.commit, sentence)
+    return Remedy(f"{sentence}, once there is one", f"slipway candidates {picture.target.name}")
+
+
+def commit_to_run(picture: Picture) -> Commit | None:
+    """The commit that is to run as things stand: what is asked for, or else what is live, or new.
+
+    Never one that is older than what the ledger has as live: its deploy would be refused.
+    """
+    git, memory, seen = picture.git, picture.ledger, picture.cluster
+    live = None if isinstance(memory, Unknown) else present(memory.history)
+    named = None if isinstance(seen, Unknown) or seen is None else reference_of(seen.image)
+    asked = named.commit if named is not None else None
+    if isinstance(git, Unknown):
+        return asked or (live.commit if live else None)
+    newer = {each.commit for each in git.pending}
+    if asked is not None and git.deployed is not None and (not live or live.commit not in newer):
+        return asked
+    return (live.commit if live else None) or git.head.commit
 
 
 def retag(repository: str, tag: str, digest: Digest, sentence: str) -> Remedy:
@@ -64,13 +113,25 @@ def let_go(seen: Workloads) -> Remedy:
     )
 
 
-def live_commit(history: Sequence[Release]) -> str:
-    """What to deploy to have again what the ledger says is live; empty without one."""
+def live_image(history: Sequence[Release]) -> str:
+    """The image that the ledger says is live; empty without one."""
     release = present(history)
-    return release.commit.sha if release is not None and release.commit is not None else ""
+    return release.image if release is not None else ""
 
 
-def commit_of(reference: str) -> str:
-    """The commit that a reference's tag names; empty where it names none."""
-    named = reference_of(reference)
-    return named.commit.sha if named is not None and named.commit is not None else ""
+def pull_policy(target: Target, seen: Workloads) -> Remedy:
+    """Let nodes pull what they lack; where Pulumi sets the policy, only its program can."""
+    container = target.workload.container
+    if any(each.startswith(PULUMI) for each in seen.pull_policy_managers):
+        return Remedy(
+            f"let the program set imagePullPolicy IfNotPresent for container {container}, commit "
+            "that, then apply it",
+            f"pulumi up --stack {target.stack}",
+        )
+    policy = {"name": container, "imagePullPolicy": "IfNotPresent"}
+    patch = {"spec": {"template": {"spec": {"containers": [policy]}}}}
+    written = shlex.quote(json.dumps(patch, separators=(",", ":")))
+    return Remedy(
+        "let nodes pull what they lack",
+        f"kubectl --namespace {seen.namespace} patch deployment {seen.name} --patch={written}",
+    )

@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-from slipway.domain.auditing import image_rules, origin_rules, running_rules, system_rules
+from slipway.domain.auditing import (
+    image_rules,
+    origin_rules,
+    pod_rules,
+    pulling_rules,
+    running_rules,
+    system_rules,
+)
 from slipway.domain.auditing.picture import NotKnown, Picture
 from slipway.domain.finding import Finding, Judged
 
@@ -11,7 +18,7 @@ Rule = Callable[[Picture], Iterator[Finding]]
 RULES: tuple[tuple[str, Rule], ...] = (
     ("IMG001", image_rules.missing),
     ("IMG002", image_rules.unreachable),
-    ("IMG003", image_rules.unpullable),
+    ("IMG003", pulling_rules.unpullable),
     ("IMG004", image_rules.overwritten),
     ("IMG005", image_rules.main_astray),
     ("IMG006", running_rules.not_applied),
@@ -19,12 +26,14 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("IMG007", running_rules.runs_another),
     ("IMG008", image_rules.mutable),
     ("IMG009", origin_rules.mislabelled),
+    ("IMG009", origin_rules.unlabelled),
     ("IMG009", origin_rules.from_elsewhere),
-    ("IMG010", image_rules.wrong_platform),
-    ("IMG010", image_rules.broken_index),
+    ("IMG010", pulling_rules.wrong_platform),
+    ("IMG010", pulling_rules.broken_index),
     ("IMG011", running_rules.behind),
-    ("IMG012", image_rules.no_way_back),
-    ("IMG013", running_rules.in_trouble),
+    ("IMG011", running_rules.aged),
+    ("IMG012", pulling_rules.no_way_back),
+    ("IMG013", pod_rules.in_trouble),
     ("IMG014", origin_rules.unsigned),
     ("IMG015", origin_rules.foreign_registry),
     ("IMG016", image_rules.needless),

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from slipway.domain.auditing import remedies
-from slipway.domain.auditing.picture import Picture, known, reference_of
+from slipway.domain.auditing.named import is_anothers, is_overwritten, own_images
+from slipway.domain.auditing.picture import Applied, Picture, known, reference_of
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.fitness import PULUMI, ready_digests
-from slipway.domain.rollout import CREATE_REASONS, FATAL_AT_ONCE, PULL_REASONS
-from slipway.domain.workloads import Container, Workloads, running_digest
+from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.rollout import current_set
+from slipway.domain.workloads import Workloads, running_digest
 
 STALE_DAYS = 14
 """Days after which a change that nobody has deployed is more than news."""
-TROUBLES = FATAL_AT_ONCE | PULL_REASONS | CREATE_REASONS | {"CrashLoopBackOff"}
+OLD_DAYS = 180
+"""Days after which what an image was built from (its base, its packages) is asked about."""
 Findings = Iterator[Finding]
 
 
@@ -24,8 +27,6 @@ def not_applied(picture: Picture) -> Findings:
     seen = known(picture.cluster)
     if seen is None and applied.image is None:
         return  # it is gone, and another rule says so; nobody knows which of the stack's it was
-    commit = remedies.commit_of(seen.image if seen else "")
-    commit = commit or remedies.live_commit(known(picture.ledger).history)
     by = f" by {config.author}" if config.author else ""
     yield Finding(
         "IMG006",
@@ -35,7 +36,9 @@ def not_applied(picture: Picture) -> Findings:
         f"{applied.image or 'no image'}, which Pulumi has applied",
         f"{config.value} since revision {config.revision}{by}: nobody has applied it, and the next "
         "update of the stack, whoever runs it, will",
-        remedies.deploy(picture.target, commit or "COMMIT", "deploy what is to run, by its commit"),
+        remedies.deploy(
+            picture, remedies.commit_to_run(picture), "deploy what is to run, by its commit"
+        ),
     )
 
 
@@ -64,7 +67,7 @@ def runs_another(picture: Picture) -> Findings:
     if reference.repository != picture.target.service.repository:
         return  # not looked up: another rule says so
     image = known(picture.registry).image(seen.image)
-    if image is None:
+    if image is None or _tag_lies(picture, reference, image):
         return
     container = picture.target.workload.container
     wrong = {each for each in ready_digests(seen, container) if each not in image.accepted}
@@ -84,10 +87,7 @@ def runs_another(picture: Picture) -> Findings:
         str(seen),
         f"{image.digest}, which {seen.image} is",
         f"pods run {shown}: {', '.join(pods)}",
-        Remedy(
-            "let new pods take their place",
-            f"kubectl --namespace {seen.namespace} delete pod {' '.join(pods)}",
-        ),
+        _replace(picture, seen, image, pods),
     )
 
 
@@ -106,36 +106,44 @@ def behind(picture: Picture) -> Findings:
         f"what runs is built from what {git.head.commit.short} holds",
         f"{len(git.pending)} commits that change it are newer than {git.deployed.commit.short}, "
         f"the oldest {oldest.commit.short} ({oldest.subject[:50]}), {days} days old",
-        remedies.deploy(picture.target, git.head.commit, "deploy the newest when it is ready"),
+        remedies.deploy(picture, git.head.commit, "deploy the newest when it is ready"),
     )
 
 
-def in_trouble(picture: Picture) -> Findings:
-    """IMG013: a container of the Deployment can't start or keep running."""
+def aged(picture: Picture) -> Findings:
+    """IMG011 too: the image is old, although nobody has changed the service since.
+
+    Where a change waits, its deploy makes the image anew.
+    """
     seen = known(picture.cluster)
-    if seen is None:
+    if seen is None or seen.image not in own_images(picture) or known(picture.git).pending:
         return
-    told: set[tuple[str, str]] = set()
-    for pod in seen.pods:
-        if pod.terminating:
-            continue
-        if pod.unschedulable and ("", "unschedulable") not in told:
-            told.add(("", "unschedulable"))
-            yield _trouble(picture, "unschedulable", f"pod {pod.name}: {pod.unschedulable}")
-        for each in pod.containers:
-            why = _why(each)
-            if why and (each.name, why) not in told:
-                told.add((each.name, why))
-                message = f": {each.waiting_message}" if each.waiting_message else ""
-                shown = f"pod {pod.name}: {each.waiting or each.terminated}{message}"
-                yield _trouble(picture, f"container {each.name}, {why}", shown)
+    image = known(picture.registry).image(seen.image)
+    if image is None or image.created is None:
+        return
+    days = (picture.at - image.created).days
+    if days <= OLD_DAYS:
+        return
+    yield Finding(
+        "IMG011",
+        Severity.INFO,
+        picture.target.name,
+        f"age of {seen.image}",
+        f"an image is built anew within {OLD_DAYS} days, from a newer base",
+        f"it was built {days} days ago, and nothing that its build sees has changed since",
+        Remedy(
+            f"name a newer base image in {picture.target.service.dockerfile_path}, commit that, "
+            "and deploy the commit"
+        ),
+    )
 
 
 def absent(picture: Picture) -> Findings:
     """SYS008: there is no Deployment."""
     if known(picture.cluster) is not None:
         return
-    commit = remedies.live_commit(known(picture.ledger).history)
+    live = remedies.live_image(known(picture.ledger).history)
+    recorded = isinstance(picture.stack, Applied) and picture.stack.image is not None
     yield Finding(
         "SYS008",
         Severity.CRITICAL,
@@ -145,9 +153,14 @@ def absent(picture: Picture) -> Findings:
         "the cluster has no such Deployment",
         Remedy(
             "let Pulumi find out that it is gone, then make it again (or correct the target)",
-            f"pulumi up --refresh --stack {picture.target.stack}"
-            if commit
-            else f"slipway deploy {picture.target.name} COMMIT --first",
+            f"pulumi up --refresh --stack {picture.target.stack}",
+        )
+        if live or recorded
+        else remedies.deploy(
+            picture,
+            remedies.commit_to_run(picture),
+            "make it for the first time (or correct the target)",
+            "--first",
         ),
     )
 
@@ -178,31 +191,39 @@ def owned_by_others(picture: Picture) -> Findings:
 def _is_settled(seen: Workloads) -> bool:
     """Whether no rollout is under way: only then must every ready pod run the template's image."""
     ready = [pod for pod in seen.pods if pod.ready and not pod.terminating]
+    current = current_set(seen)
     return (
-        seen.observed_generation >= seen.generation
+        current is not None
+        and seen.observed_generation >= seen.generation
         and seen.updated == seen.replicas == len(ready)
-        and all(pod.replica_set == ready[0].replica_set for pod in ready)
+        and all(pod.replica_set == current.name for pod in ready)
     )
 
 
-def _why(container: Container) -> str:
-    if container.waiting in TROUBLES:
-        return "pull" if container.waiting in PULL_REASONS else "waiting"
-    if container.terminated == "OOMKilled" and not container.ready:
-        return "memory"
-    return ""
+def _tag_lies(picture: Picture, reference: ImageReference, image: PublishedImage) -> bool:
+    """Whether the tag is what is wrong: another rule says so, and its remedy is for the pods too.
+
+    New pods would start what somebody else has put there.
+    """
+    commit = reference.commit
+    if is_overwritten(picture, reference, image):
+        return True
+    return commit is not None and is_anothers(picture, commit, image)
 
 
-def _trouble(picture: Picture, about: str, seen: str) -> Finding:
-    return Finding(
-        "IMG013",
-        Severity.ERROR,
-        picture.target.name,
-        about,
-        "every pod of the Deployment runs",
-        seen,
-        Remedy(
-            "see why, then mend it or roll back",
-            f"slipway doctor {picture.target.name}",
-        ),
+def _replace(picture: Picture, seen: Workloads, image: PublishedImage, pods: list[str]) -> Remedy:
+    """By a digest a new pod can only be right; by a tag a node may start its own older copy."""
+    reference = ImageReference.parse(seen.image)
+    if reference.digest is not None:
+        return Remedy(
+            "let new pods take their place",
+            f"kubectl --namespace {seen.namespace} delete pod {' '.join(pods)}",
+        )
+    unlabelled = reference.commit is not None and image.labelled is None
+    return remedies.deploy(
+        picture,
+        remedies.commit_to_run(picture),
+        "deploy it by its commit, which pins the digest: a new pod alone may start from the node's "
+        "own copy",
+        *(["--adopt-image"] if unlabelled else []),
     )

@@ -1,9 +1,11 @@
 """Rules about the system around the image: the ESC key, holds, releases left open."""
 
+import shlex
 from collections.abc import Iterator
 
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Moving, Picture, known
+from slipway.domain.auditing import remedies
+from slipway.domain.auditing.picture import Moving, Picture, Program, known
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Finding, Remedy, Severity
 
@@ -24,7 +26,7 @@ def unseen(picture: Picture) -> Findings:
             name,
             "it can be looked at",
             part.why,
-            Remedy("see what is wrong with it", f"slipway doctor {picture.target.name}"),
+            remedies.mend_and_look(picture),
         )
 
 
@@ -46,11 +48,7 @@ def not_read(picture: Picture) -> Findings:
         str(key),
         "the Pulumi program takes its image from this key",
         seen,
-        Remedy(
-            f"remove the key from {program.stack_file} and commit that"
-            if program.shadow is not None
-            else "let the program read the key, or correct `key` of the target"
-        ),
+        _let_it_read(picture, program),
     )
 
 
@@ -60,7 +58,9 @@ def not_plain(picture: Picture) -> Findings:
     if config.form is KeyForm.PLAIN:
         return
     seen = known(picture.cluster)
-    running = seen.image if seen is not None else ""
+    memory = picture.ledger
+    live = "" if isinstance(memory, Unknown) else remedies.live_image(memory.history)
+    image = (seen.image if seen is not None else "") or live
     environment = picture.target.config_key.environment_name
     yield Finding(
         "SYS005",
@@ -71,8 +71,9 @@ def not_plain(picture: Picture) -> Findings:
         f"it is {config.form} at revision {config.revision}",
         Remedy(
             "set it to the image that runs, as plain text",
-            f"pulumi env set {environment} 'pulumiConfig[\"{config.key.key}\"]' "
-            f"{running or 'IMAGE'} --plaintext",
+            f"pulumi env set {environment} 'pulumiConfig[\"{config.key.key}\"]' {image} --plaintext"
+            if image
+            else "",
         ),
     )
 
@@ -109,3 +110,29 @@ def interrupted(picture: Picture) -> Findings:
             "nobody works on it",
             Remedy("finish it", f"slipway recover {picture.target.name}"),
         )
+
+
+def _let_it_read(picture: Picture, program: Program) -> Remedy:
+    """What is typed in the program's folder, in a clean checkout of the branch."""
+    target, file = picture.target, program.stack_file.rpartition("/")[2]
+    key, stack = target.config_key, target.stack
+    commit = f"git commit --message={{}} -- {file} && git push"
+    if program.problem and program.lacks_import:
+        said = shlex.quote(f"Read {key.project}/{key.environment} of ESC in {stack.stack}")
+        return Remedy(
+            f"let {program.stack_file} import the environment, by a commit",
+            f"pulumi config env add {key.project}/{key.environment} --stack {stack} --yes && "
+            + commit.format(said),
+        )
+    if program.problem:
+        return Remedy("do what its own words say, by a commit")
+    if program.shadow is not None:
+        said = shlex.quote(f"Take {key.key} of {stack.stack} from ESC")
+        return Remedy(
+            f"remove the key from {program.stack_file}, by a commit",
+            f"pulumi config rm {key.key} --stack {stack} && " + commit.format(said),
+        )
+    return Remedy(
+        f"let a file of {target.program}/ read {key.key}, by a commit, or correct `key` of "
+        f"[targets.{target.name}] in slipway.toml"
+    )

@@ -79,11 +79,11 @@ def pod(state: Container | None = None, name: str = "adapter-1-a", **more: objec
     return replace(made, **more)  # type: ignore[arg-type] # likewise
 
 
-def workloads(**more: object) -> Workloads:
+def workloads(image: str = REFERENCE, **more: object) -> Workloads:
     made = Workloads(
         "ls-triton-adapter",
         "apps",
-        REFERENCE,
+        image,
         3,
         3,
         1,
@@ -91,7 +91,7 @@ def workloads(**more: object) -> Workloads:
         1,
         image_managers=("pulumi-kubernetes",),
         replicas_managers=("pulumi-kubernetes-1a2b",),
-        replica_sets=(ReplicaSet("adapter-1", 1, REFERENCE),),
+        replica_sets=(ReplicaSet("adapter-1", 1, image),),
         pods=(pod(),),
         pull_policy="IfNotPresent",
     )
@@ -121,6 +121,17 @@ def memory(**more: object) -> Memory:
 
 def hold(days: int, until: datetime | None = None) -> Hold:
     return Hold(1, TARGET.name, "it is slow", "ada", NOW - timedelta(days=days), until)
+
+
+def restarted(times: int, minutes_ago: float, **more: object) -> Container:
+    """It runs again; the run before it began and ended some minutes ago."""
+    ended = container(
+        restarts=times,
+        terminated="Error",
+        exit_code=7,
+        run_began=NOW - timedelta(minutes=minutes_ago),
+    )
+    return replace(ended, **more)  # type: ignore[arg-type] # likewise
 
 
 def lineage(**more: object) -> Lineage:

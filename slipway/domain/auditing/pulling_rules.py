@@ -1,0 +1,144 @@
+"""Rules about pulling: may the nodes, is there something for each, and is there a way back."""
+
+from collections.abc import Iterator, Sequence
+
+from slipway.domain.auditing import remedies
+from slipway.domain.auditing.named import own_images
+from slipway.domain.auditing.picture import Picture, Pull, known
+from slipway.domain.auditing.ways import WAYS_BACK, find_way_back, ways_left
+from slipway.domain.finding import Finding, Remedy, Severity
+from slipway.domain.image import PublishedImage
+
+SHOWN = 3
+"""Lost ways back that are named."""
+Findings = Iterator[Finding]
+
+
+def unpullable(picture: Picture) -> Findings:
+    """IMG003: no pull secret of the pod template pulls the image."""
+    pulls = known(picture.pulls)
+    if not pulls or any(not each.problem for each in pulls):
+        return
+    names = ", ".join(each.secret or "none named" for each in pulls)
+    yield Finding(
+        "IMG003",
+        Severity.CRITICAL,
+        picture.target.name,
+        f"pull secret {names}",
+        "a pull secret of the pod template pulls the image",
+        "; ".join(each.problem for each in pulls),
+        _secret_anew(picture, pulls),
+    )
+
+
+def wrong_platform(picture: Picture) -> Findings:
+    """IMG010: the image has nothing for some node, or a part of its index is gone."""
+    seen, nodes = known(picture.cluster), known(picture.nodes)
+    if seen is None or seen.image not in own_images(picture):
+        return
+    image = known(picture.registry).image(seen.image)
+    lacking = sorted(nodes - image.platforms) if image is not None and image.platforms else []
+    if image is not None and lacking:
+        yield _unfit(
+            picture,
+            seen.image,
+            image,
+            f"nothing for {', '.join(lacking)}",
+            _keep_off(lacking)
+            if find_way_back(picture) is None and nodes & image.platforms
+            else _back_to_whole(picture),
+        )
+
+
+def broken_index(picture: Picture) -> Findings:
+    """IMG010 too: what a node would pull is not whole."""
+    seen = known(picture.cluster)
+    if seen is None or seen.image not in own_images(picture):
+        return
+    image = known(picture.registry).image(seen.image)
+    broken = [each.missing for each in known(picture.pulls) if each.missing]
+    if image is not None and broken:
+        about = f"parts of {seen.image}"
+        yield _unfit(picture, about, image, broken[0], _back_to_whole(picture))
+
+
+def no_way_back(picture: Picture) -> Findings:
+    """IMG012: there were ways back, and too few of them are left that a rollback could take."""
+    ways = known(picture.ledger).ways_back
+    wanted = min(WAYS_BACK, len(ways))
+    left, lost = ways_left(picture)
+    if left >= wanted:
+        return
+    yield Finding(
+        "IMG012",
+        Severity.ERROR,
+        picture.target.name,
+        "the default rollback",
+        f"a rollback can go to {wanted} of {len(ways)} images that were live here before",
+        f"it can go to {left}: {'; '.join(lost[:SHOWN])}",
+        remedies.go_on(
+            picture,
+            "protect images from whatever deletes them, and deploy a newer commit, which makes "
+            "today's image a way back",
+        ),
+    )
+
+
+def _secret_anew(picture: Picture, pulls: Sequence[Pull]) -> Remedy:
+    """What Pulumi believes to be there as it made it, it leaves alone until it has looked."""
+    stack = picture.target.stack
+    if not any(each.secret for each in pulls):
+        return Remedy(
+            "let the pod template of the program name a pull secret, then apply it",
+            f"pulumi up --refresh --stack {stack}",
+        )
+    if all(each.rejected for each in pulls):
+        return Remedy(
+            "renew the registry's user and token in the ESC environment, then make the secret anew",
+            f"pulumi up --stack {stack}",
+        )
+    unusable = [each.secret for each in pulls if each.secret and each.unreadable]
+    seen = known(picture.cluster)
+    delete = (
+        f"kubectl --namespace {seen.namespace} delete secret {' '.join(unusable)} && "
+        if unusable and seen is not None
+        else ""
+    )
+    return Remedy(
+        "let Pulumi find out what became of the secret, and make it again",
+        f"{delete}pulumi up --refresh --stack {stack}",
+    )
+
+
+def _keep_off(lacking: Sequence[str]) -> Remedy:
+    pairs = [each.partition("/") for each in lacking]
+    return Remedy(
+        "keep new pods off such nodes until the image is built for them too (`platform` of the "
+        "service)",
+        " && ".join(
+            f"kubectl cordon --selector=kubernetes.io/os={system},kubernetes.io/arch={architecture}"
+            for system, _, architecture in pairs
+        ),
+    )
+
+
+def _back_to_whole(picture: Picture) -> Remedy:
+    return remedies.roll_back(
+        picture,
+        "its image can't be pulled whole",
+        "go back to an image that is whole, then build for every platform that nodes have",
+    )
+
+
+def _unfit(
+    picture: Picture, about: str, image: PublishedImage, seen: str, remedy: Remedy
+) -> Finding:
+    return Finding(
+        "IMG010",
+        Severity.CRITICAL,
+        picture.target.name,
+        about,
+        f"{image.digest} is whole, and for every node's platform",
+        seen,
+        remedy,
+    )

@@ -1,0 +1,76 @@
+"""Rules about pods that are in trouble now, and not about those that once were."""
+
+import pytest
+
+from slipway.domain.auditing.picture import Applied
+from slipway.domain.auditing.rules import judge
+from slipway.domain.workloads import Container
+from tests.domain.auditing.pictures import (
+    HEAD,
+    LIVE,
+    REFERENCE,
+    REPOSITORY,
+    TARGET,
+    config,
+    container,
+    holdings,
+    image,
+    picture,
+    pod,
+    restarted,
+    workloads,
+)
+from tests.domain.auditing.troubled import OTHER, WAY
+
+
+@pytest.mark.parametrize(
+    "calm",
+    [
+        restarted(1, minutes_ago=5),
+        restarted(40, minutes_ago=61),
+        container(restarts=40, terminated="Error"),
+    ],
+    ids=["once", "long ago", "nobody knows when"],
+)
+def test_restarts_of_long_ago_and_a_single_one_are_no_trouble(calm: Container) -> None:
+    assert judge(picture(cluster=workloads(pods=(pod(calm),)))).findings == ()
+
+
+def test_a_container_that_restarts_is_one_trouble_whether_it_waits_or_runs() -> None:
+    states = (
+        restarted(3, 5),
+        restarted(3, 5, ready=False, waiting="CrashLoopBackOff"),
+        restarted(3, 5, ready=False),
+    )
+
+    found = [judge(picture(cluster=workloads(pods=(pod(each),)))).findings for each in states]
+
+    assert len({each.fingerprint for [each] in found}) == 1
+    assert {each.remedy.command for [each] in found} == {f"slipway restart {TARGET.name}"}
+
+
+def test_pods_of_what_nobody_released_are_replaced_by_what_was_proven_live() -> None:
+    by_hand = f"{REPOSITORY}:{HEAD}@{OTHER}"
+    new = pod(container(ready=False, waiting="CrashLoopBackOff"), "b")
+    pods = (pod(replica_set="adapter-0"), new)
+    seen = picture(
+        config=config(by_hand),
+        stack=Applied(by_hand),
+        cluster=workloads(image=by_hand, pods=pods),
+        registry=holdings(images={by_hand: image(OTHER, HEAD), **WAY}),
+    )
+
+    [found] = judge(seen).findings
+
+    assert found.rule == "IMG013"
+    assert found.remedy.command == f"slipway deploy {TARGET.name} {LIVE}"
+
+
+def test_a_pod_that_can_not_pull_what_is_gone_is_rolled_back_from_as_the_image_says() -> None:
+    pods = (pod(), pod(container(ready=False, waiting="ImagePullBackOff"), "b"))
+    gone = holdings(images={REFERENCE: None, **WAY})
+
+    found = judge(picture(registry=gone, cluster=workloads(pods=pods))).findings
+
+    assert {each.rule for each in found} == {"IMG001", "IMG013"}
+    assert len({each.remedy.command for each in found}) == 1
