@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from slipway.domain.hold import NewHold
+from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.release import Phase
 from tests.cli.conftest import ADAPTER, SINK, Terminal
+from tests.fakes.images import make_image
 from tests.fakes.world import World, deploy_request, reference_of
 
 KEYS = {
@@ -116,11 +118,39 @@ def _gone(world: World) -> None:
     world.registry.delete(world.target.service.repository, digest)
 
 
+def _by_hand(world: World, image: str) -> None:
+    world.config.edit("bob", adapterImage=image)
+    world.resources[0].recorded = image
+    world.cluster.set_image(world.deployment, image)
+
+
 def _by_main(world: World) -> None:
-    moving = f"{world.target.service.repository}:main"
-    world.config.edit("bob", adapterImage=moving)
-    world.resources[0].recorded = moving
-    world.cluster.set_image(world.deployment, moving)
+    _by_hand(world, f"{world.target.service.repository}:main")
+
+
+def _rebuilt(world: World) -> None:
+    """A commit that no release has published is built again, while the first build of it runs."""
+    repository = world.target.service.repository
+    tag = world.git.commit("more", {"adapter/app.py": "good 4"}).sha
+    labels = {REVISION_LABEL: tag}
+    world.registry.put(repository, tag, make_image("good 4", labels))
+    _by_hand(world, f"{repository}:{tag}")
+    world.registry.put(repository, tag, make_image("good 4, again", labels))
+
+
+def _unlabelled(world: World) -> None:
+    digest, repository = world.digest_of("third"), world.target.service.repository
+    assert digest is not None
+    image = world.registry.images[repository, digest]
+    world.registry.images[repository, digest] = replace(image, labels={})
+
+
+def _no_way_back(world: World) -> None:
+    for name in ("first", "second"):
+        digest = world.digest_of(name)
+        assert digest is not None
+        world.registry.delete(world.target.service.repository, digest)
+    _newer(world)
 
 
 def _elsewhere(world: World) -> None:
@@ -155,8 +185,11 @@ async def _spoilt(world: World, spoil: Callable[[World], Awaitable[None] | None]
     ("rule", "spoil"),
     [
         ("IMG001", _gone),
+        ("IMG007", _rebuilt),
         ("IMG008", _by_main),
+        ("IMG009", _unlabelled),
         ("IMG011", _newer),
+        ("IMG012", _no_way_back),
         ("IMG015", _elsewhere),
         ("SYS006", _held),
         ("SYS007", _died),
