@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox import image_registry, kubernetes, pulumi, toolchain
 from sandbox.token_issuer.accounts import PUBLISHER
+from slipway.ports import Ports
 from tests.sandbox.audit.looking import found
 from tests.sandbox.releases.real_world import RealWorld
 
@@ -49,13 +50,13 @@ class Keyboard:
     environment: dict[str, str]
     folder: Path
 
-    async def type(self, command: str, *ends: int) -> None:
+    async def type(self, command: str, *ends: int, folder: Path | None = None) -> None:
         """Type a command; the test fails when its exit code is neither 0 nor one of these."""
         done = await asyncio.to_thread(
             subprocess.run,
             ["/bin/bash", "-o", "pipefail", "-c", command],
             env=self.environment,
-            cwd=self.folder,
+            cwd=folder or self.folder,
             capture_output=True,
             text=True,
             check=False,
@@ -95,6 +96,8 @@ def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": root,
         "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
+        **{f"GIT_{who}_NAME": "Bob" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "bob@example.invalid" for who in ("AUTHOR", "COMMITTER")},
     }
     return Keyboard(environment, folder)
 
@@ -103,10 +106,19 @@ def _basic(username: str, password: str) -> str:
     return base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-async def require_mended(world: RealWorld, keyboard: Keyboard, rule: str) -> None:
-    """Exactly this is found, and its command, typed as printed, ends it."""
-    findings = await found(world)
+async def require_mended(
+    world: RealWorld,
+    keyboard: Keyboard,
+    rule: str,
+    *,
+    folder: Path | None = None,
+    ports: Ports | None = None,
+) -> str:
+    """Exactly this is found, and its command, typed as printed, ends it; gives the command."""
+    findings = await found(world, ports=ports)
     assert set(findings) == {rule}
-    await keyboard.type(findings[rule].remedy.command)
+    command = findings[rule].remedy.command
+    await keyboard.type(command, folder=folder)
 
-    assert await found(world) == {}
+    assert await found(world, ports=ports) == {}
+    return command

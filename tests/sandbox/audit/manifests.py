@@ -1,6 +1,7 @@
 """What other people's tools put into a registry: an image, an index, a signature."""
 
 import json
+from collections.abc import Mapping
 
 import httpx
 
@@ -32,6 +33,29 @@ def put_image(box: Box, repository: str, tag: str) -> Digest:
     body = json.dumps(content).encode()
     with _client(box, repository) as client:
         _put_blob(client, config.encode())
+        _put_manifest(client, tag, MANIFEST, body)
+    return digest_of(body)
+
+
+def put_variant(
+    box: Box,
+    repository: str,
+    like: Digest,
+    tag: str,
+    labels: Mapping[str, str],
+    architecture: str = "amd64",
+) -> Digest:
+    """An image with the layers of another one, whose configuration says something else of it."""
+    with _client(box, repository) as client:
+        there = client.get(f"manifests/{like}", headers={"Accept": MANIFEST}).raise_for_status()
+        content = there.json()
+        blob = f"blobs/{content['config']['digest']}"
+        said = client.get(blob, follow_redirects=True).raise_for_status().json()
+        said |= {"architecture": architecture, "config": {**said["config"], "Labels": labels}}
+        config = json.dumps(said).encode()
+        _put_blob(client, config)
+        content["config"] = _described(content["config"]["mediaType"], config)
+        body = json.dumps(content).encode()
         _put_manifest(client, tag, MANIFEST, body)
     return digest_of(body)
 

@@ -1,6 +1,7 @@
 """What is wrong around the image, made as it really happens, found, mended as printed, and gone."""
 
 import asyncio
+import json
 import os
 import shlex
 import signal
@@ -16,9 +17,12 @@ from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, found_at_last, released
 from tests.sandbox.conftest import until
+from tests.sandbox.releases.others import kill_container
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
+
+STACK_FILE = "cluster/Pulumi.prod.yaml"
 
 
 async def test_replicas_that_kubectl_scaled_are_found_and_given_back(
@@ -90,18 +94,86 @@ async def test_a_repository_that_cannot_be_fetched_is_unknown_and_doctor_says_wh
     assert await found(world) == {}
 
 
-async def test_a_key_that_the_stack_file_shadows_is_found_until_it_is_removed_there(
-    world: RealWorld,
+async def test_a_key_that_the_stack_file_shadows_is_found_and_removed_there_by_a_commit(
+    world: RealWorld, keyboard: Keyboard
 ) -> None:
     [now] = await released(world, 1)
-    path = "cluster/Pulumi.prod.yaml"
+    before = world.file(STACK_FILE)
+    shadow = f"{before}\nconfig:\n  oceanid-cluster:adapterImage: {now.image}\n"
+    world.commit(files={STACK_FILE: shadow})
+
+    await require_mended_by_a_commit(world, keyboard)
+
+
+async def test_an_environment_that_the_stack_file_does_not_import_is_found_and_imported(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    world.commit(files={STACK_FILE: "environment: []\n"})
+
+    await require_mended_by_a_commit(world, keyboard)
+
+
+async def test_a_key_that_no_file_of_the_program_reads_is_found_until_one_does(
+    world: RealWorld,
+) -> None:
+    await released(world, 1)
+    path = "cluster/Pulumi.yaml"
     before = world.file(path)
-    world.commit(files={path: f"{before}\nconfig:\n  oceanid-cluster:adapterImage: {now.image}\n"})
+    world.commit(files={path: before.replace("adapterImage", "someImage")})
 
     findings = await found(world)
     assert set(findings) == {"SYS002"}
-    assert findings["SYS002"].remedy.sentence == f"remove the key from {path} and commit that"
+    assert "read oceanid-cluster:adapterImage" in findings["SYS002"].remedy.sentence
     world.commit(files={path: before})
+
+    assert await found(world) == {}
+
+
+async def test_a_pull_secret_that_was_deleted_is_found_and_made_again(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    await asyncio.to_thread(world.operator.pull)
+
+    with world.kubectl.pull_secret_gone():
+        await require_mended(world, keyboard, "IMG003")
+
+
+async def test_a_pull_secret_that_can_not_be_read_is_found_and_made_anew(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    await asyncio.to_thread(world.operator.pull)
+
+    with world.kubectl.pull_secret_spoilt():
+        await require_mended(world, keyboard, "IMG003")
+
+
+async def test_a_policy_that_never_pulls_is_found_and_set_back(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    seen = await world.observe()
+    policy = {"name": "adapter", "imagePullPolicy": "Never"}
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": [policy]}}}})
+    await asyncio.to_thread(world.kubectl, "patch", "deployment", seen.name, f"--patch={patch}")
+    await asyncio.to_thread(world.kubectl, "rollout", "status", f"deployment/{seen.name}")
+
+    await require_mended(world, keyboard, "IMG008")
+    await asyncio.to_thread(world.kubectl, "rollout", "status", f"deployment/{seen.name}")
+    again = await world.deploy(world.commit())
+    assert again.state is State.LIVE, again.release.reason
+
+
+async def test_a_pod_that_crashes_long_after_its_release_is_found_and_replaced(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+
+    await ended_again(world)
+    await found_at_last(world, "IMG013")
+    await keyboard.type((await found(world))["IMG013"].remedy.command)
 
     assert await found(world) == {}
 
@@ -149,6 +221,39 @@ async def test_a_release_whose_process_was_killed_is_found_and_finished(
 
     assert await found(world) == {}
     assert (await world.newest()).state in {State.LIVE, State.RESTORED}
+
+
+async def ended_again(world: RealWorld) -> None:
+    """The kernel ends the container, and the next one that the kubelet starts."""
+    for count in range(2):
+        container = await asyncio.to_thread(running_container, world, count)
+        await asyncio.to_thread(kill_container, world.box, container)
+
+
+def running_container(world: RealWorld, restarts: int) -> str:
+    """The container of the adapter's newest pod once it runs after so many restarts."""
+    seen: list[str] = []
+
+    def runs() -> bool:
+        pods = world.kubectl.get("pods", "--selector=app=ls-triton-adapter")["items"]
+        seen[:] = [
+            status["containerID"].partition("://")[2]
+            for pod in pods
+            if not pod["metadata"].get("deletionTimestamp")
+            for status in pod["status"].get("containerStatuses", ())
+            if status["restartCount"] == restarts and "running" in status["state"]
+        ]
+        return bool(seen)
+
+    until(runs, f"the adapter runs after {restarts} restarts")
+    return seen[0]
+
+
+async def require_mended_by_a_commit(world: RealWorld, keyboard: Keyboard) -> None:
+    """What SYS002 prints is typed in the program's folder of a clean checkout."""
+    await asyncio.to_thread(world.operator.pull)
+    await require_mended(world, keyboard, "SYS002", folder=world.operator.checkout / "cluster")
+    world.pull()
 
 
 def until_it_applies(world: RealWorld) -> None:

@@ -24,6 +24,8 @@ from tests.sandbox.witness import delete_from_registry
 ENVIRONMENTS = f"/api/esc/environments/{pulumi.ORGANIZATION}"
 SERVER_FIELDS = ("resourceVersion", "uid", "creationTimestamp", "managedFields")
 PULL_SECRET = "ghcr-creds"
+SPOILT = ".dockerconfigjson={}"
+"""JSON, as the API server wants it, without any host."""
 
 
 class Esc:
@@ -123,6 +125,15 @@ class Kubectl:
         """There is no pull secret as long as the context lasts."""
         with self._pull_secret_again():
             self("delete", "secret", PULL_SECRET)
+            yield
+
+    @contextlib.contextmanager
+    def pull_secret_spoilt(self) -> Iterator[None]:
+        """Somebody has made the pull secret anew, in another form, as long as the context lasts."""
+        with self._pull_secret_again():
+            self("delete", "secret", PULL_SECRET)
+            kind = "--type=kubernetes.io/dockerconfigjson"
+            self("create", "secret", "generic", PULL_SECRET, kind, f"--from-literal={SPOILT}")
             yield
 
     @contextlib.contextmanager
@@ -256,9 +267,27 @@ def delete_everywhere(box: Box, image: PublishedImage, tag: str) -> None:
     assert str(image.digest) not in _images_on_the_node(box).values()
 
 
-def forget_on_the_node(box: Box, name: str) -> None:
-    """The node has no image under this name (any more), so that a new pod pulls it."""
-    _ctr(box, "images", "remove", "--sync", name)
+@contextlib.contextmanager
+def another_node(kubectl: Kubectl, architecture: str) -> Iterator[None]:
+    """The cluster has a node of this kind too, as its own kubelet would say it."""
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": architecture}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "another", "labels": labels}}
+    words = "machineID systemUUID bootID kernelVersion osImage kubeletVersion kubeProxyVersion "
+    words += "containerRuntimeVersion"
+    info = dict.fromkeys(words.split(), "")
+    info |= {"operatingSystem": "linux", "architecture": architecture}
+    said = json.dumps({"status": {"nodeInfo": info}})
+    kubectl("create", "--filename=-", stdin=json.dumps(node))
+    try:
+        kubectl("patch", "node", "another", "--subresource=status", f"--patch={said}")
+        yield
+    finally:
+        kubectl("delete", "node", "another")
+
+
+def kill_container(box: Box, container: str) -> None:
+    """End a running container as the kernel does it; the kubelet starts it again."""
+    _ctr(box, "tasks", "kill", "--signal", "SIGKILL", container)
 
 
 def _images_on_the_node(box: Box) -> dict[str, str]:

@@ -150,6 +150,10 @@ class RealWorld:
         self._git("push", "--quiet", "origin", "HEAD:main")
         return Commit(self._git("rev-parse", "HEAD"))
 
+    def pull(self) -> None:
+        """Somebody else has pushed to main: the next commit follows theirs."""
+        self._git("pull", "--quiet", "--ff-only", "origin", "main")
+
     def file(self, path: str) -> str:
         """A file of main's newest commit."""
         return (self.clone / path).read_text()
