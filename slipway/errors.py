@@ -47,13 +47,21 @@ SlipwayError
     └── PreflightFailed         several of the above at once, found before anything was changed
 """
 
+import re
 from typing import ClassVar
+
+_CLAUSES = re.compile(r"[:;] |\. ")
 
 
 class SlipwayError(Exception):
     """What was tried, on which object, what was seen and what to do next, in one message."""
 
     code: ClassVar[str] = "error"
+
+    @property
+    def next_step(self) -> str:
+        """What to do next, which the message says last."""
+        return _CLAUSES.split(str(self))[-1]
 
 
 class TransientError(SlipwayError):

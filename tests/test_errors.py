@@ -4,6 +4,8 @@ import importlib
 import pkgutil
 import re
 
+import pytest
+
 import blocks
 import flows
 import slipway
@@ -59,3 +61,15 @@ def leaves() -> list[type[SlipwayError]]:
     branches = {SlipwayError, TransientError, PermanentError}
     named = [each for each in vars(errors).values() if isinstance(each, type)]
     return [each for each in named if issubclass(each, SlipwayError) and each not in branches]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "registry ghcr.io does not answer: TimeoutError; check the network",
+        "check the network",
+        "it is away. Nothing was changed: check the network",
+    ],
+)
+def test_an_error_says_last_what_to_do_next(message: str) -> None:
+    assert errors.SlipwayError(message).next_step == "check the network"

@@ -11,6 +11,8 @@ class Unknown:
     """A place that could not be looked at: something else than a place where nothing is."""
 
     why: str
+    next_step: str = ""
+    """What to do about it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

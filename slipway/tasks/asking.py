@@ -26,9 +26,9 @@ async def asked(answer: Awaitable[T], within: float = WITHIN) -> T | Unknown:
         async with asyncio.timeout(within):
             return await answer
     except SlipwayError as error:
-        return Unknown(str(error))
+        return Unknown(str(error), error.next_step)
     except TimeoutError:
-        return Unknown(f"no answer within {within:g} s")
+        return Unknown(f"no answer within {within:g} s", "see what keeps it so long")
 
 
 class Together:

@@ -44,7 +44,7 @@ def unreachable(picture: Picture) -> Findings:
             picture.target.service.repository,
             "the registry answers",
             picture.registry.why,
-            remedies.mend_and_look(picture),
+            remedies.mend_and_look(picture, picture.registry),
         )
 
 

@@ -44,12 +44,10 @@ def roll_back(picture: Picture, reason: str, sentence: str) -> Remedy:
     return Remedy(sentence, typed)
 
 
-def mend_and_look(picture: Picture) -> Remedy:
-    """Nothing here mends a place that does not answer; its own words say what does."""
-    return Remedy(
-        "do what its own words say, and ask it again",
-        f"slipway doctor {picture.target.name}",
-    )
+def mend_and_look(picture: Picture, unknown: Unknown) -> Remedy:
+    """No command mends a place that does not answer: what does is said, and what asks it again."""
+    step = unknown.next_step or "see what is wrong with it"
+    return Remedy(f"{step}; this asks it again", f"slipway doctor {picture.target.name}")
 
 
 def go_on(picture: Picture, sentence: str) -> Remedy:

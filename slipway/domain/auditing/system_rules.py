@@ -26,7 +26,7 @@ def unseen(picture: Picture) -> Findings:
             name,
             "it can be looked at",
             part.why,
-            remedies.mend_and_look(picture),
+            remedies.mend_and_look(picture, part),
         )
 
 

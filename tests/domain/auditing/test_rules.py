@@ -236,10 +236,13 @@ def test_an_overwritten_tag_is_pointed_back_at_what_was_published() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_place_that_does_not_answer_is_said_once_and_blamed_for_nothing(part: str) -> None:
-    [found] = judge(picture(**{part: Unknown("no route to host")})).findings
+    dark = Unknown("no route to host; mend the tunnel", "mend the tunnel")
+
+    [found] = judge(picture(**{part: dark})).findings
 
     assert found.rule == ("IMG002" if part == "registry" else "SYS001")
-    assert found.seen == "no route to host"
+    assert found.seen == dark.why
+    assert found.remedy.sentence.startswith("mend the tunnel; ")
 
 
 @pytest.mark.parametrize("part", PARTS)
