@@ -179,6 +179,7 @@ async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory
             if (each := reference_of(way.image)) is not None
             and each.repository == target.service.repository
         ],
+        frozenset(vetoed),
         await _doubted(ports),
     )
 

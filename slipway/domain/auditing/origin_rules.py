@@ -119,22 +119,20 @@ def foreign_registry(picture: Picture) -> Findings:
             reference,
             f"an image of {allowed}",
             f"{who} {reference}",
-            remedies.deploy(
-                picture,
-                known(picture.git).head.commit,
-                "deploy a commit, which names the target's own repository",
+            remedies.deploy_newest(
+                picture, "deploy a commit, which names the target's own repository"
             ),
         )
 
 
 def _leave(picture: Picture, commit: Commit | None, sentence: str) -> Remedy:
     """Run another commit's image; the newest's, unless it is the newest whose image is wrong."""
-    head = known(picture.git).head.commit
-    if commit != head:
-        return remedies.deploy(picture, head, sentence.format("deploy a commit"))
+    newest = remedies.newest_commit(picture)
+    if newest not in {None, commit}:
+        return remedies.deploy(picture, newest, sentence.format("deploy a commit"))
     return remedies.roll_back(
         picture,
-        f"the image of {head.short} is another commit's",
+        f"the image of {commit.short if commit else 'what runs'} is not its own",
         sentence.format("go back to a commit"),
     )
 
@@ -151,10 +149,10 @@ def _adopts(release: Release, image: PublishedImage) -> bool:
 
 def _label(picture: Picture, commit: Commit | None) -> Remedy:
     """Have it built by Slipway, which labels it; else a person takes it as it is."""
-    head = known(picture.git).head.commit
-    if commit is None or (commit != head and not picture.target.workflow):
+    newest = remedies.newest_commit(picture)
+    if commit is None or (newest not in {None, commit} and not picture.target.workflow):
         return remedies.deploy(
-            picture, head, "deploy the newest commit, whose image is built with its label"
+            picture, newest, "deploy the newest commit, whose image is built with its label"
         )
     return remedies.deploy(
         picture,

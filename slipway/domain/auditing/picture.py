@@ -143,6 +143,8 @@ class Memory:
     """Tag → digest, as it was when it was published."""
     ways_back: Sequence[ImageReference] = ()
     """The images a rollback to `previous` would take, best first."""
+    vetoed: frozenset[Commit] = frozenset()
+    """Commits that must not be deployed here."""
     doubted: frozenset[str] = frozenset()
     """Tags of the target's repository of which an earlier audit found something that stands."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slipway.domain import fitness
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Picture, reference_of
+from slipway.domain.auditing.picture import Picture, known, reference_of
 from slipway.domain.auditing.ways import WayBack, find_way_back
 from slipway.domain.candidate import present
 from slipway.domain.commit import Commit
@@ -53,9 +53,31 @@ def mend_and_look(picture: Picture, unknown: Unknown) -> Remedy:
 def go_on(picture: Picture, sentence: str) -> Remedy:
     """Deploy the newest commit where it makes another image; else see what else there is."""
     git = picture.git
-    if not isinstance(git, Unknown) and git.pending:
-        return deploy(picture, git.head.commit, sentence)
+    commit = newest_commit(picture) if not isinstance(git, Unknown) and git.pending else None
+    if commit is not None:
+        return deploy(picture, commit, sentence)
     return Remedy(f"{sentence}, once there is one", f"slipway candidates {picture.target.name}")
+
+
+def deploy_newest(picture: Picture, sentence: str) -> Remedy:
+    """Deploy the newest commit that may be deployed; where none may, another has to be made."""
+    commit = newest_commit(picture)
+    if commit is None:
+        return Remedy("what waits is vetoed: mend it in a new commit, and deploy that")
+    return deploy(picture, commit, sentence)
+
+
+def newest_commit(picture: Picture) -> Commit | None:
+    """The newest commit of the branch whose deploy no veto refuses; None where it refuses all.
+
+    What follows a vetoed commit without changing the image has its image, which is refused too.
+    """
+    git, memory = known(picture.git), picture.ledger
+    vetoed = frozenset[Commit]() if isinstance(memory, Unknown) else memory.vetoed
+    waiting = [each.commit for each in git.pending]
+    if not vetoed.intersection([git.head.commit, *waiting[:1]]):
+        return git.head.commit
+    return next((each for each in waiting if each not in vetoed), None)
 
 
 def commit_to_run(picture: Picture) -> Commit | None:
@@ -72,7 +94,7 @@ def commit_to_run(picture: Picture) -> Commit | None:
     newer = {each.commit for each in git.pending}
     if asked is not None and git.deployed is not None and (not live or live.commit not in newer):
         return asked
-    return (live.commit if live else None) or git.head.commit
+    return (live.commit if live else None) or newest_commit(picture)
 
 
 def retag(repository: str, tag: str, digest: Digest, sentence: str) -> Remedy:

@@ -106,7 +106,7 @@ def behind(picture: Picture) -> Findings:
         f"what runs is built from what {git.head.commit.short} holds",
         f"{len(git.pending)} commits that change it are newer than {git.deployed.commit.short}, "
         f"the oldest {oldest.commit.short} ({oldest.subject[:50]}), {days} days old",
-        remedies.deploy(picture, git.head.commit, "deploy the newest when it is ready"),
+        remedies.deploy_newest(picture, "deploy the newest when it is ready"),
     )
 
 

@@ -7,9 +7,13 @@ import pytest
 
 from slipway.domain.auditing.picture import Applied, Program, Pull
 from slipway.domain.auditing.rules import judge
+from slipway.domain.commit import Commit
 from tests.domain.auditing.pictures import (
+    HEAD,
     LIVE,
     TARGET,
+    info,
+    lineage,
     memory,
     picture,
 )
@@ -69,3 +73,27 @@ def test_a_deployment_that_nobody_has_ever_made_is_made_by_its_first_deploy() ->
     [found] = judge(picture(cluster=None, stack=Applied(None), ledger=bare)).findings
 
     assert found.remedy.command == f"slipway deploy {TARGET.name} {LIVE} --first"
+
+
+def test_a_commit_that_is_vetoed_is_not_what_a_finding_asks_to_deploy() -> None:
+    """It was measured bad, or somebody said so: its deploy would be refused."""
+    older = Commit("3" * 40)
+    waiting = lineage(head=info(HEAD), pending=(info(HEAD), info(older)))
+
+    def typed(*vetoed: Commit) -> str:
+        known = memory(vetoed=frozenset(vetoed))
+        [found] = judge(picture(git=waiting, ledger=known)).findings
+        return found.remedy.command
+
+    assert typed() == f"slipway deploy {TARGET.name} {HEAD}"
+    assert typed(HEAD) == f"slipway deploy {TARGET.name} {older}"
+    assert typed(HEAD, older) == ""
+
+
+def test_what_follows_a_vetoed_commit_and_changes_nothing_is_refused_with_it() -> None:
+    docs = lineage(head=info(Commit("3" * 40)), pending=(info(HEAD),))
+
+    [found] = judge(picture(git=docs, ledger=memory(vetoed=frozenset({HEAD})))).findings
+
+    assert found.remedy.command == ""
+    assert "vetoed" in found.remedy.sentence
