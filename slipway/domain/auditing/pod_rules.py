@@ -89,8 +89,9 @@ def _again(picture: Picture, why: str) -> Remedy:
     live = None if isinstance(memory, Unknown) else present(memory.history)
     if live is not None and not _asks_for(picture, live.image):
         return remedies.deploy(picture, live.commit, "deploy again what was proven live last")
+    cause = "give it more memory in the program" if why == "memory" else "mend that"
     return Remedy(
-        "let new pods take their place; where those fail too it shows why: mend that, or roll back",
+        f"let new pods take their place; where those fail too it shows why: {cause}, or roll back",
         f"slipway restart {name}",
     )
 

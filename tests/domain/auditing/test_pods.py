@@ -1,5 +1,7 @@
 """Rules about pods that are in trouble now, and not about those that once were."""
 
+from dataclasses import replace
+
 import pytest
 
 from slipway.domain.auditing.picture import Applied
@@ -47,6 +49,16 @@ def test_a_container_that_restarts_is_one_trouble_whether_it_waits_or_runs() -> 
 
     assert len({each.fingerprint for [each] in found}) == 1
     assert {each.remedy.command for [each] in found} == {f"slipway restart {TARGET.name}"}
+
+
+def test_a_container_that_needs_more_memory_is_told_so_while_it_runs_again_too() -> None:
+    killed = replace(restarted(2, minutes_ago=5), terminated="OOMKilled")
+    states = (killed, replace(killed, ready=False), replace(killed, waiting="CrashLoopBackOff"))
+
+    found = [judge(picture(cluster=workloads(pods=(pod(each),)))).findings for each in states]
+
+    assert {each.about for [each] in found} == {"container adapter, memory"}
+    assert all("more memory" in each.remedy.sentence for [each] in found)
 
 
 def test_pods_of_what_nobody_released_are_replaced_by_what_was_proven_live() -> None:
