@@ -11,6 +11,7 @@ from flows.audit import as_prefect_state
 from flows.auditing import Report, audit, finding_rows
 from flows.deploy import release as deploy
 from flows.pruning import plan
+from slipway.domain.commit import Commit
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
 from slipway.domain.hold import NewHold
@@ -302,7 +303,7 @@ async def test_the_last_change_is_found_behind_however_many_that_change_nothing(
     for number in range(LOOKED_AT * 3):
         world.git.commit("docs", {"adapter/README.md": f"read me {number}"})
 
-    changed = await last_change(world.ports(), await world.git.head("main"))
+    changed = await last_change(world.ports(), Commit(world.git.branches["main"]))
 
     assert changed is not None
     assert changed.commit == last

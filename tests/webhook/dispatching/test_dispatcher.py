@@ -697,7 +697,7 @@ async def test_what_can_not_be_written_down_of_one_target_keeps_no_other_waiting
             raise ValueError("a defect")
         await put_off(waiting, why)
 
-    post.inbox.put_off = defective  # type: ignore[method-assign]
+    post.inbox.put_off = defective  # type: ignore[method-assign] # planted
     async with dispatching(post):
         await post.receive(post.commit("second", "adapter/main", "sink/main"))
         await asyncio.sleep(60)
