@@ -179,10 +179,19 @@ async def end_dead_run(release: Release) -> None:
         run = await client.read_flow_run(UUID(release.request.prefect_run))
         if run.state is None or run.state.is_final():
             return
-        message = f"its process ended; recovery ended release {release.id} {release.state}"
+        message = f"its process ended; {_this_run()} ended release {release.id} {release.state}"
         end = Cancelled if run.state.type is StateType.CANCELLING else Crashed
         await client.set_flow_run_state(run.id, end(message=message), force=True)
         log.info("run %s of release %s is %s", run.name, release.id, end.__name__)
+
+
+def _this_run() -> str:
+    """Who recovers, with the address where people see it."""
+    from prefect.runtime import flow_run  # noqa: PLC0415 - likewise
+
+    if not flow_run.id:
+        return "slipway recover"
+    return f"recovery by run {flow_run.name} ({flow_run.ui_url or flow_run.id})"
 
 
 def release_report(

@@ -29,6 +29,7 @@ from slipway.webhook.group_commit import GroupCommit
 from slipway.webhook.health import Health
 from slipway.webhook.keeping_on import keep_on
 from slipway.webhook.left_open import LeftReleases
+from slipway.webhook.left_runs import LeftRuns
 from slipway.webhook.missed import MissedPushes
 from slipway.webhook.missed_builds import MissedBuilds
 from slipway.webhook.protocol import protocol
@@ -115,10 +116,11 @@ async def serve(
     failed = UndeliveredDeliveries(hooks, inbox)
     pruning = Pruning(inbox, settings.keep_days)
     left = LeftReleases(targets, ledger, runs, LocalProcesses())
+    ended = LeftRuns(targets, ledger, runs, LocalProcesses())
     dispatching = asyncio.create_task(
         _all(
             dispatcher.run(),
-            *(keep_on(each.run) for each in (missed, builds, failed, pruning, left)),
+            *(keep_on(each.run) for each in (missed, builds, failed, pruning, left, ended)),
         )
     )
     # Nothing is acknowledged that nobody would deal with.
@@ -136,8 +138,9 @@ async def serve(
 async def watch(settings: PrefectSettings, targets: Sequence[Target]) -> None:
     """Have Prefect recover what dead processes leave open, until cancelled."""
     ledger, runs = SqlLedger(LedgerSettings.from_environment()), _prefect(settings)
+    looking = [look(targets, ledger, runs, LocalProcesses()) for look in (LeftReleases, LeftRuns)]
     try:
-        await keep_on(LeftReleases(targets, ledger, runs, LocalProcesses()).run)
+        await _all(*(keep_on(each.run) for each in looking))
     finally:
         for each in (runs, ledger):
             await each.close()

@@ -288,9 +288,12 @@ async def test_the_run_of_a_dead_process_is_ended_by_recovery(
         release = await world.ledger.open(world.target, request)
         await world.ledger.save(replace(release, fence=1))
 
-        await recover.recover(world.target.name, return_state=True)
+        recovered = await recover.recover(world.target.name, return_state=True)
         now = (await client.read_flow_run(died.id)).state
 
     assert now is not None
     assert now.name == ended
-    assert now.message == f"its process ended; recovery ended release {release.id} refused"
+    assert now.message is not None
+    assert now.message.startswith("its process ended; recovery by run recover the stack of ")
+    assert str(recovered.state_details.flow_run_id) in now.message
+    assert now.message.endswith(f"ended release {release.id} refused")
