@@ -1,0 +1,143 @@
+"""Whatever is lost, late, doubled or struck, what was pushed last is what is live in the end."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from slipway.domain.commit import Commit
+from slipway.domain.delivery import Outcome
+from slipway.domain.release import State
+from slipway.webhook.dispatcher import Dispatcher
+from slipway.webhook.missed import MissedPushes
+from slipway.webhook.watched import SharedSource, WatchedTarget
+from tests.webhook.dispatching.post import ADAPTER, Post, _target
+
+STORIES, AT_ONCE = 60, 10
+QUIET = 5 * 3600.0
+FOLDER = "adapter"
+
+
+class Story:
+    """Pushes, their deliveries, one or two webhooks, and a worker; all by one seed."""
+
+    def __init__(self, seed: int, *, rewrites: bool) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - no secret
+        self.post = Post()
+        self.rewrites = rewrites
+        self.live = self.post.first
+        self.lossy = self.chance.choice([0.0, 0.0, 0.1])
+        """How many runs are lost with their worker."""
+        self._works: list[asyncio.Task[None]] = []
+
+    async def tell(self) -> None:
+        """From the first push to when nothing has happened for hours."""
+        await self.post.release(self.post.first, State.LIVE)
+        await self.post.receive(self.post.first, name="first")
+        for _ in range(self.chance.choice([1, 1, 2])):
+            self._start_webhook()
+        self._start(self._worker())
+        for number in range(self.chance.randint(3, 15)):
+            self._push(number)
+            if self.chance.random() < 0.5:
+                self.post.runs.down = self.chance.random() < 0.2
+            await self._pause()
+        self.post.runs.down, self.lossy = False, 0.0
+        await asyncio.sleep(QUIET)
+        assert not [each for each in self._works if each.done() and each.exception()]
+        for each in self._works:
+            each.cancel()
+        await asyncio.gather(*self._works, return_exceptions=True)
+
+    def is_right(self) -> bool:
+        """Whether the branch's head is what runs, or somebody was asked about a rewrite."""
+        git, outcomes = self.post.git, self.post.outcomes()
+        head = Commit(git.branches["main"])
+        deployed = git.text_of(head, FOLDER) == git.text_of(self.live, FOLDER)
+        waits = self.rewrites and Outcome.HELD in outcomes
+        return None not in outcomes and (deployed or waits)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._works.append(asyncio.create_task(work))
+
+    def _start_webhook(self) -> None:
+        post = self.post
+        watched = [WatchedTarget(_target(ADAPTER), SharedSource(post.git), "acme/shop")]
+        dispatcher = Dispatcher(watched, post.inbox, post.ledger, post.runs)
+        post.dispatcher = dispatcher
+        self._start(dispatcher.run())
+        self._start(MissedPushes(watched, post.inbox, dispatcher.wake).run())
+
+    def _push(self, number: int) -> None:
+        """Move the branch; its delivery may be late, come several times, or never."""
+        git, before = self.post.git, Commit(self.post.git.branches["main"])
+        kind = self.chance.random()
+        after = self._rewrite(number) if self.rewrites and kind > 0.85 else None
+        if after is None and kind < 0.4:
+            after = git.commit(f"revert {number}", {"adapter/main": "first"})
+        elif after is None:
+            paths = ["adapter/main", "adapter/main", "sink/main", "adapter/README.md"]
+            after = self.post.commit(f"commit {number}", self.chance.choice(paths))
+        if self.chance.random() < 0.85:
+            self._start(self._deliver(after, before, f"delivery-{number}"))
+
+    def _rewrite(self, number: int) -> Commit:
+        git = self.post.git
+        sha = git.branches["main"]
+        for _ in range(self.chance.randint(1, 3)):
+            sha = git.commits[sha].parent or sha
+        git.branches["main"] = sha
+        if self.chance.random() < 0.4:
+            return Commit(sha)
+        return self.post.commit(f"instead {number}", "adapter/main")
+
+    async def _deliver(self, after: Commit, before: Commit, name: str) -> None:
+        await self._pause(200)
+        for _ in range(self.chance.choice([1, 1, 1, 3])):
+            await self.post.receive(after, before, name=name)
+            await asyncio.sleep(self.chance.uniform(0, 3))
+
+    async def _worker(self) -> None:
+        """Takes runs in order, as the flow would: nothing goes backwards; or dies with one."""
+        taken: set[str] = set()
+        while True:
+            await asyncio.sleep(self.chance.uniform(1, 20))
+            made = [(self.post.runs.run_of(key), each) for key, each in self.post.runs.made.items()]
+            waiting = [(run, wanted) for run, (_, wanted) in made if run not in taken]
+            if not waiting or waiting[0][0] in self.post.runs.crashed:
+                taken.update(run for run, _ in waiting[:1])
+                continue
+            run, wanted = waiting[0]
+            taken.add(run)
+            self.post.runs.taken.add(run)
+            if self.chance.random() >= self.lossy:
+                await asyncio.sleep(self.chance.uniform(1, 60))
+                await self._release(run, Commit(str(wanted["commit"])))
+
+    async def _release(self, run: str, commit: Commit) -> None:
+        git = self.post.git
+        await git.fetch()
+        is_older = commit != self.live and await git.is_ancestor(commit, self.live)
+        refused = is_older or not await git.on_main_line(commit, "main")
+        await self.post.release(commit, State.REFUSED if refused else State.LIVE, run=run)
+        self.live = self.live if refused else commit
+        self.post.runs.ended.add(run)
+
+    async def _pause(self, longest: float = 600) -> None:
+        pauses = [0, self.chance.uniform(0, 5), self.chance.uniform(0, longest)]
+        await asyncio.sleep(self.chance.choice(pauses))
+
+
+@pytest.mark.parametrize("rewrites", [False, True])
+@pytest.mark.parametrize("first", range(0, STORIES, AT_ONCE))
+async def test_what_was_pushed_last_is_live_or_waits_for_a_person(
+    first: int, *, rewrites: bool
+) -> None:
+    for seed in range(first, first + AT_ONCE):
+        story = Story(seed, rewrites=rewrites)
+        with contextlib.suppress(asyncio.CancelledError):
+            await story.tell()
+        assert story.is_right(), seed
