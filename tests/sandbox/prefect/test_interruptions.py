@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sandbox.box import Box
-from sandbox.prefect_server import Prefect
+from sandbox.prefect_server import Prefect, start_worker
 from sandbox.processes import Processes
 from tests.sandbox.conftest import until
 from tests.sandbox.prefect.processes import Watch, kill_flow
@@ -66,6 +66,30 @@ def test_a_run_whose_process_is_killed_during_pulumi_up_is_finished_by_the_recov
     assert recovery.state == ("FAILED", "Restored"), recovery.message
     assert world.release_of(run.id)["state"] == "restored"
     assert world.stand() == before
+    assert world.leftovers() == []
+    assert watch.most_updates == 1
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+def test_a_release_whose_worker_is_ended_during_pulumi_up_comes_to_its_end(
+    ui: Ui, world: World, watch: Watch, box: Box, blow: signal.Signals
+) -> None:
+    before = world.stand()
+    run = in_pulumi_up(ui, world, watch, "good")
+
+    worker = Processes(box).find("prefect-worker")
+    assert worker is not None
+    os.kill(worker.pid, blow)
+    until(lambda: not worker.alive, "the worker is gone", within=120)
+    start_worker(box)
+    # What went on without its worker ends by itself; else this ends it.
+    world.recover()
+    run.ended()
+
+    release = world.release_of(run.id)
+    print(blow, release["state"], release["reason"], run.state, run.message)
+    assert release["state"] in {"live", "restored"}, release["reason"]
+    assert (world.stand() == before) is (release["state"] == "restored")
     assert world.leftovers() == []
     assert watch.most_updates == 1
 
