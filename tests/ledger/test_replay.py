@@ -1,7 +1,8 @@
 """Journals that earlier programs have written are read by this one, from first entry to last.
 
-`fixtures/journals-*.jsonl` are lines of `slipway ledger export`, one file a schema: releases that
-are live, restored, refused, unproven, a rollback with its hold, and one that recovery finished.
+`fixtures/journals-*.jsonl` are lines of `slipway ledger export`, by the schema they were written
+under: releases that are live, restored, refused, unproven, a rollback with its hold, and some that
+recovery finished. Those of 0006 are a soak's, with the processes that worked on them.
 """
 
 import json
@@ -45,8 +46,9 @@ def kept(request: pytest.FixtureRequest) -> list[Chain]:
     return chains(request.param.read_text())
 
 
-def test_there_is_a_journal_of_every_schema_that_has_them() -> None:
-    assert [path.stem for path in JOURNALS] == ["journals-0002"]
+def test_journals_of_both_forms_are_kept() -> None:
+    """Between them the schemas changed nothing that a journal says."""
+    assert [path.stem for path in JOURNALS] == ["journals-0002", "journals-0006"]
 
 
 def test_every_kept_journal_is_as_it_was_sealed(kept: list[Chain]) -> None:
@@ -64,7 +66,8 @@ def test_every_step_of_a_kept_journal_is_one_that_a_release_may_take(kept: list[
         assert before == replayed([*chain.entries])
 
 
-def test_the_kept_journals_tell_of_every_end(kept: list[Chain]) -> None:
+def test_the_kept_journals_tell_of_every_end_and_of_processes_that_were_struck() -> None:
+    kept = [chain for path in JOURNALS for chain in chains(path.read_text())]
     ended = [replayed([*each.entries]) for each in kept]
 
     assert {each.state for each in ended} == {
@@ -74,5 +77,10 @@ def test_the_kept_journals_tell_of_every_end(kept: list[Chain]) -> None:
         State.NEEDS_ATTENTION,
     }
     assert {each.kind for each in ended} == set(Kind)
-    kinds = {entry.kind for each in kept for entry in each.entries}
-    assert kinds == set(EntryKind)
+    assert {entry.kind for each in kept for entry in each.entries} == set(EntryKind)
+    workers = [
+        {entry.facts["worker"]["pid"] for entry in each.entries if entry.facts.get("worker")}
+        for each in kept
+    ]
+    assert max(map(len, workers)) > 1
+    assert any(entry.facts.get("engine") for each in kept for entry in each.entries)
