@@ -87,7 +87,6 @@ def test_a_release_whose_worker_is_ended_during_pulumi_up_comes_to_its_end(
     run.ended()
 
     release = world.release_of(run.id)
-    print(blow, release["state"], release["reason"], run.state, run.message)
     assert release["state"] in {"live", "restored"}, release["reason"]
     assert (world.stand() == before) is (release["state"] == "restored")
     assert world.leftovers() == []
