@@ -109,6 +109,8 @@ class Candidate:
     """Whether a rollback to `previous` goes there."""
     not_now: str = ""
     """Why a rollback to any image would be refused now; empty when it would not be."""
+    previewed: bool = False
+    """Whether a preview has shown what else an update would change; else that may still refuse."""
 
     @property
     def allowed(self) -> bool:
@@ -117,10 +119,12 @@ class Candidate:
 
     def under(self, outlook: Outlook) -> "Candidate":
         """The same candidate, where a rollback to any image has this outlook."""
+        previewed = outlook.previewed is not None
         if self.refusal or not outlook.refusal:
-            return self
+            return replace(self, previewed=previewed)
         more = (CHANGES_MORE,) if outlook.changes_more else ()
-        return replace(self, not_now=outlook.refusal, states=(*more, *self.states))
+        states = (*more, *self.states)
+        return replace(self, not_now=outlook.refusal, states=states, previewed=previewed)
 
 
 def states_at(

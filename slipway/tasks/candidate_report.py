@@ -63,7 +63,9 @@ async def report_candidates(ports: Ports, outlook: Outlook | None = None) -> Non
 def _would_be(candidate: Candidate) -> str:
     if candidate.refusal:
         return f"refused: {candidate.refusal}"
-    return "refused now, as any would be" if candidate.not_now else "allowed"
+    if candidate.not_now:
+        return "refused now, as any would be"
+    return "allowed" if candidate.previewed else "allowed, not previewed"
 
 
 def _age(committed_at: str, now: datetime) -> str:

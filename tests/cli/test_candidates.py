@@ -74,6 +74,7 @@ def test_without_a_preview_people_and_scripts_are_told_so(terminal: Terminal) ->
     shown = terminal.type("candidates", ADAPTER, "--no-preview").stdout
 
     assert (found["previewed"], found["not_now"], found["waits_for"]) == (None, None, None)
+    assert "allowed, not previewed" in shown
     assert "not previewed: " in shown
     assert "not previewed" not in terminal.type("candidates", ADAPTER).stdout
 
