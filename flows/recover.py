@@ -101,8 +101,10 @@ async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
 
 async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
     record = Record(ports.ledger, release, ports.write_back)
+    if not await record.take_over(fence, ports.processes.own()):
+        return record.outcome
+    release = record.release
     log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
-    await record.note(fence=fence, worker=ports.processes.own())
     if not release.phase.reached(Phase.PINNING):
         await refuse(
             record, interrupted(release, "its process ended before it had changed anything")

@@ -21,6 +21,7 @@ from slipway.errors import (
     Interrupted,
     LeaseLost,
     NothingToRollBackTo,
+    ReleaseChanged,
     SlipwayError,
     Unproven,
 )
@@ -255,7 +256,7 @@ async def ending_in_order(record: Record) -> AsyncIterator[None]:
 
 async def refuse(record: Record, cause: BaseException) -> None:
     """End a release that has changed nothing that deploys; any other is left as it is."""
-    if isinstance(cause, LeaseLost):
+    if isinstance(cause, (LeaseLost, ReleaseChanged)):
         await record.look_again()
     elif record.release.state is State.RELEASING and not _may_have_pinned(record, cause):
         await record.to(State.REFUSED, _why(record.release, cause, "before"))

@@ -3,6 +3,7 @@
 SlipwayError
 ├── TransientError              trying again may help
 │   ├── Unreachable             a system did not answer, or answered that it is overloaded
+│   ├── ReleaseChanged          a release has gone on since it was read
 │   ├── StackBusy               another update of the stack is under way
 │   └── Unproven                what runs could not be measured before the deadline
 │       └── StillRunning        an update of ours did not end when it was asked to
@@ -72,6 +73,12 @@ class TransientError(SlipwayError):
 
 class Unreachable(TransientError):
     """A system did not answer, or answered that it is overloaded."""
+
+
+class ReleaseChanged(TransientError):
+    """A release has gone on since it was read: nothing was saved, it is to be read again."""
+
+    code = "release-changed"
 
 
 class StackBusy(TransientError):

@@ -24,7 +24,7 @@ from slipway.domain.image import Digest, ImageReference
 from slipway.domain.journal import EntryKind, Head, JournalEntry, Note, changed, head_of, sealed
 from slipway.domain.release import Kind, Phase, Release, Request, State
 from slipway.domain.target import Target
-from slipway.errors import LeaseLost
+from slipway.errors import LeaseLost, ReleaseChanged
 from slipway.ledger.dialect import database_now
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.restrictions import hold_unless_held, veto_unless_vetoed
@@ -101,6 +101,7 @@ class SqlReleases(LedgerPart):
             row = connection.execute(lock).mappings().one_or_none()
             if row is None:
                 raise LookupError(f"release {release.id} is not in this ledger")
+            require_as_read(release, row["fence"], _head_in(row))
             newest = connection.scalar(fence)
             require_savable(release, State(row["state"]), row["fence"], newest or 0)
             columns = progress_columns(release) | {"ended": _ended(connection, release, row)}
@@ -205,8 +206,7 @@ def _write(
     news = changed(told(row) if before is None else before, columns)
     contents: list[tuple[EntryKind, Mapping[str, Any]]] = [(EntryKind.STATE, news)] if news else []
     contents += [content_of(each) for each in entries]
-    head = Head(row["journal_length"], row["journal_head"])
-    follow = sealed(release.id, head, contents, at=row["now"], fence=release.fence)
+    follow = sealed(release.id, _head_in(row), contents, at=row["now"], fence=release.fence)
     if not follow:
         return release_from(row)
     connection.execute(insert(journal), [_columns_of(each) for each in follow])
@@ -223,6 +223,20 @@ def _write(
         .returning(*releases.c)
     )
     return release_from(connection.execute(statement).mappings().one())
+
+
+def require_as_read(release: Release, fence: int, head: Head) -> None:
+    """`ReleaseChanged` when who takes a release over has not read all that was saved of it.
+
+    A save that had checked its fence may commit after the lease was taken. Who has the row already
+    may save an older copy: what it does not know of is its own, whose answer was lost.
+    """
+    if fence < release.fence and head != release.journal:
+        raise ReleaseChanged(
+            f"release {release.id} of {release.target} has gone on since it was read: its journal "
+            f"has {head.length} entries, not {release.journal.length}; nothing was saved, read it "
+            "again"
+        )
 
 
 def require_savable(release: Release, state: State, fence: int, newest: int) -> None:
@@ -247,6 +261,10 @@ def require_savable(release: Release, state: State, fence: int, newest: int) -> 
         raise LeaseLost(
             f"release {release.id} has already ended {state} and can't become {release.state}"
         )
+
+
+def _head_in(row: RowMapping) -> Head:
+    return Head(row["journal_length"], row["journal_head"])
 
 
 def entry_from(row: RowMapping) -> JournalEntry:

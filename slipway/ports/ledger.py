@@ -59,7 +59,8 @@ class Releases(Protocol):
 
         What changed is journaled, and `entries` after it, all in one transaction; a hold or a veto
         among them stands from then on. `LeaseLost` when a holder with a higher fence has taken over
-        the row, or the stack's lease.
+        the row, or the stack's lease. `ReleaseChanged` when this copy has a higher fence than the
+        row and does not know all of its journal: a takeover overwrites nothing it has not read.
         """
 
     async def adopt(

@@ -11,9 +11,10 @@ from typing import Any
 from slipway.domain.commit import Commit
 from slipway.domain.gates import left_by, shown_left
 from slipway.domain.journal import Note, observed
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
 from slipway.domain.rollout import Proof
-from slipway.errors import SlipwayError, Superseded
+from slipway.errors import ReleaseChanged, SlipwayError, Superseded
 from slipway.ports import Ledger, Ports, WriteBack
 from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, repeatable, with_tries
 from slipway.tasks.report import show_progress
@@ -57,6 +58,21 @@ class Record:
             self._times.append((phase.value, asyncio.get_running_loop().time()))
             show_progress(self.release)
             self._teller.tell(self.release)
+
+    async def take_over(self, fence: int, worker: ProcessIdentity | None) -> bool:
+        """Go on with a release of somebody else's; False where it has ended after all.
+
+        A save of its process may have been under way when the lease was taken. From then on it can
+        begin no other, so what is read after that one is the last of it.
+        """
+        try:
+            await self.note(fence=fence, worker=worker)
+        except ReleaseChanged as error:
+            log.info("%s", error)
+            self.release = await self._ledger.find(self.release.id) or self.release
+            if self.release.is_open:
+                await self.note(fence=fence, worker=worker)
+        return self.release.is_open
 
     async def happened(self, phase: Phase | None = None, *entries: Note, **facts: Any) -> None:
         """`note` what can't be taken back by not noting it: a ledger that blinks is asked again.

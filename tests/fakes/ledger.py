@@ -22,7 +22,7 @@ from slipway.domain.takeover import Takeover
 from slipway.domain.target import Target
 from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
-from slipway.ledger.releases import require_savable
+from slipway.ledger.releases import require_as_read, require_savable
 from slipway.ledger.rows import content_of, progress_columns, request_columns
 from slipway.ports import ALL, Lease, LeftOpen
 from tests.fakes.findings import MemoryFindings
@@ -114,6 +114,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         """See `slipway.ports.Ledger`."""
         row = self.releases[release.id]
         lease = self.leases.get(release.stack)
+        require_as_read(release, row.fence, row.journal)
         require_savable(release, row.state, row.fence, lease.fence if lease else 0)
         ended = (row.ended or self.now()) if release.state.is_end else None
         if row.state is not release.state and release.state.is_end:

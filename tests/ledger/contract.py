@@ -9,9 +9,10 @@ import pytest
 from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.journal import intent
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Baseline, Kind, Phase, Release, State
-from slipway.errors import InvalidInput, LeaseLost, TagConflict
+from slipway.errors import InvalidInput, LeaseLost, ReleaseChanged, TagConflict
 from slipway.ports import Lease, Ledger, LeftOpen
 from tests.ledger.examples import (
     BASELINE,
@@ -207,10 +208,50 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
             replace(release.to(State.RESTORING).to(State.RESTORED), fence=1)
         )
 
-        with pytest.raises(LeaseLost, match="restored"):
-            await ledger.save(replace(release.to(State.LIVE), fence=2))
+        for fence in (1, 2):
+            with pytest.raises(LeaseLost, match="restored"):
+                await ledger.save(replace(restored, state=State.LIVE, fence=fence))
 
         assert await ledger.history("adapter-prod") == [restored]
+
+    async def test_a_takeover_overwrites_nothing_that_was_saved_since_it_has_read(
+        self, ledger: Ledger
+    ) -> None:
+        """As a process saves that was stopped in its transaction, and goes on at last."""
+        opened = await ledger.open(a_target(), a_request())
+        read = await ledger.save(replace(opened, fence=1).at(Phase.PINNED))
+        saved = await ledger.save(read.at(Phase.APPLYING), intent("up"))
+        told = await ledger.journal(opened.id)
+
+        with pytest.raises(ReleaseChanged, match=opened.id):
+            await ledger.save(replace(read, fence=2))
+
+        assert await ledger.history("adapter-prod") == [saved]
+        assert await ledger.journal(opened.id) == told
+        taken = await ledger.save(replace(saved, fence=2))
+        assert (taken.phase, taken.fence) == (Phase.APPLYING, 2)
+
+    async def test_a_takeover_does_not_miss_an_entry_that_changed_no_column(
+        self, ledger: Ledger
+    ) -> None:
+        opened = await ledger.open(a_target(), a_request())
+        read = await ledger.save(replace(opened, fence=1))
+        await ledger.save(read, intent("up"))
+
+        with pytest.raises(ReleaseChanged):
+            await ledger.save(replace(read, fence=2))
+
+    async def test_a_holder_that_has_not_heard_of_its_own_save_saves_again(
+        self, ledger: Ledger
+    ) -> None:
+        opened = await ledger.open(a_target(), a_request())
+        known = await ledger.save(replace(opened, fence=1))
+        await ledger.save(known.at(Phase.RESOLVED))
+
+        again = await ledger.save(known.at(Phase.RESOLVED))
+
+        assert await ledger.history("adapter-prod") == [again]
+        assert again.phase is Phase.RESOLVED
 
     async def test_saving_a_release_of_another_ledger_is_a_defect(self, ledger: Ledger) -> None:
         release = await ledger.open(a_target(), a_request())

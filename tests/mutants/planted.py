@@ -57,6 +57,20 @@ MUTANTS = (
         "tests/ledger/test_memory.py",
     ),
     Mutant(
+        "let a takeover overwrite what it has not read",
+        RELEASES,
+        "    if fence < release.fence and head != release.journal:\n",
+        "    if fence < release.fence and not head:\n",
+        "tests/ledger/test_memory.py",
+    ),
+    Mutant(
+        "finish a release by what was read before it was taken over",
+        RECOVER,
+        "    release = record.release\n",
+        "    str(record.release)\n",
+        "tests/flows/test_late_commits.py",
+    ),
+    Mutant(
         "undo an end that was for good",
         RELEASES,
         "    if state in FOR_GOOD and state is not release.state:\n",
