@@ -1,6 +1,7 @@
 """Recover: finish what a dead process left, forward if its image is proven, back otherwise."""
 
 import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect import flow
@@ -19,7 +20,7 @@ from flows.rolling_out import (
 from flows.states import refusing, worst
 from slipway.domain.release import Outcome, Phase, Release, State, reason
 from slipway.domain.rollout import Expectation
-from slipway.errors import PermanentError, SlipwayError, Unproven
+from slipway.errors import InvalidInput, LeaseLost, PermanentError, SlipwayError, Unproven
 from slipway.ports import Ports
 from slipway.tasks.applying import wait_until_idle
 from slipway.tasks.lease import stack_lease
@@ -48,34 +49,80 @@ async def recover(target: str) -> PrefectState[Any]:
 
 
 async def finish_all(ports: Ports) -> list[Outcome]:
-    """Finish every unfinished release of the target's stack, oldest first, under its lease."""
+    """Finish every unfinished release of the target's stack, oldest first, under its lease.
+
+    Raises what kept one from being finished, once all others are.
+    """
     if not await ports.ledger.unfinished(str(ports.target.stack)):
         return []
     async with stack_lease(ports, f"recover-{ports.target.name}") as lease:
-        finished = [
-            await finish(ports, release, lease.fence)
-            for release in await ports.ledger.unfinished(str(ports.target.stack))
-            if _is_left(ports, release)
-        ]
+        left = await _finish_left(ports, lease.fence)
     await last_words()
-    return finished
+    for _, error in left.failed:
+        raise error
+    return left.finished
 
 
 async def finish_others(ports: Ports, mine: Release) -> None:
     """Before a release begins to change the stack: nothing else may stand open there.
 
-    Raises when something does that can't be finished yet.
+    Raises when something does that can't be finished yet. A release of a target that is not
+    registered any more does not block the stack: that nothing of it is taken along is the guard's.
     """
-    for release in await ports.ledger.unfinished(mine.stack):
-        if release.id == mine.id or not _is_left(ports, release):
+    left = await _finish_left(ports, mine.fence, but=mine.id)
+    standing = [(release, str(error)) for release, error in left.failed]
+    standing += [
+        (each.release, each.release.reason or "the ledger did not take its end")
+        for each in left.finished
+        if each.release.is_open and each.release.target not in left.out_of_reach
+    ]
+    for release, why in standing:
+        raise Unproven(
+            f"release {release.id} at {release.target} stands open and could not be finished "
+            f"({why}): mend that, then slipway recover {release.target}"
+        )
+
+
+@dataclass
+class _Left:
+    """What has become of the releases that were left open at a stack."""
+
+    finished: list[Outcome] = field(default_factory=list)
+    failed: list[tuple[Release, SlipwayError]] = field(default_factory=list)
+    out_of_reach: set[str] = field(default_factory=set)
+    """Targets that are not registered any more: nobody can look at them."""
+
+
+async def _finish_left(ports: Ports, fence: int, but: str = "") -> _Left:
+    """Finish one after the other: one that can't be finished keeps no other from it."""
+    left = _Left()
+    for listed in await ports.ledger.unfinished(str(ports.target.stack)):
+        if listed.id == but:
             continue
-        outcome = await finish(ports, release, mine.fence)
-        if outcome.release.is_open:
-            why = outcome.release.reason or "the ledger did not take its end"
-            raise Unproven(
-                f"release {release.id} at {release.target} stands open and could not be finished "
-                f"({why}): mend that, then slipway recover {release.target}"
-            )
+        try:
+            outcome = await _finish_if_left(ports, listed.id, fence, left)
+        except LeaseLost:
+            raise  # ours: nothing more may be finished
+        except SlipwayError as error:
+            log.warning("release %s at %s is not finished: %s", listed.id, listed.target, error)
+            left.failed.append((listed, error))
+        else:
+            left.finished += [outcome] if outcome else []
+    return left
+
+
+async def _finish_if_left(ports: Ports, release: str, fence: int, left: _Left) -> Outcome | None:
+    """Look anew, as finishing others may have taken minutes; None for what has ended meanwhile."""
+    now = await ports.ledger.find(release)
+    if now is None or not now.is_open or not _is_left(ports, now):
+        return None
+    try:
+        return await _finish(ports, now, fence, left)
+    except LeaseLost:
+        now = await ports.ledger.find(release)
+        if now is not None and now.is_open:
+            raise
+        return None
 
 
 def _is_left(ports: Ports, release: Release) -> bool:
@@ -88,33 +135,66 @@ def _is_left(ports: Ports, release: Release) -> bool:
     return release.worker is not None and ports.processes.has_ended(release.worker)
 
 
-async def finish(ports: Ports, release: Release, fence: int) -> Outcome:
+async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Outcome:
     """Bring one unfinished release to its end, without the memory of the process that died."""
     if release.target == ports.target.name:
-        return await _finish(ports, release, fence)
-    theirs = await ports.neighbour(release.target)
+        return await _finish_at(ports, release, fence)
     try:
-        return await _finish(theirs, release, fence)
+        theirs = await ports.neighbour(release.target)
+    except InvalidInput as error:
+        left.out_of_reach.add(release.target)
+        return await _finish_out_of_reach(ports, release, fence, error)
+    try:
+        return await _finish_at(theirs, release, fence)
     finally:
         await theirs.close()
 
 
-async def _finish(ports: Ports, release: Release, fence: int) -> Outcome:
-    record = Record(ports.ledger, release, ports.write_back)
-    if not await record.take_over(fence, ports.processes.own()):
+async def _finish_at(ports: Ports, release: Release, fence: int) -> Outcome:
+    record = await _taken_over(ports, release, fence)
+    if not record.release.is_open:
         return record.outcome
-    release = record.release
-    log.info("recovering release %s (%s, %s)", release.id, release.state, release.phase)
-    if not release.phase.reached(Phase.PINNING):
-        await refuse(
-            record, interrupted(release, "its process ended before it had changed anything")
-        )
+    if not record.release.phase.reached(Phase.PINNING):
+        await _refuse(record)
     else:
         with undisturbed():
             try:
                 await _finish_pinned(ports, record)
             except SlipwayError as error:
                 await leave_open(record, error, _known_cause(record.release) + RECOVERY_FAILED)
+    return await _reported(record)
+
+
+async def _finish_out_of_reach(
+    ports: Ports, release: Release, fence: int, error: InvalidInput
+) -> Outcome:
+    """End what has changed nothing; the rest stays open until its target is registered again."""
+    record = await _taken_over(ports, release, fence)
+    if not record.release.is_open:
+        return record.outcome
+    if not record.release.phase.reached(Phase.PINNING):
+        await _refuse(record)
+    else:
+        again = InvalidInput(f"{error}; when it is there again, slipway recover {release.target}")
+        await leave_open(record, again, _known_cause(record.release) + RECOVERY_FAILED)
+    return await _reported(record)
+
+
+async def _taken_over(ports: Ports, release: Release, fence: int) -> Record:
+    """The release as its process has left it, which may be at its end after all."""
+    record = Record(ports.ledger, release, ports.write_back)
+    if await record.take_over(fence, ports.processes.own()):
+        its = record.release
+        log.info("recovering release %s (%s, %s)", its.id, its.state, its.phase)
+    return record
+
+
+async def _refuse(record: Record) -> None:
+    why = "its process ended before it had changed anything"
+    await refuse(record, interrupted(record.release, why))
+
+
+async def _reported(record: Record) -> Outcome:
     await report_release(record.release, record.durations, record.proof)
     await end_dead_run(record.release)
     return record.outcome

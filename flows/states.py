@@ -38,7 +38,8 @@ def worst(outcomes: list[Outcome]) -> PrefectState[Any]:
     """The Prefect state of several ends: the one that most needs a person."""
     if not outcomes:
         return Completed(name="Nothing", message="nothing stood open")
-    order = [State.NEEDS_ATTENTION, State.RESTORED, State.REFUSED, State.LIVE]
+    order = [State.RELEASING, State.RESTORING, State.NEEDS_ATTENTION]  # the ledger took no end
+    order += [State.RESTORED, State.REFUSED, State.LIVE]
     return as_prefect_state(min(outcomes, key=lambda each: order.index(each.state)))
 
 

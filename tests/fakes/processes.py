@@ -37,6 +37,11 @@ class Process:
         self._resumed: asyncio.Future[None] | None = None
         self._pending: list[int] = []
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is not there any more: killed, or done with all that it was started for."""
+        return self.dead or (bool(self.tasks) and all(each.done() for each in self.tasks))
+
     def start(self, story: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine, and whatever it starts, as this process."""
         context = contextvars.copy_context()
@@ -128,7 +133,7 @@ class FakeProcesses:
         """See `slipway.ports.Processes`."""
         if process.pid >= FIRST_ENGINE:
             return self._engines[process.pid - FIRST_ENGINE].has_ended
-        return self._known[process.pid].dead
+        return self._known[process.pid].has_ended
 
 
 class ProcessSignals:

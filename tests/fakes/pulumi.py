@@ -61,11 +61,6 @@ class Update(Process):
         """When its lease runs out, once nobody renews it any more."""
         self.why = ""
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether its process is not there any more."""
-        return self.dead or (bool(self.tasks) and all(each.done() for each in self.tasks))
-
     def signal(self, number: int) -> None:
         """SIGINT: end in order."""
         del number

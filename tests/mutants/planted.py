@@ -33,6 +33,7 @@ RESTORING, LEASE = "slipway/tasks/restoring.py", "slipway/tasks/lease.py"
 VERIFYING, RELEASES = "slipway/tasks/verifying.py", "slipway/ledger/releases.py"
 GATES, ASKING_GATES = "slipway/domain/gates.py", "slipway/tasks/gates.py"
 HOLDS = "tests/flows/test_holds.py"
+OTHERS = "tests/flows/test_finishing_others.py"
 
 MUTANTS = (
     Mutant(
@@ -270,6 +271,20 @@ MUTANTS = (
         RECOVER,
         "    return release.worker is not None and ports.processes.has_ended(release.worker)\n",
         "    return False\n",
+    ),
+    Mutant(
+        "finish a release as it was before another was finished",
+        RECOVER,
+        "    if now is None or not now.is_open or not _is_left(ports, now):\n",
+        "    if now is None or not _is_left(ports, now):\n",
+        OTHERS,
+    ),
+    Mutant(
+        "block a stack for a target that is gone",
+        RECOVER,
+        "        left.out_of_reach.add(release.target)\n",
+        "        left.out_of_reach.clear()\n",
+        OTHERS,
     ),
     Mutant(
         "adopt what a release has put there meanwhile",

@@ -42,6 +42,10 @@ class Restraint:
         """A process has opened its release."""
         self._mine[process] = release.id
 
+    def release_of(self, process: Process) -> str:
+        """The id of the release that a process has opened; empty for none."""
+        return self._mine.get(process, "")
+
     def leased(self, lease: Lease) -> None:
         """A release has the lease: it looks again at all that may forbid it."""
         row = self._world.ledger.releases.get(lease.holder)
@@ -52,13 +56,13 @@ class Restraint:
     def looked(self, process: Process, effect: str, found: Sequence[Any]) -> None:
         """A release has looked at what stands."""
         seen = self._holds if effect == "ledger.holds" else self._vetoes
-        release = self._mine.get(process, "")
+        release = self.release_of(process)
         if seen.get(release):
             seen[release] &= {each.number for each in found}
 
     def pins(self, process: Process) -> None:
         """A process is about to write into ESC, for its own release or to finish another."""
-        row = self._world.ledger.releases.get(self._mine.get(process, ""))
+        row = self._world.ledger.releases.get(self.release_of(process))
         if row is not None and row.state is State.RELEASING and row.phase is Phase.PINNING:
             self._may_change(row, "pins")
 

@@ -211,6 +211,7 @@ class _Simulation:
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.witness.violated("P nothing crashes", f"{task.get_name()}: {error!r}")
+        self.witness.over(self.processes[task.get_name()])
         self.witness.ended.set()
 
     @staticmethod

@@ -59,6 +59,8 @@ class Witness:
         self.restraint = Restraint(world, self.violated)
         self.disturbed: dict[str, float] = {}
         """When each process was last struck."""
+        self._given_up: list[str] = []
+        """Releases that stood open when a process was done that nothing had struck."""
 
     def struck(self, process: Process) -> None:
         """A fault has struck a process."""
@@ -113,11 +115,20 @@ class Witness:
         if effect == "config.write":
             self._config_is()
 
-    def at_rest(self, *, clock_jumped: bool) -> None:
-        """Whoever was live without being struck again has ended the holds it had overcome.
+    def over(self, process: Process) -> None:
+        """A process has done all that it was started for."""
+        row = self.world.ledger.releases.get(self.restraint.release_of(process))
+        if row is not None and row.is_open and process.name not in self.disturbed:
+            self._given_up.append(f"{row.id} of {process.name}: {row.state} ({row.phase})")
 
-        Not where the ledger's clock has jumped: then another may have taken the release over.
+    def at_rest(self, *, clock_jumped: bool) -> None:
+        """Whoever was not struck has ended its own release, and the holds that it had overcome.
+
+        Not where the ledger's clock has jumped: then another may have taken the release over. What
+        an update that came late has undone is another's to finish.
         """
+        for seen in self._given_up if not (clock_jumped or self.late) else ():
+            self.violated("P what nothing struck ends by itself", seen)
         for hold, release, process, since in self.restraint.overcome:
             now = self.world.ledger.all_holds[hold.number - 1]
             struck = self.disturbed.get(process, -1.0) >= since
