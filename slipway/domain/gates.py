@@ -13,8 +13,19 @@ DISPROVEN = "disproven"
 AUTOMATION = "slipway"
 
 
-def require_unheld(target: str, holds: Sequence[Hold], request: Request) -> None:
-    """Refuse automation while somebody wants it to pause at the target; a person must say why."""
+def came_later(hold: Hold, release: Release) -> bool:
+    """Whether who asked for a release could not know of a hold, nor agree to end it."""
+    return hold.since > release.started
+
+
+def require_unheld(target: str, holds: Sequence[Hold], release: Release) -> None:
+    """Refuse automation while somebody wants it to pause at the target.
+
+    A person passes what stood when they asked, and says why; of any later hold they did not know.
+    """
+    request = release.request
+    if not request.automatic:
+        _require_known(target, holds, release)
     if not holds or (request.why.strip() and not request.automatic):
         return
     if not request.automatic:
@@ -27,6 +38,16 @@ def require_unheld(target: str, holds: Sequence[Hold], request: Request) -> None
         f"A person may deploy it, with a reason; slipway release-hold {target} --reason … ends the "
         "pause"
     )
+
+
+def _require_known(target: str, holds: Sequence[Hold], release: Release) -> None:
+    for each in holds:
+        if came_later(each, release):
+            raise Held(
+                f"automation was paused at {target} after this was asked for: {shown_hold(each)}; "
+                "nothing was deployed. Knowing that, it may be asked for again: slipway deploy "
+                f"{target} {release.commit or release.request.wanted} --reason …"
+            )
 
 
 def require_reason(target: str, request: Request) -> None:

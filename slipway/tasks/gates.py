@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection
 
 from slipway.domain.commit import Commit
-from slipway.domain.gates import require_unheld, require_unvetoed, shown_hold
+from slipway.domain.gates import came_later, require_unheld, require_unvetoed, shown_hold
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release
@@ -39,10 +39,10 @@ async def check_vetoes(ports: Ports, release: Release, digest: Digest | None = N
 
 @repeatable("check holds")
 async def check_holds(ports: Ports, release: Release) -> None:
-    """Refuse automation at a held target, and a person who does not say why it may be passed."""
+    """Refuse automation at a held target, and a person without a reason, or unaware of the hold."""
     if release.kind is Kind.DEPLOY:
         holds = await ports.ledger.holds(ports.target.name)
-        require_unheld(ports.target.name, holds, release.request)
+        require_unheld(ports.target.name, holds, release)
 
 
 @repeatable("check the order")
@@ -92,6 +92,8 @@ async def lift_holds(ports: Ports, record: Record) -> None:
 
 
 async def _lifted(ports: Ports, release: Release, commit: Commit, hold: Hold) -> str:
+    if came_later(hold, release):
+        return f"{shown_hold(hold)}: it stays, it was placed after this was asked for"
     about = hold.about
     if about is not None and (about == commit or not await ports.source.is_ancestor(about, commit)):
         return f"{shown_hold(hold)}: it stays, {commit.short} is not newer than {about.short}"

@@ -20,7 +20,7 @@ TARGET = "ls-triton-adapter-prod"
 
 
 async def by_hand(
-    world: World, name: str, even_if_vetoed: str = "", why: str = "it is mended"
+    world: World, name: str, why: str = "it is mended", even_if_vetoed: str = ""
 ) -> Outcome:
     options = Options(even_if_vetoed=even_if_vetoed)
     request = deploy_request(world.commits[name].sha, options)
@@ -158,18 +158,67 @@ async def test_a_person_passes_a_hold_by_saying_why_and_only_so(why: str) -> Non
     assert passed.state is State.LIVE
 
 
-async def test_a_hold_placed_while_a_person_waits_asks_for_a_reason_too() -> None:
+@pytest.mark.parametrize("why", ["", "release day"])
+async def test_a_hold_placed_while_a_person_waits_stops_the_deploy_whatever_its_reason(
+    why: str,
+) -> None:
     """Who has asked before somebody rolled back does not know of it."""
     world = World.seeded()
     await by_hand(world, "second")
 
     going_back, third = await asyncio.gather(
-        rollback.release(world.ports(), rollback_request()), _soon(by_hand(world, "third", why=""))
+        rollback.release(world.ports(), rollback_request()), _soon(by_hand(world, "third", why))
     )
 
     assert going_back.state is State.LIVE
-    assert summary(third) == "refused: reason-missing"
+    assert summary(third) == "refused: held"
+    assert "by ada: it is slow" in third.release.reason
+    assert f"slipway deploy {TARGET} {world.commits['third']} --reason" in third.release.reason
     assert world.runs() == {world.digest_of("first")}
+    assert len(await world.ledger.holds(TARGET)) == 1
+    assert (await by_hand(world, "third")).state is State.LIVE
+    assert await world.ledger.holds(TARGET) == []
+
+
+async def _freezes(world: World) -> None:
+    await asyncio.sleep(0.01)
+    await world.ledger.place_hold(TARGET, NewHold("incident", "bob"))
+
+
+async def test_a_hold_placed_between_the_first_look_and_the_pin_stops_a_persons_deploy() -> None:
+    world = World.seeded()
+    world.faults.before("builder.push", lambda: _freezes(world))
+
+    outcome = await by_hand(world, "second")
+
+    assert summary(outcome) == "refused: held"
+    assert "by bob: incident" in outcome.release.reason
+    assert world.runs() == {world.digest_of("first")}
+
+
+@pytest.mark.parametrize("why", ["", "it is mended"])
+async def test_a_hold_placed_while_a_person_deploys_comes_too_late_and_stays(why: str) -> None:
+    """Nobody who deploys has agreed to end what they could not know of."""
+    world = World.seeded()
+    world.faults.before("stack.up", lambda: _freezes(world))
+
+    outcome = await by_hand(world, "second", why=why)
+
+    assert outcome.state is State.LIVE
+    assert len(await world.ledger.holds(TARGET)) == 1
+    assert any("placed after this was asked for" in each for each in outcome.release.notes)
+    assert summary(await by_automation(world, "third")) == "refused: held"
+
+
+async def test_a_deploy_lifts_the_hold_that_it_knew_and_leaves_the_one_that_came_later() -> None:
+    world = World.seeded()
+    await rolled_back(world)
+    world.faults.before("stack.up", lambda: _freezes(world))
+
+    outcome = await by_hand(world, "third")
+
+    assert outcome.state is State.LIVE
+    assert [each.by for each in await world.ledger.holds(TARGET)] == ["bob"]
 
 
 @pytest.mark.parametrize("why", ["", " "])

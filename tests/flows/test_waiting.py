@@ -124,6 +124,7 @@ async def test_a_waiting_deploy_of_another_target_is_not_superseded() -> None:
 
 
 async def test_a_rollback_goes_before_deploys_that_wait_longer() -> None:
+    """And its hold, of which nobody knew when they asked, stops them."""
     world = World.seeded()
     await deploying(world, "second")
     reached = await started(world, "stack.up")
@@ -136,7 +137,7 @@ async def test_a_rollback_goes_before_deploys_that_wait_longer() -> None:
     await asyncio.gather(holder, waiting)
 
     assert back.state is State.LIVE
-    assert waiting.result().state is State.LIVE
+    assert summary(waiting.result()) == "refused: held"
     assert back.release.fence < waiting.result().release.fence
 
 

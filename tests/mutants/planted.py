@@ -447,6 +447,20 @@ MUTANTS = (
         HOLDS,
     ),
     Mutant(
+        "let a person pass a hold that they could not know of",
+        GATES,
+        "        if came_later(each, release):\n",
+        "        if not each.by:\n",
+        HOLDS,
+    ),
+    Mutant(
+        "end a hold that came while its release was under way",
+        ASKING_GATES,
+        "    if came_later(hold, release):\n",
+        "    if not hold.by:\n",
+        HOLDS,
+    ),
+    Mutant(
         "let automation end a hold",
         ASKING_GATES,
         "release.kind is not Kind.DEPLOY or release.request.automatic or release.commit is None:",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from slipway.domain.commit import Commit
-from slipway.domain.gates import AUTOMATION, DISPROVEN
+from slipway.domain.gates import AUTOMATION, DISPROVEN, came_later
 from slipway.domain.hold import Hold, Veto
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, Phase, Release, State, code_of
@@ -80,7 +80,7 @@ class Restraint:
         if row.kind is not Kind.DEPLOY or row.request.automatic or row.commit is None:
             return
         for each in self._standing(row.target):
-            if is_overcome(self._world, each, row.commit):
+            if not came_later(each, row) and is_overcome(self._world, each, row.commit):
                 self.overcome.append((each, row.id, process.name, at))
 
     def _may_change(self, row: Release, does: str) -> None:
@@ -88,8 +88,13 @@ class Restraint:
         if row.kind is not Kind.DEPLOY:
             return
         stood = self._holds.get(row.id, set())
-        held = [each for each in self._standing(row.target) if each.number in stood]
-        if held and (request.automatic or not request.why.strip()):
+        held = [
+            each
+            for each in self._standing(row.target)
+            if each.number in stood
+            and (request.automatic or not request.why.strip() or came_later(each, row))
+        ]
+        if held:
             self._violated("A nothing passes a hold", f"{row.id} {does} in spite of {held[0]}")
         if request.options.even_if_vetoed and not request.automatic:
             return
@@ -138,7 +143,7 @@ def every_live_rollback_left_a_hold(world: World, story: Story) -> Iterator[str]
 
 
 def every_hold_ended_for_a_reason(world: World, story: Story) -> Iterator[str]:
-    """By somebody's hand, or by a person's deploy of a newer commit that is live."""
+    """By somebody's hand, or by a person's later deploy of a newer commit that is live."""
     del story
     for hold in world.ledger.all_holds:
         found = LIFTED_BY.search(hold.lifted.why) if hold.lifted else None
@@ -147,7 +152,7 @@ def every_hold_ended_for_a_reason(world: World, story: Story) -> Iterator[str]:
         row = world.ledger.releases[found.group(1)]
         newer = row.commit is not None and is_overcome(world, hold, row.commit)
         deployed = row.kind is Kind.DEPLOY and row.state is State.LIVE
-        if row.request.automatic or not (deployed and newer):
+        if row.request.automatic or came_later(hold, row) or not (deployed and newer):
             yield f"{hold} was ended by {row.kind} {row.commit}, {row.state}"
 
 
@@ -173,7 +178,10 @@ def every_disproven_image_is_vetoed(world: World, story: Story) -> Iterator[str]
 
 
 def every_refusal_is_true(world: World, story: Story) -> Iterator[str]:
-    """Who is held has published; who is superseded is older; nobody who is refused has applied."""
+    """Who is held has published, or did not know of the hold; who is superseded is older.
+
+    Nobody who is refused has applied anything.
+    """
     del story
     applied = " ".join(each.message for each in world.updates)
     for row in world.ledger.releases.values():
@@ -182,8 +190,12 @@ def every_refusal_is_true(world: World, story: Story) -> Iterator[str]:
         code = code_of(row.reason)
         if f"release={row.id}" in applied:
             yield f"{row.id} is refused, and was applied: {row.reason}"
-        if code == "held" and not (row.request.automatic and _image_of(world, row)):
+        if code == "held" and row.request.automatic and not _image_of(world, row):
             yield f"{row.id} is held, without an image: {row.reason}"
+        holds = [each for each in world.ledger.all_holds if each.target == row.target]
+        unaware = not row.request.automatic and any(came_later(each, row) for each in holds)
+        if code == "held" and not (row.request.automatic or unaware):
+            yield f"{row.id} is held, and was asked for after every hold: {row.reason}"
         newer = SUPERSEDED_BY.match(row.reason)
         if newer and (not row.commit or row.commit.sha not in world.git._line(newer.group(1))[1:]):
             yield f"{row.id} of {row.commit} is no older: {row.reason}"
