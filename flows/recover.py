@@ -135,8 +135,11 @@ def _is_left(ports: Ports, release: Release) -> bool:
     return release.worker is not None and ports.processes.has_ended(release.worker)
 
 
-async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Outcome:
-    """Bring one unfinished release to its end, without the memory of the process that died."""
+async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Outcome | None:
+    """Bring one unfinished release to its end, without the memory of the process that died.
+
+    None for one that has come to its end by itself.
+    """
     if release.target == ports.target.name:
         return await _finish_at(ports, release, fence)
     try:
@@ -150,10 +153,10 @@ async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Ou
         await theirs.close()
 
 
-async def _finish_at(ports: Ports, release: Release, fence: int) -> Outcome:
+async def _finish_at(ports: Ports, release: Release, fence: int) -> Outcome | None:
     record = await _taken_over(ports, release, fence)
     if not record.release.is_open:
-        return record.outcome
+        return None
     if not record.release.phase.reached(Phase.PINNING):
         await _refuse(record)
     else:
@@ -167,11 +170,11 @@ async def _finish_at(ports: Ports, release: Release, fence: int) -> Outcome:
 
 async def _finish_out_of_reach(
     ports: Ports, release: Release, fence: int, error: InvalidInput
-) -> Outcome:
+) -> Outcome | None:
     """End what has changed nothing; the rest stays open until its target is registered again."""
     record = await _taken_over(ports, release, fence)
     if not record.release.is_open:
-        return record.outcome
+        return None
     if not record.release.phase.reached(Phase.PINNING):
         await _refuse(record)
     else:

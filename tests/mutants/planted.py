@@ -67,8 +67,10 @@ MUTANTS = (
     Mutant(
         "finish a release by what was read before it was taken over",
         RECOVER,
-        "    release = record.release\n",
-        "    str(record.release)\n",
+        "    if not record.release.phase.reached(Phase.PINNING):\n        await _refuse(record)\n"
+        "    else:\n        with undisturbed():\n",
+        "    if not release.phase.reached(Phase.PINNING):\n        await _refuse(record)\n"
+        "    else:\n        with undisturbed():\n",
         "tests/flows/test_late_commits.py",
     ),
     Mutant(
