@@ -32,8 +32,9 @@ from slipway.tasks.pinning import ATTEMPTS, pin, unpin
 from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, with_tries
 from slipway.tasks.program import Program
 from slipway.tasks.record import Record
-from slipway.tasks.restoring import may_be_applied, reapply
+from slipway.tasks.restoring import may_be_applied, read_back, reapply
 from slipway.tasks.settling import settle
+from slipway.tasks.staying import tell_ways_on
 from slipway.tasks.verifying import verify
 
 log = logging.getLogger(__name__)
@@ -143,15 +144,21 @@ def _expectation(ports: Ports, record: Record, image: PublishedImage) -> Expecta
 
 async def leave_open(record: Record, error: SlipwayError, because: str = "") -> None:
     """End honestly without a proof; recovery goes on observing, or has taken over already."""
-    await _needs_attention(record, error, f"{because}{reason(error)}", unproven=True)
+    if isinstance(error, LeaseLost):
+        await record.look_again()
+    else:
+        await _needs_attention(record, f"{because}{reason(error)}", unproven=True)
 
 
 async def restore(ports: Ports, record: Record, because: str) -> None:
     """Bring the baseline back and prove it: ends restored, or needs attention with the reason.
 
-    ESC first, which needs no cluster; then the stack; the live pods are the proof. Never raises a
-    `SlipwayError`.
+    ESC first, which needs no cluster; then the stack; the live pods are the proof. A rollback from
+    what was not healthy itself stays where it is. Never raises a `SlipwayError`.
     """
+    if record.release.stays:
+        await _stay(ports, record, because)
+        return
     baseline = record.release.baseline
     assert baseline is not None  # noqa: S101 - nothing is pinned before the baseline is recorded
     try:
@@ -167,6 +174,17 @@ async def restore(ports: Ports, record: Record, because: str) -> None:
     else:
         await record.note(unproven=False)
         await record.to(State.RESTORED, because)
+
+
+async def _stay(ports: Ports, record: Record, because: str) -> None:
+    """Take nothing back: once Pulumi knows what is there, a person chooses where to go on."""
+    left = ""
+    try:
+        await read_back(ports, record)
+    except SlipwayError as error:
+        left = f"{RESTORING_FAILED}{reason(error)}"
+    why = f"{because}{left}; {await tell_ways_on(ports, record.release)}"
+    await _needs_attention(record, why, unproven=bool(left))
 
 
 def crashed(cause: Exception) -> str:
@@ -210,9 +228,12 @@ def _baseline_expectation(ports: Ports, baseline: Baseline, *, applied: bool) ->
 
 async def _restore_failed(ports: Ports, record: Record, because: str, error: SlipwayError) -> None:
     """A restore that could not be finished stays open for recovery, unless a person must decide."""
+    if isinstance(error, LeaseLost):
+        await record.look_again()
+        return
     why = f"{because}{RESTORING_FAILED}{reason(error)}"
     final = isinstance(error, FOR_A_PERSON) and not await _is_back(ports, record, error)
-    await _needs_attention(record, error, why, unproven=not final)
+    await _needs_attention(record, why, unproven=not final)
 
 
 async def _is_back(ports: Ports, record: Record, error: SlipwayError) -> bool:
@@ -230,16 +251,13 @@ async def _is_back(ports: Ports, record: Record, error: SlipwayError) -> bool:
     return seen is not None and seen.image == record.release.image
 
 
-async def _needs_attention(
-    record: Record, error: SlipwayError, why: str, *, unproven: bool
-) -> None:
+async def _needs_attention(record: Record, why: str, *, unproven: bool) -> None:
     """Record an end without a proof; a ledger that can't take it leaves the release open."""
     try:
-        if isinstance(error, LeaseLost):
-            await record.look_again()
-            return
         await record.note(unproven=unproven)
         await record.to(State.NEEDS_ATTENTION, why)
+    except LeaseLost:
+        await record.look_again()
     except SlipwayError as failed:
         log.error("%s could not be recorded (%s): recovery finishes it", why, failed)  # noqa: TRY400 - one sentence says it
 

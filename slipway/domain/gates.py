@@ -83,7 +83,8 @@ def left_by(release: Release, away_from: Commit | None = None) -> NewHold | NewV
         return NewHold(
             request.why, request.requested_by, about=away_from or rolled_away_from(release)
         )
-    bad = release.state is State.RESTORING and code_of(release.reason) == DISPROVEN
+    ends = State.NEEDS_ATTENTION if release.stays else State.RESTORING
+    bad = release.state is ends and code_of(release.reason) == DISPROVEN
     if bad and release.commit is not None:
         return NewVeto(release.commit, release.reason, AUTOMATION)
     return None

@@ -189,6 +189,12 @@ class Release:
         """Whether it has no end, or one that recovery may still better."""
         return self.unproven or not self.state.is_end
 
+    @property
+    def stays(self) -> bool:
+        """Whether it is left where it fails: a rollback from what was not healthy itself."""
+        baseline = self.baseline
+        return self.kind is Kind.ROLLBACK and baseline is not None and baseline.running is None
+
     def at(self, phase: Phase) -> Self:
         """The same release, about to do what `phase` names.
 

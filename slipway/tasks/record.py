@@ -138,7 +138,10 @@ class Record:
 
     async def look_again(self) -> None:
         """Read the row as whoever took the release over has left it."""
-        self.release = await self._ledger.find(self.release.id) or self.release
+        try:
+            self.release = await self._ledger.find(self.release.id) or self.release
+        except SlipwayError as error:
+            log.warning("release %s can't be read again: %s", self.release.id, error)
         log.warning("release %s was taken over: it is %s", self.release.id, self.release.state)
 
     @property

@@ -116,6 +116,12 @@ async def align(ports: Ports, record: Record) -> None:
         await _refresh(ports, record, narrowed, "align")
 
 
+async def read_back(ports: Ports, record: Record) -> None:
+    """`align` where an update may have begun: before that Pulumi's state is as it was."""
+    if record.release.phase.reached(Phase.APPLYING) and _urn(record.release):
+        await align(ports, record)
+
+
 async def _refresh(ports: Ports, record: Record, program: ProgramRevision, verb: str) -> None:
     message = await announce(ports, record, "refresh", program, verb)
     async with record.observing("refresh"), noting_engine(record) as started:

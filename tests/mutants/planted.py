@@ -289,6 +289,13 @@ MUTANTS = (
         OTHERS,
     ),
     Mutant(
+        "take a rollback back to what was broken",
+        ROLLING_OUT,
+        "    if record.release.stays:\n",
+        "    if record.release.unproven:\n",
+        "tests/flows/test_staying.py",
+    ),
+    Mutant(
         "adopt what a release has put there meanwhile",
         "slipway/tasks/baseline.py",
         " and await _back_to_live(ports) == history:\n",
@@ -472,8 +479,8 @@ MUTANTS = (
     Mutant(
         "veto what was cancelled",
         GATES,
-        "release.state is State.RESTORING and code_of(release.reason) == DISPROVEN",
-        "release.state is State.RESTORING and code_of(release.reason) != DISPROVEN[:0]",
+        "release.state is ends and code_of(release.reason) == DISPROVEN",
+        "release.state is ends and code_of(release.reason) != DISPROVEN[:0]",
         HOLDS,
     ),
     Mutant(

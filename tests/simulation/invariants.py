@@ -31,8 +31,20 @@ def attention_is_asked_for_with_cause(world: World, story: Story) -> Iterator[st
     if _somebody_interfered(story):
         return
     for each in world.ledger.releases.values():
-        if each.state is State.NEEDS_ATTENTION:
+        if each.state is State.NEEDS_ATTENTION and not each.stays:
             yield f"{each.id} at {each.target}: {each.reason}"
+
+
+def a_rollback_from_what_was_broken_stays(world: World, story: Story) -> Iterator[str]:
+    """It is never taken back, and tells a person the ways on."""
+    del story
+    for each in world.ledger.releases.values():
+        told = f"slipway candidates {each.target}" in each.reason
+        if each.stays and (
+            each.state in {State.RESTORED, State.RESTORING}
+            or (each.state is State.NEEDS_ATTENTION and not each.is_open and not told)
+        ):
+            yield f"{each.id} at {each.target}: {each.state}, {each.reason}"
 
 
 def four_agree(world: World, story: Story) -> Iterator[str]:
@@ -114,6 +126,7 @@ def nothing_is_pending(world: World, story: Story) -> Iterator[str]:
 AT_REST: dict[str, Invariant] = {
     "I1 every release has an end": every_release_has_an_end,
     "P attention has a cause": attention_is_asked_for_with_cause,
+    "P a rollback from what was broken stays": a_rollback_from_what_was_broken_stays,
     "I4 four agree": four_agree,
     "I4 nothing is pending": nothing_is_pending,
     "I5 what runs is proven": what_runs_is_proven,
