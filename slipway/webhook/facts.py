@@ -21,7 +21,7 @@ async def about_target(
     at: PushAt, target: Target, ledger: Ledger, inbox: Inbox, source: SourceRepository
 ) -> TargetFacts:
     """What ledger and inbox say of the target of a push."""
-    history = await ledger.history(target.name, RECENT)
+    history = await _back_to_live(target.name, ledger)
     live = [each for each in history if each.state is State.LIVE]
     asked, newer = await _before(at, live, inbox, source)
     return TargetFacts(
@@ -34,6 +34,14 @@ async def about_target(
         holds=await ledger.holds(target.name),
         vetoes=await ledger.vetoes(target.name),
     )
+
+
+async def _back_to_live(target: str, ledger: Ledger) -> Sequence[Release]:
+    """The newest releases, so many that what is live is among them: every push asks for it."""
+    recent = await ledger.history(target, RECENT)
+    if len(recent) < RECENT or any(each.state is State.LIVE for each in recent):
+        return recent
+    return await ledger.history(target)
 
 
 def _is_settled(history: Sequence[Release]) -> bool:

@@ -14,6 +14,7 @@ from slipway.domain.write_back import CommitState
 from slipway.errors import AccessDenied, Unreachable
 from slipway.webhook import dispatcher
 from slipway.webhook.dispatcher import LONGEST_PAUSE
+from slipway.webhook.facts import RECENT
 from slipway.webhook.last_run import BEGUN_WITHIN
 from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
 
@@ -705,3 +706,15 @@ async def test_what_can_not_be_written_down_of_one_target_keeps_no_other_waiting
         await asyncio.sleep(2 * LONGEST_PAUSE)
 
     assert [post.outcomes(ADAPTER), post.outcomes(SINK)] == [[Outcome.STARTED]] * 2
+
+
+async def test_what_is_live_is_known_however_many_releases_have_come_to_nothing_since() -> None:
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    for _ in range(2 * RECENT):
+        await post.release(post.first, State.REFUSED)
+    async with dispatching(post):
+        await post.receive(post.commit("words", "adapter/README.md"))
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [Outcome.UNCHANGED]
