@@ -28,6 +28,7 @@ from slipway.errors import (
 from slipway.ports import Ports, ProgramRevision
 from slipway.tasks.applying import apply
 from slipway.tasks.deciding import Decision, decide
+from slipway.tasks.gates import holds_overcome
 from slipway.tasks.pinning import ATTEMPTS, pin, unpin
 from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, with_tries
 from slipway.tasks.program import Program
@@ -74,8 +75,12 @@ async def roll_out(ports: Ports, record: Record, program: Program, image: Publis
 
 
 async def end_live(ports: Ports, record: Record, why: str) -> None:
-    """End live, and do what follows: what can't be done now is tried again by the next deploy."""
-    await with_tries(record.to, "record the end", SECONDS_BETWEEN_TRIES, State.LIVE, why)
+    """End live, and the holds with it that are overcome; then do what follows.
+
+    What can't be done now is tried again by the next deploy.
+    """
+    over = await holds_overcome(ports, record.release)
+    await with_tries(record.to, "record the end", SECONDS_BETWEEN_TRIES, State.LIVE, why, over)
     await settle(ports, record)
 
 

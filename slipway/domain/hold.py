@@ -29,6 +29,19 @@ class NewVeto:
 
 
 @dataclass(frozen=True, slots=True)
+class Lift:
+    """A hold that a release ends by becoming live, who does, and why."""
+
+    number: int
+    by: str
+    why: str
+
+
+Restriction = NewHold | NewVeto | Lift
+"""What the save of a release may change of what automation must not do at its target."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lifted:
     """How a hold or a veto ended before its time."""
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Lift, NewHold, NewVeto, Restriction
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.journal import EntryKind, Head, JournalEntry, Note, changed, head_of, sealed
 from slipway.domain.release import Kind, Phase, Release, Request, State
@@ -27,7 +27,7 @@ from slipway.domain.target import Target
 from slipway.errors import LeaseLost, ReleaseChanged
 from slipway.ledger.dialect import database_now
 from slipway.ledger.part import LedgerPart
-from slipway.ledger.restrictions import hold_unless_held, veto_unless_vetoed
+from slipway.ledger.restrictions import hold_unless_held, lifting, veto_unless_vetoed
 from slipway.ledger.rows import (
     content_of,
     moment,
@@ -36,6 +36,7 @@ from slipway.ledger.rows import (
     request_columns,
     told,
 )
+from slipway.ledger.tables import hold as holds
 from slipway.ledger.tables import journal
 from slipway.ledger.tables import lease as leases
 from slipway.ledger.tables import release as releases
@@ -85,7 +86,7 @@ class SqlReleases(LedgerPart):
             )
         )
 
-    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def save(self, release: Release, *entries: Note | Restriction) -> Release:
         """See `slipway.ports.Releases`."""
         this = releases.c.id == release.id
         # Changes nothing: it takes the row's lock, and shows the row as it is then.
@@ -198,7 +199,7 @@ def _write(
     release: Release,
     row: RowMapping,
     columns: Mapping[str, Any],
-    entries: Sequence[Note | NewHold | NewVeto],
+    entries: Sequence[Note | Restriction],
     *,
     before: Mapping[str, Any] | None = None,
 ) -> Release:
@@ -215,6 +216,8 @@ def _write(
             hold_unless_held(connection, release.target, each, release.id)
         elif isinstance(each, NewVeto):
             veto_unless_vetoed(connection, release.target, each, release.id)
+        elif isinstance(each, Lift):
+            connection.execute(lifting(holds, each))
     end = head_of(follow)
     statement = (
         update(releases)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Insert, RowMapping, Select, Table, or_, select, update
+from sqlalchemy import Insert, RowMapping, Select, Table, Update, or_, select, update
 from sqlalchemy.engine import Connection
 
 from slipway.domain.commit import Commit
-from slipway.domain.hold import Hold, Lifted, NewHold, NewVeto, Veto
+from slipway.domain.hold import Hold, Lift, Lifted, NewHold, NewVeto, Veto
 from slipway.ledger.dialect import database_now, insert_if_absent
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.rows import moment
@@ -34,7 +34,7 @@ class SqlRestrictions(LedgerPart):
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
         """See `slipway.ports.Restrictions`."""
-        await self._lift(holds, number, by, why)
+        await self._database.change(lifting(holds, Lift(number, by, why)))
 
     async def place_veto(self, target: str, veto: NewVeto) -> Veto:
         """See `slipway.ports.Restrictions`."""
@@ -54,15 +54,16 @@ class SqlRestrictions(LedgerPart):
 
     async def lift_veto(self, number: int, by: str, why: str) -> None:
         """See `slipway.ports.Restrictions`."""
-        await self._lift(vetoes, number, by, why)
+        await self._database.change(lifting(vetoes, Lift(number, by, why)))
 
-    async def _lift(self, table: Table, number: int, by: str, why: str) -> None:
-        lift = (
-            update(table)
-            .where(table.c.number == number, table.c.lifted.is_(None))
-            .values(lifted=database_now(), lifted_by=by, lifted_why=why)
-        )
-        await self._database.change(lift)
+
+def lifting(table: Table, lift: Lift) -> Update:
+    """The end of a hold or a veto; of one that has ended, nothing."""
+    return (
+        update(table)
+        .where(table.c.number == lift.number, table.c.lifted.is_(None))
+        .values(lifted=database_now(), lifted_by=lift.by, lifted_why=lift.why)
+    )
 
 
 def hold_unless_held(connection: Connection, target: str, hold: NewHold, release: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
 
 from slipway.domain.commit import Commit
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Lift, NewHold, NewVeto, Restriction
 from slipway.domain.image import Digest
 from slipway.domain.journal import EntryKind, Head, Note
 from slipway.domain.process import ProcessIdentity
@@ -137,7 +137,7 @@ def _loaded(kind: Any, value: object) -> Any:
     return None if value is None else _as_json(kind).validate_python(value)
 
 
-def content_of(entry: Note | NewHold | NewVeto) -> tuple[EntryKind, dict[str, Any]]:
+def content_of(entry: Note | Restriction) -> tuple[EntryKind, dict[str, Any]]:
     """What is saved beside a release, as its journal tells it."""
     match entry:
         case NewHold():
@@ -148,5 +148,8 @@ def content_of(entry: Note | NewHold | NewVeto) -> tuple[EntryKind, dict[str, An
         case NewVeto():
             told_of = {"commit": str(entry.commit), "reason": entry.reason, "by": entry.by}
             return EntryKind.VETO, told_of
+        case Lift():
+            lifted = {"step": "lift hold", "hold": entry.number, "by": entry.by, "why": entry.why}
+            return EntryKind.OBSERVATION, lifted
         case Note():
             return entry.kind, entry.content

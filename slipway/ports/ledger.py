@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from slipway.domain.finding import Changes, Judged, RecordedFinding
-from slipway.domain.hold import Hold, NewHold, NewVeto, Veto
+from slipway.domain.hold import Hold, NewHold, NewVeto, Restriction, Veto
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.journal import Chain, JournalEntry, Note
 from slipway.domain.release import Release, Request
@@ -51,16 +51,17 @@ class Releases(Protocol):
     async def open(self, target: Target, request: Request) -> Release:
         """A new release, in state `releasing`, phase `opened`."""
 
-    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def save(self, release: Release, *entries: Note | Restriction) -> Release:
         """Record the release as it now is; sets `ended` and `live_since` by the ledger's clock.
 
         `live_since` only grows at a target, also where that clock is set back: it orders the ways
         back.
 
         What changed is journaled, and `entries` after it, all in one transaction; a hold or a veto
-        among them stands from then on. `LeaseLost` when a holder with a higher fence has taken over
-        the row, or the stack's lease. `ReleaseChanged` when this copy has a higher fence than the
-        row and does not know all of its journal: a takeover overwrites nothing it has not read.
+        among them stands from then on, and what is lifted no longer. `LeaseLost` when a holder with
+        a higher fence has taken over the row, or the stack's lease. `ReleaseChanged` when this copy
+        has a higher fence than the row and does not know all of its journal: a takeover overwrites
+        nothing it has not read.
         """
 
     async def adopt(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from slipway.domain.commit import Commit
 from slipway.domain.gates import came_later, require_unheld, require_unvetoed, shown_hold
-from slipway.domain.hold import Hold
+from slipway.domain.hold import Hold, Lift
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, Release
 from slipway.domain.workloads import Workloads
@@ -13,7 +13,6 @@ from slipway.errors import SlipwayError, Vetoed
 from slipway.ports import Ports
 from slipway.tasks.commits import live_commit, require_forward
 from slipway.tasks.policies import repeatable
-from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -78,25 +77,37 @@ async def require_in_order(
     await require_forward(ports, release.commit, live, automatic=automatic)
 
 
-async def lift_holds(ports: Ports, record: Record) -> None:
-    """End the holds that a person's deploy has overcome; reported when it fails, never raised."""
-    release = record.release
+async def holds_overcome(ports: Ports, release: Release) -> dict[str, Lift | None]:
+    """What becomes of each hold once a person's deploy is live, in words: lifted, or it stays.
+
+    Where that can't be told it is reported, and all of them stay.
+    """
     if release.kind is not Kind.DEPLOY or release.request.automatic or release.commit is None:
-        return
+        return {}
     try:
-        for each in await ports.ledger.holds(ports.target.name):
-            note = await _lifted(ports, release, release.commit, each)
-            await record.note(notes=(*record.release.notes, note))
+        return await _looked_at(ports, release, release.commit)
     except SlipwayError as error:
-        log.warning("holds of %s were not lifted: %s", ports.target.name, error)
+        log.warning("holds of %s are not lifted: %s", ports.target.name, error)
+        return {}
 
 
-async def _lifted(ports: Ports, release: Release, commit: Commit, hold: Hold) -> str:
+@repeatable("look at what is overcome")
+async def _looked_at(ports: Ports, release: Release, commit: Commit) -> dict[str, Lift | None]:
+    holds = await ports.ledger.holds(ports.target.name)
+    stay = {each.number: await _why_it_stays(ports, release, commit, each) for each in holds}
+    by, why = release.request.requested_by, f"release {release.id} made {commit} live"
+    return {
+        f"{shown_hold(each)}: {stay[each.number] or 'it is over, automation goes on'}": (
+            None if stay[each.number] else Lift(each.number, by, why)
+        )
+        for each in holds
+    }
+
+
+async def _why_it_stays(ports: Ports, release: Release, commit: Commit, hold: Hold) -> str:
     if came_later(hold, release):
-        return f"{shown_hold(hold)}: it stays, it was placed after this was asked for"
+        return "it stays, it was placed after this was asked for"
     about = hold.about
     if about is not None and (about == commit or not await ports.source.is_ancestor(about, commit)):
-        return f"{shown_hold(hold)}: it stays, {commit.short} is not newer than {about.short}"
-    why = f"release {release.id} made {commit} live"
-    await ports.ledger.lift_hold(hold.number, release.request.requested_by, why)
-    return f"{shown_hold(hold)}: it is over, automation goes on"
+        return f"it stays, {commit.short} is not newer than {about.short}"
+    return ""

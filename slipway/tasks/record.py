@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from slipway.domain.commit import Commit
 from slipway.domain.gates import left_by, shown_left
+from slipway.domain.hold import Lift, Restriction
 from slipway.domain.journal import Note, observed
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Outcome, Phase, Release, Request, State, reason
@@ -86,15 +87,21 @@ class Record:
         """Commit what the journal is to tell, and nothing else."""
         self.release = await self._ledger.save(self.release, *entries)
 
-    async def to(self, state: State, reason: str = "") -> None:
-        """Commit another state, and what it leaves behind; an end is logged with its reason."""
+    async def to(
+        self, state: State, reason: str = "", over: Mapping[str, Lift | None] | None = None
+    ) -> None:
+        """Commit another state, and with it what it leaves behind and which holds are `over`.
+
+        An end is logged with its reason.
+        """
         reached = self.release.to(state, reason)
+        beside: dict[str, Restriction | None] = {**(over or {})}
         left = left_by(reached, self.rolled_away_from)
-        if left is None:
-            self.release = await self._ledger.save(reached)
-        else:
-            notes = dict.fromkeys((*reached.notes, shown_left(left, reached.target)))
-            self.release = await self._ledger.save(replace(reached, notes=tuple(notes)), left)
+        if left is not None:
+            beside[shown_left(left, reached.target)] = left
+        notes = tuple(dict.fromkeys((*reached.notes, *beside)))
+        entries = [each for each in beside.values() if each is not None]
+        self.release = await self._ledger.save(replace(reached, notes=notes), *entries)
         self._times.append((state.value, asyncio.get_running_loop().time()))
         level = logging.INFO if state in {State.LIVE, State.RESTORING} else logging.WARNING
         log.log(level, "release %s is %s: %s", self.release.id, state, self.release.reason)

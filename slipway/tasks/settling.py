@@ -9,7 +9,6 @@ from slipway.domain.journal import intent, observed
 from slipway.domain.release import Kind, Release
 from slipway.errors import ImageMissing, SlipwayError, TagConflict
 from slipway.ports import Ports
-from slipway.tasks.gates import lift_holds
 from slipway.tasks.policies import repeatable
 from slipway.tasks.publishing import MAIN
 from slipway.tasks.record import Record
@@ -18,8 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def settle(ports: Ports, record: Record) -> None:
-    """End the holds that are overcome; move `:main` to an image that a deploy has proven live."""
-    await lift_holds(ports, record)
+    """Move `:main` to an image that a deploy has proven live."""
     if record.release.kind is not Kind.DEPLOY or not ports.target.moves_main:
         return
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Restriction
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.journal import (
     Chain,
@@ -110,7 +110,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
             )
         )
 
-    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def save(self, release: Release, *entries: Note | Restriction) -> Release:
         """See `slipway.ports.Ledger`."""
         row = self.releases[release.id]
         lease = self.leases.get(release.stack)
@@ -266,7 +266,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
             list(self.releases).index(release.id) + 1,
         )
 
-    def _insert(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    def _insert(self, release: Release, *entries: Note | Restriction) -> Release:
         row = self.releases.get(release.id)
         news = self._news(row, release)
         contents = [(EntryKind.STATE, news)] if news else []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from slipway.domain.hold import Hold, Lifted, NewHold, NewVeto, Veto
+from slipway.domain.hold import Hold, Lift, Lifted, NewHold, NewVeto, Restriction, Veto
 from slipway.domain.journal import Note
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,13 +25,15 @@ class MemoryRestrictions:
         """The ledger's time."""
         return EPOCH + timedelta(seconds=asyncio.get_running_loop().time() + self.skew)
 
-    def restrict(self, target: str, entry: Note | NewHold | NewVeto, release: str = "") -> None:
-        """Place a hold or a veto; nothing happens for anything else."""
+    def restrict(self, target: str, entry: Note | Restriction, release: str = "") -> None:
+        """Place a hold or a veto, or end a hold; nothing happens for anything else."""
         if isinstance(entry, NewHold):
             if all(each.release != release for each in self.all_holds):
                 self._hold(target, entry, release)
         elif isinstance(entry, NewVeto):
             self._veto(target, entry, release)
+        elif isinstance(entry, Lift):
+            self._lift(entry)
 
     async def place_hold(self, target: str, hold: NewHold) -> Hold:
         """See `slipway.ports.Restrictions`."""
@@ -44,9 +46,7 @@ class MemoryRestrictions:
 
     async def lift_hold(self, number: int, by: str, why: str) -> None:
         """See `slipway.ports.Restrictions`."""
-        for place, each in enumerate(self.all_holds):
-            if each.number == number and each.lifted is None:
-                self.all_holds[place] = replace(each, lifted=Lifted(self.now(), by, why))
+        self._lift(Lift(number, by, why))
 
     async def place_veto(self, target: str, veto: NewVeto) -> Veto:
         """See `slipway.ports.Restrictions`."""
@@ -62,6 +62,12 @@ class MemoryRestrictions:
         for place, each in enumerate(self.all_vetoes):
             if each.number == number and each.lifted is None:
                 self.all_vetoes[place] = replace(each, lifted=Lifted(self.now(), by, why))
+
+    def _lift(self, lift: Lift) -> None:
+        for place, each in enumerate(self.all_holds):
+            if each.number == lift.number and each.lifted is None:
+                lifted = Lifted(self.now(), lift.by, lift.why)
+                self.all_holds[place] = replace(each, lifted=lifted)
 
     def _hold(self, target: str, new: NewHold, release: str = "") -> Hold:
         number = len(self.all_holds) + 1

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from flows import deploy, recover, rollback
-from slipway.domain.hold import NewHold, NewVeto
-from slipway.domain.release import Options, Outcome, State
+from slipway.domain.commit import Commit
+from slipway.domain.hold import NewHold, NewVeto, Restriction
+from slipway.domain.journal import Note
+from slipway.domain.release import Options, Outcome, Release, State
 from slipway.errors import ApplyFailed, ConfigConflict, Unreachable
 from tests.fakes.faults import raising
+from tests.fakes.processes import CURRENT, gated
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
 from tests.flows.dying import dead
 
@@ -309,14 +312,57 @@ async def test_a_hold_by_hand_about_nothing_is_lifted_by_any_persons_deploy() ->
     assert await world.ledger.holds(TARGET) == []
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_who_dies_as_it_becomes_live_leaves_no_hold_that_it_has_overcome(moment: str) -> None:
+    world = World.seeded()
+    await rolled_back(world)
+
+    await _dead_at_the_end(world, "third", moment)
+    await asyncio.sleep(20)
+    await recover.finish_all(world.ports())
+
+    [newest, *_] = await world.ledger.history(TARGET)
+    assert newest.state is State.LIVE
+    assert await world.ledger.holds(TARGET) == []
+    world.commits["fix"] = world.git.commit("fix", {"adapter/app.py": "good 4"})
+    assert (await by_automation(world, "fix")).state is State.LIVE
+
+
+async def _dead_at_the_end(world: World, name: str, moment: str) -> None:
+    """A person's deploy whose machine stops right before, or after, it is recorded as live."""
+    process, stopped, save = world.process("mortal"), asyncio.Event(), world.ledger.save
+
+    async def die() -> None:
+        process.lose_power()
+        stopped.set()
+        await process.breathe()
+
+    async def save_and_die(release: Release, *entries: Note | Restriction) -> Release:
+        last = release.state is State.LIVE and CURRENT.get() is process
+        if last and moment == "before":
+            await die()
+        saved = await save(release, *entries)
+        if last:
+            await die()
+        return saved
+
+    world.ledger.save = save_and_die  # type: ignore[method-assign] # where its machine stops
+    request = replace(deploy_request(world.commits[name].sha), why="it is mended")
+    process.start(deploy.release(gated(world.ports()), request))
+    await stopped.wait()
+
+
 async def test_a_hold_that_could_not_be_lifted_is_reported_and_stays() -> None:
     world = World.seeded()
     await rolled_back(world)
 
-    async def unreachable(number: int, by: str, why: str) -> None:
-        raise Unreachable(f"the ledger is away: {number}, {by}, {why}")
+    async def unreachable(older: Commit, newer: Commit) -> bool:
+        raise Unreachable(f"the mirror is away: {older}, {newer}")
 
-    world.ledger.lift_hold = unreachable  # type: ignore[method-assign] # a fault of the ledger
+    def from_now_on() -> None:
+        world.git.is_ancestor = unreachable  # type: ignore[method-assign] # a fault of git's
+
+    world.faults.after("stack.up", from_now_on)
     outcome = await by_hand(world, "third")
 
     assert outcome.state is State.LIVE

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from flows import deploy, recover, rolling_out
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Restriction
 from slipway.domain.journal import Note
 from slipway.domain.release import Kind, Outcome, Phase, Release, Request, State
 from slipway.errors import ApplyFailed, LedgerUnusable, PreviewFailed, SlipwayError, Unreachable
@@ -454,7 +454,7 @@ async def test_a_release_whose_end_the_ledger_could_not_take_stays_open_for_reco
     value = world.value
     save, failing = world.ledger.save, iter([True] * 3 + [False] * 99)
 
-    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def flapping(release: Release, *entries: Note | Restriction) -> Release:
         begun = release.phase.reached(Phase.APPLYING) or release.state is not State.RELEASING
         if begun and next(failing):
             raise Unreachable("the ledger did not answer")
@@ -477,7 +477,7 @@ async def test_a_ledger_that_blinks_after_the_update_is_no_reason_to_restore() -
     before = len(world.updates)
     save, failing = world.ledger.save, iter([True, True, False] * 3)
 
-    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def flapping(release: Release, *entries: Note | Restriction) -> Release:
         applied = world.runs() == {world.digest_of("second")}
         if applied and next(failing, False):
             raise Unreachable("the ledger did not answer")
@@ -514,7 +514,7 @@ async def test_a_release_whose_end_the_ledger_did_not_take_once_is_not_called_re
     ledger = world.ledger
     save, refusing = ledger.save, iter([True])
 
-    async def saving(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def saving(release: Release, *entries: Note | Restriction) -> Release:
         if release.state is State.LIVE and next(refusing, False):
             raise LedgerUnusable("the disk is full: make room")
         return await save(release, *entries)
@@ -680,7 +680,7 @@ async def test_nothing_is_released_over_one_whose_end_the_ledger_could_not_take(
     [left] = await world.ledger.unfinished(str(world.target.stack))
     save, answers = world.ledger.save, iter([True, False, False, False])
 
-    async def flapping(release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def flapping(release: Release, *entries: Note | Restriction) -> Release:
         if release.id == left.id and not next(answers, True):
             raise Unreachable("the ledger did not answer")
         return await save(release, *entries)

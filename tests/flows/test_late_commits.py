@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flows import deploy, recover
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Restriction
 from slipway.domain.journal import Note
 from slipway.domain.release import Phase, Release, State
 from slipway.ledger.releases import require_savable
@@ -27,7 +27,7 @@ class RowLock:
         self._lock = asyncio.Lock()
         self.stopped = asyncio.Event()
 
-    async def save(self, release: Release, *entries: Note | NewHold | NewVeto) -> Release:
+    async def save(self, release: Release, *entries: Note | Restriction) -> Release:
         """See `slipway.ports.Releases`."""
         async with self._lock:
             now = (CURRENT.get(), release.phase, release.state)

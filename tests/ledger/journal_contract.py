@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.hold import Lift, NewHold, NewVeto
 from slipway.domain.journal import Chain, EntryKind, Head, flaws, folded, head_of, intent, observed
 from slipway.domain.release import Phase, Release, State
 from slipway.errors import LeaseLost
@@ -152,6 +152,33 @@ class JournalContract:
         kinds = [each.kind for each in await ledger.journal(release.id)]
         assert kinds[-3:] == [EntryKind.STATE, EntryKind.HOLD, EntryKind.VETO]
         await require_whole(ledger, release)
+
+    async def test_a_hold_ends_with_the_save_that_overcomes_it_and_only_once(
+        self, ledger: Ledger
+    ) -> None:
+        hold = await ledger.place_hold("adapter-prod", NewHold("it is slow", "ada"))
+        release = await ledger.open(a_target(), a_request())
+
+        live = await ledger.save(release.to(State.LIVE), Lift(hold.number, "bob", "mended"))
+        await ledger.save(live, Lift(hold.number, "eve", "its answer was lost"))
+
+        assert await ledger.holds("adapter-prod") == []
+        [over] = await ledger.holds("adapter-prod", ever=True)
+        assert over.lifted is not None
+        assert (over.lifted.by, over.lifted.why) == ("bob", "mended")
+        told = (await ledger.journal(release.id))[-2]
+        facts = {"step": "lift hold", "hold": hold.number, "by": "bob", "why": "mended"}
+        assert (told.kind, told.facts) == (EntryKind.OBSERVATION, facts)
+
+    async def test_a_refused_save_lifts_nothing(self, ledger: Ledger) -> None:
+        hold = await ledger.place_hold("adapter-prod", NewHold("it is slow", "ada"))
+        release = await ledger.open(a_target(), a_request())
+        await ledger.save(replace(release, fence=2))
+
+        with pytest.raises(LeaseLost):
+            await ledger.save(release.to(State.LIVE), Lift(hold.number, "bob", "mended"))
+
+        assert await ledger.holds("adapter-prod") == [hold]
 
     async def test_a_release_holds_its_target_once_however_often_it_is_saved(
         self, ledger: Ledger

@@ -66,11 +66,12 @@ MUTANTS = (
     ),
     Mutant(
         "finish a release by what was read before it was taken over",
-        RECOVER,
-        "    if not record.release.phase.reached(Phase.PINNING):\n        await _refuse(record)\n"
-        "    else:\n        with undisturbed():\n",
-        "    if not release.phase.reached(Phase.PINNING):\n        await _refuse(record)\n"
-        "    else:\n        with undisturbed():\n",
+        "slipway/tasks/record.py",
+        "            self.release = await self._ledger.find(self.release.id) or self.release\n"
+        "            if self.release.is_open:\n",
+        "            newest = await self._ledger.find(self.release.id) or self.release\n"
+        "            self.release = replace(self.release, journal=newest.journal)\n"
+        "            if self.release.is_open:\n",
         "tests/flows/test_late_commits.py",
     ),
     Mutant(
@@ -444,8 +445,8 @@ MUTANTS = (
     Mutant(
         "never end a hold",
         ASKING_GATES,
-        "    await ports.ledger.lift_hold(hold.number, release.request.requested_by, why)\n",
-        "    why.strip()\n",
+        "            None if stay[each.number] else Lift(each.number, by, why)\n",
+        "            None if stay[each.number] or by or why else Lift(0, by, why)\n",
         HOLDS,
     ),
     Mutant(

@@ -35,8 +35,8 @@ class Restraint:
         self._mine: dict[Process, str] = {}
         self._holds: dict[str, set[int]] = {}
         self._vetoes: dict[str, set[int]] = {}
-        self.overcome: list[tuple[Hold, str, str, float]] = []
-        """Holds that a person's deploy must end: of which release, by which process, since when."""
+        self.left_standing: list[str] = []
+        """Holds that stood when a person's deploy, which had overcome them, was live."""
 
     def opened(self, process: Process, release: Release) -> None:
         """A process has opened its release."""
@@ -75,13 +75,13 @@ class Restraint:
             seen = f"{row.id} applies {row.commit.short} where {live.short} is live"
             self._violated("A no deploy goes backwards", seen)
 
-    def live(self, row: Release, process: Process, at: float) -> None:
+    def live(self, row: Release) -> None:
         """A release is live: a person's deploy of a newer commit ends what kept automation away."""
         if row.kind is not Kind.DEPLOY or row.request.automatic or row.commit is None:
             return
         for each in self._standing(row.target):
             if not came_later(each, row) and is_overcome(self._world, each, row.commit):
-                self.overcome.append((each, row.id, process.name, at))
+                self.left_standing.append(f"{row.id} left {each}")
 
     def _may_change(self, row: Release, does: str) -> None:
         request = row.request

@@ -99,7 +99,7 @@ class Witness:
         elif isinstance(result, Release):
             if effect == "ledger.open":
                 self.restraint.opened(process, result)
-            self._row_is(process, result)
+            self._row_is(result)
         elif isinstance(result, Workloads):
             self._replicas_are(result)
 
@@ -122,18 +122,16 @@ class Witness:
             self._given_up.append(f"{row.id} of {process.name}: {row.state} ({row.phase})")
 
     def at_rest(self, *, clock_jumped: bool) -> None:
-        """Whoever was not struck has ended its own release, and the holds that it had overcome.
+        """Whoever was not struck has ended its own release; who is live, the holds it overcame.
 
-        Not where the ledger's clock has jumped: then another may have taken the release over. What
-        an update that came late has undone is another's to finish.
+        Not where the ledger's clock has jumped: then another may have taken the release over, or a
+        hold look older than who did not know of it. What an update that came late has undone is
+        another's to finish.
         """
         for seen in self._given_up if not (clock_jumped or self.late) else ():
             self.violated("P what nothing struck ends by itself", seen)
-        for hold, release, process, since in self.restraint.overcome:
-            now = self.world.ledger.all_holds[hold.number - 1]
-            struck = self.disturbed.get(process, -1.0) >= since
-            if now.stands(self.world.ledger.now()) and not struck and not clock_jumped:
-                self.violated("A a newer commit ends the hold", f"{release} left {now}")
+        for seen in self.restraint.left_standing if not clock_jumped else ():
+            self.violated("A a newer commit ends the hold", seen)
 
     def applies(self, update: Process | None) -> None:
         """An update is about to reach the cluster."""
@@ -163,7 +161,7 @@ class Witness:
             return True
         return self.world.ledger.leases[mine.stack].fence > mine.fence
 
-    def _row_is(self, process: Process, row: Release) -> None:
+    def _row_is(self, row: Release) -> None:
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         if before is not None and before.state in FOR_GOOD:
@@ -174,7 +172,7 @@ class Witness:
             return
         if row.state is State.LIVE:
             self._must_run(row, row.accepted, row.image)
-            self.restraint.live(row, process, asyncio.get_running_loop().time())
+            self.restraint.live(row)
         elif row.state is State.RESTORED and row.baseline is not None:
             self._must_run(row, row.baseline.accepted, None)
 
