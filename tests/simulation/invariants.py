@@ -150,8 +150,10 @@ NOT_AFTER_A_LATE_UPDATE = {
 }
 """What a process can break that is stopped between its last check of the fence and the start of
 `pulumi up`, and resumed past its successor's proof: the one request it had sent. Nothing refuses
-it; a successor that is still proving asks for attention and names the image that it sees, after
-that `slipway status` and the audit show it (docs/reliability.md)."""
+it, and it applies a whole ESC revision: a target that another release has moved since goes back
+with its own (seed 40391), so that no target of the stack is held to these. A successor that is
+still proving asks for attention and names the image that it sees, after that `slipway status` and
+the audit show it (docs/reliability.md)."""
 
 
 def broken_at_rest(world: World, story: Story, late: Sequence[str] = ()) -> list[Violation]:
