@@ -31,6 +31,7 @@ class Process:
         """Whether its machine has stopped: nobody there notices."""
         self.gone = False
         """Whether the story is over, and what a dead process was doing is being cleared away."""
+        self.parent: Process | None = None
         self.children: list[Process] = []
         self.handlers: dict[int, Any] = {}
         self.tasks: list[asyncio.Task[Any]] = []

@@ -257,6 +257,7 @@ class FakeStack:
         self.updates.append(StackUpdate(version, kind, "in-progress", message, program.commit.sha))
         if (parent := CURRENT.get()) is not None:
             parent.children.append(update)
+            update.parent = parent
         return update
 
     def _end(self, update: Update, result: str) -> None:

@@ -236,6 +236,8 @@ class Weather:
     async def at_the_cluster(self, moment: str, effect: str) -> None:
         """Called by Pulumi itself where it reaches the cluster."""
         if moment == "before" and self.outages and self._gone(System.CLUSTER):
+            if (pulumi := CURRENT.get()) is not None:
+                self.witness.struck(pulumi.parent or pulumi)
             raise Unreachable(f"{effect}: no route to the API server")
         if effect == "stack.server-side-apply" and moment == "before":
             self.witness.applies(CURRENT.get())
