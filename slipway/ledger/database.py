@@ -43,8 +43,13 @@ class Database:
         return await self._run(work)
 
     async def snapshot(self, work: Callable[[Connection], T]) -> T:
-        """Do some work that only reads, all of it as it stood at one moment."""
-        return await self._run(work, **dialect.as_of_one_moment(self._url))
+        """Do some work that only reads, all of it as it stood at one moment; it may take long."""
+
+        def read(connection: Connection) -> T:
+            dialect.take_time(connection)
+            return work(connection)
+
+        return await self._run(read, **dialect.as_of_one_moment(self._url))
 
     async def rows(self, statement: Executable) -> Sequence[RowMapping]:
         """Execute a statement alone; what it returns."""

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 LOCK_FIRST = "slipway_lock_first"
 """The option of a transaction that takes SQLite's write lock when it begins."""
 _MIGRATION_LOCK = 0x51195AE
+SESSION = {
+    # Ends a transaction whose process is stopped, or whose machine is gone, with its locks.
+    "idle_in_transaction_session_timeout": "5s",
+    # Longer, so that who waits for such a lock gets it; with the former, less than a lease lasts.
+    "lock_timeout": "8s",
+    # Ends the session of a machine that is gone; no transaction, which the first one ends.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "8s",
+}
+"""What each session asks of PostgreSQL: nobody else ends what a process has left undone there.
+
+A statement may take its time (no `statement_timeout`): one that waits for nobody ends by itself.
+"""
 
 
 class database_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
@@ -57,9 +72,22 @@ def as_of_one_moment(url: URL) -> dict[str, str]:
     return {} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
 
 
+def connect_args(url: URL) -> dict[str, Any]:
+    """What the driver of an event loop is told when it connects."""
+    return {"server_settings": {**SESSION}} if url.drivername == "postgresql+asyncpg" else {}
+
+
+def take_time(connection: Connection) -> None:
+    """Let this transaction wait for locks, and for its own process, as long as it takes."""
+    if connection.dialect.name == "postgresql":
+        for limit in ("idle_in_transaction_session_timeout", "lock_timeout"):
+            connection.execute(text(f"SET LOCAL {limit} = 0"))
+
+
 def lock_for_migration(connection: Connection) -> None:
     """Let only one process migrate; on SQLite the transaction's begin has seen to it."""
     if connection.dialect.name == "postgresql":
+        take_time(connection)
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
 
 

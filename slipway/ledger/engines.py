@@ -95,7 +95,7 @@ class OnTheLoop:
         from sqlalchemy.pool import NullPool  # noqa: PLC0415 - likewise
 
         pool: dict[str, Any] = {} if lasting else {"poolclass": NullPool}
-        self._engine = create_async_engine(url, **pool)
+        self._engine = create_async_engine(url, connect_args=dialect.connect_args(url), **pool)
 
     async def run(self, work: Callable[[Connection], T], **options: Any) -> T:
         """See `Engine`."""

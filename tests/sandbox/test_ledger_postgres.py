@@ -1,16 +1,23 @@
 """The ledger on a real PostgreSQL keeps the same contract as on SQLite."""
 
 import asyncio
+import contextlib
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from slipway.domain.journal import intent
-from slipway.errors import SlipwayError, Unreachable
+from slipway.domain.release import Phase, Release
+from slipway.errors import ReleaseChanged, SlipwayError, Unreachable
+from slipway.ledger import dialect
 from slipway.ledger.database import Database
 from slipway.ledger.inbox import SqlInbox
 from slipway.ledger.settings import LedgerSettings
@@ -19,7 +26,15 @@ from slipway.ports import Inbox, Ledger
 from slipway.webhook.group_commit import GroupCommit
 from tests.ledger.contender import take_turn
 from tests.ledger.contract import LedgerContract
-from tests.ledger.examples import a_request, a_target, let_an_hour_have_passed
+from tests.ledger.examples import (
+    STACK,
+    TINY,
+    a_request,
+    a_target,
+    eventually,
+    let_an_hour_have_passed,
+    until,
+)
 from tests.ledger.inbox_contract import InboxContract, a_delivery
 from tests.ledger.journal_contract import require_whole
 from tests.ledger.migration import FIXTURES, differences, require_carried_over
@@ -150,3 +165,144 @@ async def test_a_server_that_is_gone_is_unreachable() -> None:
         await SqlLedger(LedgerSettings(url=url)).history("adapter-prod")
 
     assert "canary" not in str(refused.value)
+
+
+async def holding(ledger: Ledger) -> Release:
+    """A release that has pinned under a lease which is about to run out."""
+    release = await ledger.open(a_target(), a_request())
+    lease = await ledger.acquire(STACK, release.id, TINY)
+    assert lease is not None
+    return await ledger.save(replace(release, fence=lease.fence).at(Phase.PINNED))
+
+
+def state_of(pid: int) -> str:
+    """What the kernel says of a process (proc(5)): T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def stands_still(pid: int) -> bool:
+    return state_of(pid) == "T"
+
+
+@contextlib.asynccontextmanager
+async def stopped(
+    settings: LedgerSettings, release: Release, what: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that has stopped itself in the transaction of a save, or of a renewal."""
+    url = settings.url.get_secret_value()
+    words = [sys.executable, "-m", "tests.ledger.stopping", url, release.id, what]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+
+    try:
+        await until(lambda: stands_still(process.pid))
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def told_by(process: asyncio.subprocess.Process) -> list[str]:
+    """What it prints once it goes on."""
+    process.send_signal(signal.SIGCONT)
+    output, _ = await process.communicate()
+    return output.decode().split()
+
+
+async def test_a_process_stopped_in_a_renewal_keeps_nobody_from_its_lease(
+    settings: LedgerSettings,
+) -> None:
+    ledger = SqlLedger(settings)
+    release = await holding(ledger)
+
+    async with stopped(settings, release, "renew") as process:
+        lease = await eventually(lambda: ledger.acquire(STACK, "recovery", 60))
+        told = await told_by(process)
+
+    assert told == ["Unreachable", "LeaseLost"]
+    assert lease.fence == release.fence + 1
+    held = await ledger.holder(STACK)
+    assert held is not None
+    assert held[0] == "recovery"
+
+
+async def test_a_process_stopped_in_a_save_keeps_nobody_from_its_release(
+    settings: LedgerSettings,
+) -> None:
+    ledger = SqlLedger(settings)
+    release = await holding(ledger)
+
+    async with stopped(settings, release, "save") as process, asyncio.timeout(60):
+        lease = await eventually(lambda: ledger.acquire(STACK, "recovery", 60))
+        [read] = await ledger.unfinished(STACK)
+        taken = await ledger.save(replace(read, fence=lease.fence))
+        told = await told_by(process)
+
+    assert told == ["Unreachable", "LeaseLost"]
+    assert taken.phase is Phase.PINNED
+    assert await ledger.find(release.id) == taken
+    await require_whole(ledger, taken)
+
+
+async def test_what_is_committed_while_a_takeover_waits_for_the_row_is_not_overwritten(
+    settings: LedgerSettings,
+) -> None:
+    ledger = SqlLedger(settings)
+    release = await holding(ledger)
+
+    async with stopped(settings, release, "save") as process, asyncio.timeout(60):
+        lease = await eventually(lambda: ledger.acquire(STACK, "recovery", 60))
+        [read] = await ledger.unfinished(STACK)
+        taking = asyncio.create_task(ledger.save(replace(read, fence=lease.fence)))
+        await until(lambda: waits_for_a_lock(settings))
+        told = await told_by(process)
+        with pytest.raises(ReleaseChanged):
+            await taking
+
+    assert told == ["committed", "LeaseLost"]
+    saved = await ledger.find(release.id)
+    assert saved is not None
+    assert saved.phase is Phase.APPLYING
+    await ledger.save(replace(saved, fence=lease.fence))
+
+
+async def waits_for_a_lock(settings: LedgerSettings) -> bool:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return bool(await Database(settings).scalar(waiting))
+
+
+async def test_who_waits_too_long_for_a_lock_is_told_that_the_ledger_did_not_answer(
+    settings: LedgerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = SqlLedger(settings)
+    release = await holding(ledger)
+    monkeypatch.setitem(dialect.SESSION, "lock_timeout", "100ms")
+    impatient = SqlLedger(settings)
+    await impatient.find(release.id)
+
+    async with stopped(settings, release, "save"):
+        with pytest.raises(Unreachable, match="lock timeout"):
+            await impatient.save(release.at(Phase.APPLYING))
+
+
+async def test_an_export_is_written_as_slowly_as_whoever_reads_it(
+    settings: LedgerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = SqlLedger(settings)
+    opened = [await ledger.open(a_target(), a_request()) for _ in range(3)]
+    monkeypatch.setitem(dialect.SESSION, "idle_in_transaction_session_timeout", "1s")
+    ledger = SqlLedger(settings)
+    written: list[dict[str, object]] = []
+
+    def slowly(record: dict[str, object]) -> None:
+        if not written:
+            time.sleep(1.5)
+        written.append(record)
+
+    await ledger.export(slowly)
+
+    releases = [each["id"] for each in written if each["table"] == "release"]
+    assert releases == [each.id for each in opened]
