@@ -276,13 +276,6 @@ MUTANTS = (
         "    return False\n",
     ),
     Mutant(
-        "finish a release as it was before another was finished",
-        RECOVER,
-        "    if now is None or not now.is_open or not _is_left(ports, now):\n",
-        "    if now is None or not _is_left(ports, now):\n",
-        OTHERS,
-    ),
-    Mutant(
         "block a stack for a target that is gone",
         RECOVER,
         "        left.out_of_reach.add(release.target)\n",
