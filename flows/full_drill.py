@@ -12,6 +12,7 @@ from flows import deploy, rollback
 from flows.drilling import drill
 from slipway.domain.candidate import present
 from slipway.domain.drill import Drill, Result
+from slipway.domain.gates import shown_hold
 from slipway.domain.measures import DRILL
 from slipway.domain.release import PREVIOUS, Kind, Outcome, Request, State
 from slipway.errors import InvalidInput
@@ -39,6 +40,9 @@ async def drill_fully(ports: Ports) -> Drill:
     tried = await drill(ports)
     if tried.result is not Result.WORKS or live is None or live.commit is None:
         return tried
+    if held := [each for each in await ports.ledger.holds(target.name) if each.by != DRILL]:
+        why = f"{shown_hold(held[-1])}; the way forth would end that hold"
+        return replace(tried, result=Result.NOT_TRIED, why=f"{why}: wait for it, or drill in part")
     clock = asyncio.get_running_loop().time
     began = clock()
     back = await _try(ports, rollback.release, Kind.ROLLBACK, PREVIOUS)

@@ -1,8 +1,9 @@
 """What an image is, read from its documents: platforms, labels, and every digest it goes by."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from slipway.clients.registry_documents import Document
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
+from slipway.errors import RegistryUnusable, SlipwayError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class _Part:
     digest: Digest
     config: Digest | None
     platform: str
-    labels: Mapping[str, str]
+    labels: Mapping[str, object]
     created: datetime | None = None
 
 
@@ -68,12 +70,16 @@ async def read_image(
 
 
 def children(document: Document) -> list[tuple[Digest, str]]:
-    """Digest and platform of the images in an index; attestations are none."""
-    return [
-        (Digest(str(each["digest"])), _platform(each.get("platform") or {}))
-        for each in document.content.get("manifests") or []
-        if _ATTESTATION not in (each.get("annotations") or {})
-    ]
+    """Digest and platform of the images in an index; attestations are none.
+
+    `RegistryUnusable` where it is no index as OCI describes them.
+    """
+    with _as_described(document):
+        return [
+            (Digest(str(each["digest"])), _platform(each.get("platform") or {}))
+            for each in document.content.get("manifests") or []
+            if _ATTESTATION not in (each.get("annotations") or {})
+        ]
 
 
 async def _read_child(
@@ -96,9 +102,25 @@ async def _read_part(
     found = await reading.blob(reference, digest)
     if found is None:
         return _Part(document.digest, digest, "", {})
-    labels = (found.content.get("config") or {}).get("Labels") or {}
-    created = _moment(found.content.get("created")) or _moment(labels.get(_CREATED_LABEL))
-    return _Part(document.digest, digest, platform or _platform(found.content), labels, created)
+    with _as_described(found):
+        labels = (found.content.get("config") or {}).get("Labels") or {}
+        created = _moment(found.content.get("created")) or _moment(labels.get(_CREATED_LABEL))
+        its = platform or _platform(found.content)
+        return _Part(document.digest, digest, its, labels, created)
+
+
+@contextlib.contextmanager
+def _as_described(document: Document) -> Iterator[None]:
+    """Anybody may push anything that is JSON: what is none of OCI's documents is told as such."""
+    try:
+        yield
+    except SlipwayError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RegistryUnusable(
+            f"{document.digest} is no document of an image as OCI describes them "
+            f"({type(error).__name__}: {error}): see who has pushed it, and push the image again"
+        ) from error
 
 
 def _moment(text: object) -> datetime | None:
@@ -123,5 +145,5 @@ def _platform(holder: Mapping[str, Any]) -> str:
 
 def _common(parts: Iterable[_Part], label: str) -> str | None:
     """A label that all parts have in common."""
-    values = {each.labels.get(label) for each in parts}
+    values = {value for each in parts if isinstance(value := each.labels.get(label), str | None)}
     return values.pop() if len(values) == 1 else None

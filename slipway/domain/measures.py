@@ -59,7 +59,10 @@ class Measures:
     failed: int
     """Those of them that were restored or need attention, or that a rollback left."""
     recovery: Spread
-    """From when a failed deploy began to change production to when an image was proven again."""
+    """From when a failed deploy began to change production to when an image was proven again.
+
+    By its own restore, or by whatever went live next.
+    """
     rollbacks: Sequence[RolledBack]
 
     @property
@@ -103,7 +106,9 @@ def measure(
                 live += 1
                 lead += _lead_time(each, times) if first.get(each.commit) == each.id else []
             failed += each.live_since is None or each.id in left
-            recovered = left.get(each.id) if each.live_since is not None else _recovered_at(each)
+            recovered = (
+                left.get(each.id) if each.live_since is not None else _recovered_at(each, history)
+            )
             if recovered is not None:
                 recovery.append(recovered - times.reached.get(each.id, each.started))
         rollbacks += [each for each in _rollbacks(history) if since <= each.at <= until]
@@ -139,9 +144,13 @@ def _failed_at(release: Release) -> datetime | None:
     return release.ended if failed and release.phase.reached(Phase.APPLYING) else None
 
 
-def _recovered_at(release: Release) -> datetime | None:
-    """When its failure was over; None while nobody has seen to it."""
-    return release.ended if release.state is State.RESTORED else None
+def _recovered_at(failed: Release, history: Sequence[Release]) -> datetime | None:
+    """When its failure was over: by its own restore, or by what went live next; None till then."""
+    if failed.state is State.RESTORED or failed.ended is None:
+        return failed.ended
+    ended = failed.ended
+    since = (each.live_since for each in proven_live(history) if each.live_since is not None)
+    return min((each for each in since if each > ended), default=None)
 
 
 def _first_live(history: Sequence[Release]) -> Mapping[Commit | None, str]:
@@ -164,9 +173,19 @@ def _left_by_rollbacks(history: Sequence[Release]) -> Mapping[str, datetime]:
         # A rollback may find that the restore of a later deploy has brought this one back.
         if before.digest is not None and before.digest == after.digest:
             continue
-        if (before.kind, after.kind) == (Kind.DEPLOY, Kind.ROLLBACK) and after.live_since:
+        if (before.kind, after.kind) != (Kind.DEPLOY, Kind.ROLLBACK) or not after.live_since:
+            continue
+        # What it left was broken by a later deploy, which has failed by itself.
+        if not any(_needed_attention_between(each, before, after) for each in history):
             left[before.id] = after.live_since
     return left
+
+
+def _needed_attention_between(failed: Release, before: Release, after: Release) -> bool:
+    at = _failed_at(failed) if failed.state is State.NEEDS_ATTENTION else None
+    if at is None or before.live_since is None or after.live_since is None:
+        return False
+    return failed.kind is Kind.DEPLOY and before.live_since < at < after.live_since
 
 
 def _rollbacks(history: Sequence[Release]) -> Iterable[RolledBack]:

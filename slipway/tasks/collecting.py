@@ -233,7 +233,28 @@ async def _held(
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     tags |= set(memory.published) if every_tag else memory.doubted
     signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
-    return Holdings(images, await find_tags(ports, together, sorted(tags)), signatures)
+    held = await find_tags(ports, together, sorted(tags))
+    images |= await _once_published(ports, together, memory, held)
+    return Holdings(images, held, signatures)
+
+
+async def _once_published(
+    ports: Ports,
+    together: Together,
+    memory: Memory,
+    held: Mapping[str, PublishedImage | None],
+) -> Mapping[str, PublishedImage | None]:
+    """What tags that name another image now were published for: it may be gone as well."""
+    ours = ports.target.service.repository
+    digests = [
+        recorded
+        for tag, image in held.items()
+        if (recorded := memory.published.get(tag)) is not None
+        and image is not None
+        and image.digest != recorded
+    ]
+    wanted = [ImageReference(ours, digest=each) for each in digests]
+    return {str(each): await _find(ports, together, each) for each in wanted}
 
 
 async def _find(

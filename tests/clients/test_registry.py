@@ -1,6 +1,7 @@
 """The registry client believes bytes, not names, and says which of five things went wrong."""
 
 import asyncio
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -749,3 +750,45 @@ async def test_a_signature_that_cannot_be_read_vouches_for_nothing_and_breaks_no
     [found] = await recorded.client().signatures(REPOSITORY, digest)
 
     assert found == SignedPayload(b"", b"")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"config": {"Labels": ["a"]}},
+        {"config": "x"},
+        {"config": {"Labels": "x"}},
+    ],
+)
+async def test_a_configuration_that_is_none_of_oci_is_told_as_such(
+    recorded: Recorded, config: dict[str, Any]
+) -> None:
+    body = json.dumps({"os": "linux", "architecture": "amd64", **config}).encode()
+    recorded.blobs[sha256(body)] = body
+    manifest = {"schemaVersion": 2, "config": {"digest": sha256(body)}, "layers": []}
+    recorded.add_manifest(OCI_MANIFEST, manifest, COMMIT)
+
+    with pytest.raises(RegistryUnusable, match="as OCI describes them"):
+        await recorded.client().find(AT_COMMIT)
+
+
+@pytest.mark.parametrize(
+    "child", [{"size": 1}, "x", {"digest": f"sha256:{'a' * 64}", "platform": "x"}]
+)
+async def test_an_index_that_is_none_of_oci_is_told_as_such(
+    recorded: Recorded, child: object
+) -> None:
+    recorded.add_manifest(INDEX, {"schemaVersion": 2, "manifests": [child]}, COMMIT)
+
+    with pytest.raises(RegistryUnusable, match="as OCI describes them"):
+        await recorded.client().find(AT_COMMIT)
+
+
+@pytest.mark.parametrize("label", [5, ["x"], {"a": "b"}])
+async def test_a_label_that_is_no_text_is_none(recorded: Recorded, label: object) -> None:
+    recorded.add_image(COMMIT, {REVISION_LABEL: label})  # type: ignore[dict-item] # what is wrong
+
+    image = await recorded.client().find(AT_COMMIT)
+
+    assert image is not None
+    assert image.revision is None

@@ -108,6 +108,22 @@ def test_a_deploy_that_needs_attention_has_failed_and_not_recovered() -> None:
     assert found.recovery.count == 0
 
 
+@pytest.mark.parametrize("kind", list(Kind)[:2])
+def test_what_needed_attention_recovers_with_what_is_live_next(kind: Kind) -> None:
+    found = measured(release(1), release(2, state=State.NEEDS_ATTENTION), release(7, kind))
+
+    assert found.recovery.count == 1
+    assert found.recovery.longest == (5 * HOUR + HOUR / 2).total_seconds()
+
+
+def test_a_rollback_from_what_needed_attention_blames_no_deploy_before_it() -> None:
+    broken = release(2, state=State.NEEDS_ATTENTION)
+
+    found = measured(release(0), release(1), broken, release(7, Kind.ROLLBACK))
+
+    assert (found.changed, found.failed, found.recovery.count) == (3, 1, 1)
+
+
 def test_only_the_first_time_that_a_commit_is_live_tells_its_lead_time() -> None:
     """Back after a rollback, it was delivered long ago."""
     again = replace(release(100), commit=commit(2))

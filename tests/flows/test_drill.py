@@ -12,6 +12,7 @@ from flows.full_drill import drill_fully
 from flows.rollback import release as roll_back
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.drill import Drill, Result
+from slipway.domain.hold import NewHold
 from slipway.domain.release import Kind, State
 from slipway.errors import InvalidInput, PreviewFailed, Unreachable
 from tests.fakes.faults import raising
@@ -260,3 +261,16 @@ async def test_a_full_drill_finds_what_no_other_does() -> None:
     assert before.result is Result.WORKS
     assert drilled.result is Result.FAILS
     assert drilled.why.startswith("the rollback: ")
+
+
+async def test_a_full_drill_ends_nobodys_hold() -> None:
+    world = allowing(await released())
+    await world.ledger.place_hold(world.target.name, NewHold("freeze over the weekend", "bob"))
+    world.faults.effects.clear()
+
+    drilled = await drill_fully(world.ports())
+
+    assert drilled.result is Result.NOT_TRIED
+    assert "freeze over the weekend" in drilled.why
+    assert [each.by for each in await world.ledger.holds(world.target.name)] == ["bob"]
+    assert not WRITES & set(world.faults.effects)

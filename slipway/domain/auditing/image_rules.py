@@ -8,6 +8,7 @@ from slipway.domain.auditing.named import moves, own_images
 from slipway.domain.auditing.picture import Moving, Picture, known, reference_of
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.finding import Finding, Remedy, Severity
+from slipway.domain.image import Digest, ImageReference
 
 MAIN = "main"
 """The tag that follows what is live."""
@@ -26,11 +27,7 @@ def missing(picture: Picture) -> Findings:
                 reference,
                 "the registry holds the image that is named",
                 f"{who} {reference}, which the registry does not have: no new pod could start",
-                remedies.roll_back(
-                    picture,
-                    "its image is gone from the registry",
-                    "go back to an image that is there",
-                ),
+                remedies.instead_of_missing(picture, reference),
             )
 
 
@@ -63,10 +60,20 @@ def overwritten(picture: Picture) -> Findings:
             f"{repository}:{tag}",
             f"{recorded}, as it was published",
             f"{image.digest}: somebody has overwritten the tag",
-            remedies.retag(
-                repository, tag, recorded, "find out who pushed it, and point the tag back"
-            ),
+            _point_back(picture, tag, recorded),
         )
+
+
+def _point_back(picture: Picture, tag: str, recorded: Digest) -> Remedy:
+    """By the image that was published, while there is one."""
+    repository = picture.target.service.repository
+    published = str(ImageReference(repository, digest=recorded))
+    if known(picture.registry).images.get(published, recorded) is None:
+        return remedies.go_on(
+            picture, "find out who pushed it; what was published is gone, so deploy a newer commit"
+        )
+    sentence = "find out who pushed it, and point the tag back"
+    return remedies.retag(repository, tag, recorded, sentence)
 
 
 def main_astray(picture: Picture) -> Findings:

@@ -14,8 +14,9 @@ from slipway.domain.rollout import (
     EXITS_UNTIL_DISPROVEN,
     FATAL_AT_ONCE,
     PULL_REASONS,
+    current_set,
 )
-from slipway.domain.workloads import Container
+from slipway.domain.workloads import Container, Workloads
 
 RECENT = timedelta(hours=1)
 """Within it a container has ended twice whose restarts are told."""
@@ -25,7 +26,7 @@ Findings = Iterator[Finding]
 
 
 def in_trouble(picture: Picture) -> Findings:
-    """IMG013: a container of the Deployment can't start or keep running, or a pod finds no node."""
+    """IMG013: a container can't start or keep running, a pod finds no node, or none is ready."""
     seen = known(picture.cluster)
     told: set[tuple[str, str]] = set()
     for pod in seen.pods if seen is not None else ():
@@ -42,6 +43,22 @@ def in_trouble(picture: Picture) -> Findings:
                 about = f"container {each.name}, {why}"
                 shown = f"pod {pod.name}: {_shown(each)}"
                 yield _trouble(picture, about, shown, _again(picture, why))
+    if seen is not None and not told:
+        yield from _idle(picture, seen)
+
+
+def _idle(picture: Picture, seen: Workloads) -> Findings:
+    """Of pods that only do not come up no container tells: the Deployment does."""
+    ready = sum(pod.ready and not pod.terminating for pod in seen.pods)
+    current = current_set(seen)
+    if current is not None and current.failure:
+        yield _trouble(picture, "new pods", f"none can be made: {current.failure}", _describe(seen))
+    elif seen.replicas and not ready:
+        shown = f"none of its {seen.replicas} pods is ready"
+        yield _trouble(picture, "readiness", shown, _again(picture, "readiness"))
+    elif seen.deadline_exceeded:
+        shown = f"its rollout has exceeded its deadline, {ready} of {seen.replicas} pods are ready"
+        yield _trouble(picture, "readiness", shown, _again(picture, "readiness"))
 
 
 def _why(container: Container, at: datetime) -> str:
@@ -81,10 +98,9 @@ def _shown(container: Container) -> str:
 def _again(picture: Picture, why: str) -> Remedy:
     """Go back to what was proven live, where that is not what is asked for; else new pods."""
     name = picture.target.name
-    if why == "pull" and _image_is_gone(picture):
-        return remedies.roll_back(
-            picture, "its image is gone from the registry", "go back to an image that is there"
-        )
+    seen = picture.cluster
+    if why == "pull" and isinstance(seen, Workloads) and _image_is_gone(picture):
+        return remedies.instead_of_missing(picture, seen.image)
     memory = picture.ledger
     live = None if isinstance(memory, Unknown) else present(memory.history)
     if live is not None and not _asks_for(picture, live.image):
@@ -112,6 +128,13 @@ def _asks_for(picture: Picture, image: str) -> bool:
     if named.digest is not None and live.digest is not None:
         return named.digest == live.digest
     return named.commit == live.commit
+
+
+def _describe(seen: Workloads) -> Remedy:
+    return Remedy(
+        "let the cluster take its pods (a quota, an admission webhook); this shows what it says",
+        f"kubectl --namespace {seen.namespace} describe deployment,replicaset",
+    )
 
 
 def _room() -> Remedy:

@@ -44,6 +44,22 @@ def roll_back(picture: Picture, reason: str, sentence: str) -> Remedy:
     return Remedy(sentence, typed)
 
 
+def instead_of_missing(picture: Picture, reference: str) -> Remedy:
+    """What is to run where the registry lacks an image: that depends on who names it.
+
+    Only where Pulumi has applied it is it the release's own, and going back is the way.
+    """
+    seen, stack = picture.cluster, picture.stack
+    applied = None if isinstance(stack, Unknown) else stack.image
+    if not isinstance(seen, Workloads) or seen.image != reference:
+        return deploy(picture, commit_to_run(picture), "deploy what is to run, by its commit")
+    if applied not in {None, reference}:
+        return take_back(picture.target, seen, str(applied))
+    return roll_back(
+        picture, "its image is gone from the registry", "go back to an image that is there"
+    )
+
+
 def mend_and_look(picture: Picture, unknown: Unknown) -> Remedy:
     """No command mends a place that does not answer: what does is said, and what asks it again."""
     step = unknown.next_step or "see what is wrong with it"
@@ -63,17 +79,21 @@ def deploy_newest(picture: Picture, sentence: str) -> Remedy:
     """Deploy the newest commit that may be deployed; where none may, another has to be made."""
     commit = newest_commit(picture)
     if commit is None:
-        return Remedy("what waits is vetoed: mend it in a new commit, and deploy that")
+        return Remedy(
+            "what waits is vetoed, or was rolled back: mend it in a new commit, and deploy that"
+        )
     return deploy(picture, commit, sentence)
 
 
 def newest_commit(picture: Picture) -> Commit | None:
-    """The newest commit of the branch whose deploy no veto refuses; None where it refuses all.
+    """The newest commit of the branch that is not kept away, by a veto or a hold; None without one.
 
-    What follows a vetoed commit without changing the image has its image, which is refused too.
+    What follows such a commit without changing the image has its image.
     """
     git, memory = known(picture.git), picture.ledger
-    vetoed = frozenset[Commit]() if isinstance(memory, Unknown) else memory.vetoed
+    vetoed = frozenset[Commit]()
+    if not isinstance(memory, Unknown):
+        vetoed = memory.vetoed | {each.about for each in memory.holds if each.about is not None}
     waiting = [each.commit for each in git.pending]
     if not vetoed.intersection([git.head.commit, *waiting[:1]]):
         return git.head.commit

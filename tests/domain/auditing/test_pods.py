@@ -6,7 +6,7 @@ import pytest
 
 from slipway.domain.auditing.picture import Applied
 from slipway.domain.auditing.rules import judge
-from slipway.domain.workloads import Container
+from slipway.domain.workloads import Container, ReplicaSet
 from tests.domain.auditing.pictures import (
     HEAD,
     LIVE,
@@ -86,3 +86,37 @@ def test_a_pod_that_can_not_pull_what_is_gone_is_rolled_back_from_as_the_image_s
 
     assert {each.rule for each in found} == {"IMG001", "IMG013"}
     assert len({each.remedy.command for each in found}) == 1
+
+
+def test_a_deployment_without_a_ready_pod_is_never_called_quiet() -> None:
+    """A readiness probe that fails shows in no container's state."""
+    unready = workloads(pods=(pod(container(ready=False)),))
+
+    [found] = judge(picture(cluster=unready)).findings
+
+    assert (found.rule, found.about) == ("IMG013", "readiness")
+    assert "none of its 1 pods is ready" in found.seen
+    assert found.remedy.command == f"slipway restart {TARGET.name}"
+
+
+def test_pods_that_can_not_be_made_are_told_with_what_keeps_them_from_it() -> None:
+    refused = (ReplicaSet("adapter-1", 1, REFERENCE, failure="exceeded quota: pods"),)
+
+    [found] = judge(picture(cluster=workloads(pods=(), replica_sets=refused))).findings
+
+    assert found.rule == "IMG013"
+    assert "exceeded quota: pods" in found.seen
+    assert "describe deployment" in found.remedy.command
+
+
+def test_a_rollout_that_does_not_come_to_its_end_is_told_although_old_pods_serve() -> None:
+    stuck = workloads(deadline_exceeded=True, pods=(pod(), pod(container(ready=False), "b")))
+
+    [found] = judge(picture(cluster=stuck)).findings
+
+    assert found.rule == "IMG013"
+    assert "1 of 1 pods are ready" in found.seen
+
+
+def test_a_deployment_that_was_scaled_to_nothing_has_no_pod_to_miss() -> None:
+    assert judge(picture(cluster=workloads(replicas=0, updated=0, pods=()))).findings == ()

@@ -8,16 +8,28 @@ import pytest
 from slipway.domain.auditing.picture import Applied, Program, Pull
 from slipway.domain.auditing.rules import judge
 from slipway.domain.commit import Commit
+from slipway.domain.hold import Hold
+from slipway.domain.image import ImageReference, PublishedImage
 from tests.domain.auditing.pictures import (
+    BEFORE,
+    DIGEST,
     HEAD,
     LIVE,
+    NOW,
+    REPOSITORY,
     TARGET,
+    config,
+    container,
+    holdings,
+    image,
     info,
     lineage,
     memory,
     picture,
+    pod,
+    workloads,
 )
-from tests.domain.auditing.troubled import TROUBLED
+from tests.domain.auditing.troubled import OTHER, TROUBLED
 
 REFRESH = f"pulumi up --refresh --stack {TARGET.stack}"
 
@@ -97,3 +109,56 @@ def test_what_follows_a_vetoed_commit_and_changes_nothing_is_refused_with_it() -
 
     assert found.remedy.command == ""
     assert "vetoed" in found.remedy.sentence
+
+
+def test_a_missing_image_that_only_esc_names_takes_nothing_back_that_runs_well() -> None:
+    missing = f"{REPOSITORY}:{HEAD}"
+    seen = picture(
+        config=config(missing),
+        registry=holdings(images={**holdings().images, missing: None}),
+    )
+
+    found = {each.rule: each.remedy.command for each in judge(seen).findings}
+
+    assert found == dict.fromkeys(("IMG001", "IMG006"), f"slipway deploy {TARGET.name} {LIVE}")
+
+
+def test_a_missing_image_that_nobody_applied_is_given_back_to_pulumi() -> None:
+    missing = f"{REPOSITORY}:{HEAD}"
+    unready = pod(container(ready=False, waiting="ErrImagePull"), "b", replica_set="b")
+    seen = picture(
+        cluster=workloads(image=missing, pods=(pod(), unready)),
+        registry=holdings(images={**holdings().images, missing: None}),
+    )
+
+    found = {each.rule: each.remedy.command for each in judge(seen).findings}
+
+    assert set(found) == {"IMG001", "IMG006", "IMG013"}
+    assert len(set(found.values())) == 1
+    assert "kubectl apply --server-side" in found["IMG001"]
+
+
+def test_what_was_rolled_back_is_not_what_a_finding_asks_to_deploy() -> None:
+    waiting = lineage(head=info(HEAD), pending=(info(HEAD),))
+    held = Hold(1, TARGET.name, "it ate the queue", "ada", NOW, about=HEAD)
+
+    [found] = judge(picture(git=waiting, ledger=memory(holds=(held,)))).findings
+
+    assert found.remedy.command == ""
+    assert "rolled back" in found.remedy.sentence
+
+
+def test_a_tag_is_not_pointed_back_at_an_image_that_is_gone() -> None:
+    overwritten = image(OTHER, LIVE)
+    published = str(ImageReference(REPOSITORY, digest=DIGEST))
+    old, tags = holdings(), {**holdings().tags, BEFORE.sha: overwritten}
+    recorded = memory(published={BEFORE.sha: DIGEST})
+
+    def typed(images: dict[str, PublishedImage | None]) -> str:
+        held = holdings(images={**old.images, **images}, tags=tags)
+        found = judge(picture(registry=held, ledger=recorded)).findings
+        [command] = [each.remedy.command for each in found if each.rule == "IMG004"]
+        return command
+
+    assert typed({published: image()}).startswith("skopeo copy ")
+    assert "skopeo" not in typed({published: None})
