@@ -110,10 +110,12 @@ class PrefectApi:
 
     async def give_up(self, run: str, why: str) -> None:
         """See `slipway.ports.FlowRuns`."""
-        if (await self.state(run)).is_over:
+        state = await self.state(run)
+        if state.is_over:
             return
-        crashed = {"type": "CRASHED", "name": "Crashed", "message": why}
-        await self._send("POST", f"/flow_runs/{quote(run, safe='')}/set_state", {"state": crashed})
+        kind = "Cancelled" if state is RunState.STOPPING else "Crashed"
+        end = {"type": kind.upper(), "name": kind, "message": why}
+        await self._send("POST", f"/flow_runs/{quote(run, safe='')}/set_state", {"state": end})
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None

@@ -39,4 +39,7 @@ class FlowRuns(Protocol):
         """How far a run is."""
 
     async def give_up(self, run: str, why: str) -> None:
-        """Mark a run as crashed that will not come to work, unless it is over or not there."""
+        """Mark a run as crashed that will not come to work, unless it is over or not there.
+
+        One that a person has cancelled is marked as cancelled.
+        """

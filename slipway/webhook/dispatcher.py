@@ -36,9 +36,8 @@ DOUBLED_AT_MOST = 10
 """Times that a pause is doubled: days of failures make no number that is too large."""
 LONGEST_RUN = 3600.0
 """Seconds after which newer deliveries wait for a run no more."""
-ARRIVES_WITHIN = 6
-"""Looks within which a pushed commit must have arrived in the repository: git may be late."""
-_PATIENT = range(1, ARRIVES_WITHIN)
+ARRIVES_WITHIN = 300.0
+"""Seconds within which a pushed commit must have arrived in the repository: git may be late."""
 REMEMBERED = 1000
 """Pushes of a branch among which one that rewrote it is looked for."""
 ATTEMPTS = 3
@@ -58,8 +57,8 @@ class Lane:
     _failures: int = field(default=0, init=False)
     _wakeable: bool = field(default=True, init=False)
     """Whoever is down or busy is not asked more often because more is waiting."""
-    _late: Mapping[Commit, int] = field(default_factory=dict, init=False)
-    """Of each commit that git does not show, the looks since which it is waited for."""
+    _late: Mapping[Commit, float] = field(default_factory=dict, init=False)
+    """Of each commit that git does not show, since when it is waited for."""
     _last: LastRun = field(init=False)
     _said: tuple[object, ...] = field(default=(), init=False)
 
@@ -128,9 +127,17 @@ class Lane:
             return FOLLOW_EVERY
         pushes = [each.push for each in waiting]
         behind = await self.watched.source.pushed(pushes, self.watched.target.branch)
+        there = [each for each in waiting if each.push.after in behind]
         late = self._late_ones(waiting, behind)
-        if now := [each for each in waiting if each not in late]:
-            await self._deal_with(now, behind)
+        gone = [each for each in waiting if each not in there and each not in late]
+        # Each by itself: what is there says nothing of them, and may be older.
+        for each in gone:
+            ending = await self._decide(each, on_line=False)
+            await self._end([each], ending)
+            await self._tell({each.push.after: ending})
+        if there:
+            await self._deal_with(there, behind)
+        if there or gone:
             return FOLLOW_EVERY if late else LOOK_EVERY
         push = late[0].push
         raise Unreachable(
@@ -154,16 +161,21 @@ class Lane:
         self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]
     ) -> Sequence[PushAt]:
         """Those whose commits git does not show, and may show yet: each has its own time."""
+        now = asyncio.get_running_loop().time()
         missing = {each.push.after for each in waiting} - behind.keys()
-        self._late = {each: self._late.get(each, 0) + 1 for each in missing}
-        return [each for each in waiting if self._late.get(each.push.after, 0) in _PATIENT]
+        self._late = {each: self._late.get(each, now) for each in missing}
+        return [
+            each
+            for each in waiting
+            if now - self._late.get(each.push.after, -ARRIVES_WITHIN) < ARRIVES_WITHIN
+        ]
 
     async def _deal_with(self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]) -> None:
         newest = waiting[which_runs([each.push.after for each in waiting], behind)]
         # First the others: should this process die now, none of them may be taken for the newest.
         others = [each for each in waiting if each is not newest]
         superseded = await self._supersede(others, newest)
-        ending = await self._decide(newest, on_line=newest.push.after in behind)
+        ending = await self._decide(newest, on_line=True)
         await self._end([newest], ending)
         # In this order: another delivery of the newest commit ends as that commit did.
         ends = {each.push.after: superseded for each in others} | {newest.push.after: ending}
@@ -271,7 +283,7 @@ class Lane:
         """Whether another delivery of the commit has had its run: by its key we were given that."""
         return any(
             each.commit == push.push.after and each.push.delivery != push.delivery
-            for each in await self.inbox.started(self.name)
+            for each in await self.inbox.started(self.name, REMEMBERED)
         )
 
     async def _end(self, these: Sequence[PushAt], ending: Ending) -> None:

@@ -81,11 +81,12 @@ async def _before(
 
 
 def _is_replaced(started: StartedRun, live: Sequence[Release]) -> bool:
-    """Whether another commit has gone live since: who pushes this one again wants it again."""
+    """Whether it was live, and another commit is since: who pushes it again wants it again."""
     if not live or live[0].commit == started.commit:
         return False
     since = live[0].live_since
-    return since is not None and since > started.started
+    was_live = any(each.commit == started.commit for each in live)
+    return was_live and since is not None and since > started.started
 
 
 async def is_wanted(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Delivery, Push
+from slipway.domain.delivery import Delivery, Push, ReceivedPush
 from slipway.domain.undelivered import leads_to
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
@@ -59,21 +59,29 @@ class MissedPushes:
         try:
             head = await source.newest(branch[1])
             if self._seen.get(branch) == head:
-                await self._heal(branch, head, targets)
+                await self._heal(branch, source, head, targets)
             self._seen[branch] = head
         except SlipwayError as error:
             log.warning(
                 "%s of %s is not looked at for missed pushes: %s", branch[1], branch[0], error
             )
 
-    async def _heal(self, branch: Branch, head: Commit, targets: Sequence[str]) -> None:
+    async def _heal(
+        self, branch: Branch, source: SharedSource, head: Commit, targets: Sequence[str]
+    ) -> None:
         received = await self._inbox.pushes(*branch)
         # Before the first push nobody has asked for anything: what is there was put there by hand.
-        if not received or leads_to(received, head):
+        if not received:
+            return
+        if leads_to(received, head):
+            if not await self._came_too_soon(head, targets):
+                return
+        elif await _is_left_behind(received, source, head):
             return
         before = received[0].after
         # To where it is already: a move there was lost long ago, and whence is not known.
-        push = Push(branch[1], before if before != head else None, head)
+        known = before != head and await source.knows(before)
+        push = Push(branch[1], before if known else None, head)
         times = sum(each.after == head for each in received)
         digest = digest_of(*branch, head.sha, str(times))
         id_ = id_of(head, digest)
@@ -84,6 +92,24 @@ class MissedPushes:
                 "push of %s to %s of %s was not delivered: it is now", head, branch[1], branch[0]
             )
             self._wake(targets)
+
+    async def _came_too_soon(self, head: Commit, targets: Sequence[str]) -> bool:
+        every = [await self._inbox.received_at(each) for each in targets]
+        return any(came_too_soon(each, head) for each in every)
+
+
+async def _is_left_behind(received: Sequence[Push], source: SharedSource, head: Commit) -> bool:
+    """Whether a push that has left the head is not shown yet: then the branch was not set back."""
+    for each in received:
+        if each.before == head and not await source.knows(each.after):
+            return True
+    return False
+
+
+def came_too_soon(received: Sequence[ReceivedPush], commit: Commit) -> bool:
+    """Whether it was received, and refused each time because git did not show it yet."""
+    its = [each for each in received if each.push.push.after == commit]
+    return bool(its) and all(each.never_arrived for each in its)
 
 
 def digest_of(*names: str) -> str:

@@ -13,7 +13,7 @@ from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Push
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
 from slipway.webhook.keeping_on import apart
-from slipway.webhook.missed import LOOK_EVERY, digest_of, id_of
+from slipway.webhook.missed import LOOK_EVERY, came_too_soon, digest_of, id_of
 from slipway.webhook.watched import WatchedTarget
 
 log = logging.getLogger(__name__)
@@ -59,14 +59,17 @@ class MissedBuilds:
 
     async def _heal(self, watched: WatchedTarget, newest: Commit) -> None:
         target = watched.target
-        built = [
-            each.push.push.after
+        ends = [
+            each
             for each in await self._inbox.received_at(target.name)
             if each.push.event == WORKFLOW_RUN
         ]
-        if newest in built or not (built or await self._was_pushed(watched, newest)):
+        times = sum(each.push.push.after == newest for each in ends)
+        if times and not came_too_soon(ends, newest):
             return
-        digest = digest_of(target.name, target.workflow, newest.sha)
+        if not (ends or await self._was_pushed(watched, newest)):
+            return
+        digest = digest_of(target.name, target.workflow, newest.sha, str(times))
         id_ = id_of(newest, digest)
         push = Push(target.branch, None, newest)
         delivery = Delivery(id_, digest, WORKFLOW_RUN, watched.github, "", push, (target.name,))

@@ -51,6 +51,10 @@ class SharedSource:
         self._fetched = True
         return await self.repository.behind(commits, branch)
 
+    async def knows(self, commit: Commit) -> bool:
+        """Whether the mirror has the commit, on whatever branch."""
+        return await self.repository.is_ancestor(commit, commit)
+
     async def newest(self, branch: str) -> Commit:
         """The branch's head now, after a fetch."""
         async with self._asking:

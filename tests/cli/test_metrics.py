@@ -47,6 +47,7 @@ def test_a_restored_deploy_recovers_from_when_its_update_began(terminal: Termina
 
 def test_without_git_only_the_lead_times_are_missing(eventful: Terminal) -> None:
     eventful.world.git.commits.clear()
+    eventful.world.git.branches.clear()
 
     found = eventful.json("metrics", ADAPTER, "--since", LONG_AGO)
 

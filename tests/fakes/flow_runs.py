@@ -51,7 +51,10 @@ class FakeFlowRuns:
     async def give_up(self, run: str, why: str) -> None:
         if not (await self.state(run)).is_over:
             await self.when_given_up()
-            self.crashed[run] = why
+            if run in self.stopping:
+                self.ended.add(run)
+            else:
+                self.crashed[run] = why
 
     def take_all(self) -> None:
         """A worker takes every run that was started."""

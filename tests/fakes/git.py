@@ -32,6 +32,8 @@ class FakeGit:
     """As they are where people push to."""
     fetched: dict[str, str] = field(default_factory=dict)
     """As our mirror shows them."""
+    has: set[str] = field(default_factory=set)
+    """The commits that our mirror has."""
 
     def commit(
         self, subject: str, files: dict[str, str], branch: str = "main", sha: str = ""
@@ -51,7 +53,12 @@ class FakeGit:
 
     async def fetch(self) -> None:
         await self.faults.at("before", "source.fetch")
-        self.fetched = dict(self.branches)
+        self._show(self.branches)
+
+    def _show(self, branches: Mapping[str, str]) -> None:
+        self.fetched = dict(branches)
+        for each in branches.values():
+            self.has.update(self._line(each))
 
     async def resolve(self, wanted: Commit | CommitPrefix) -> Commit:
         found = [sha for sha in self.commits if sha.startswith(str(wanted))]
@@ -78,7 +85,7 @@ class FakeGit:
         return sorted(path for path in one.keys() | two.keys() if one.get(path) != two.get(path))
 
     async def is_ancestor(self, older: Commit, newer: Commit) -> bool:
-        return older.sha in self._line(newer.sha if newer.sha in self.commits else None)
+        return older.sha in self._line(newer.sha if newer.sha in self.has else None)
 
     async def has_folder(self, commit: Commit, folder: str) -> bool:
         return any(path.startswith(f"{folder}/") for path in self.commits[commit.sha].files)

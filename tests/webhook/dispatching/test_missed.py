@@ -86,7 +86,7 @@ async def test_a_push_back_to_a_commit_that_was_pushed_before_is_missed_all_the_
     async with watching(post):
         await asyncio.sleep(1)
         await post.receive(post.commit("second", "adapter/main"))
-        await asyncio.sleep(1)
+        await asyncio.sleep(LOOK_EVERY)
         for _ in range(2):
             post.git.branches["main"] = post.first.sha
             await asyncio.sleep(5 * LOOK_EVERY)
@@ -114,6 +114,7 @@ async def test_a_branch_whose_moves_do_not_add_up_is_healed_once() -> None:
     """What has come first was lost, or is so long ago that it is not asked for any more."""
     post = Post()
     second = post.commit("second", "adapter/main")
+    await post.git.fetch()
     post.git.branches["main"] = post.first.sha
     await post.receive(second, post.first, name="away")
     await post.receive(post.first, second, name="and back")

@@ -10,6 +10,7 @@ from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Outcome, Push
 from slipway.domain.hold import NewVeto
 from slipway.domain.release import State
 from slipway.webhook.dispatcher import Dispatcher
+from slipway.webhook.missed import MissedPushes
 from slipway.webhook.undelivered import LOOK_EVERY, UndeliveredDeliveries
 from slipway.webhook.watched import SharedSource, WatchedTarget
 from tests.fakes.hook import FakeHook
@@ -190,3 +191,46 @@ async def test_each_late_commit_has_its_own_time_to_arrive() -> None:
             await asyncio.sleep(60)
 
     assert post.outcomes() == [Outcome.STARTED] * 8
+
+
+async def test_a_newest_commit_that_git_shows_late_is_never_superseded_by_its_ancestor() -> None:
+    """However many deliveries come meanwhile, each of which has the lane look again."""
+    post = await live()
+    await post.git.fetch()
+    shown = dict(post.git.branches)
+    older = [post.commit(f"older {number}", "adapter/main") for number in range(8)]
+    newest = post.commit("newest", "adapter/main")
+    now, post.git.branches = dict(post.git.branches), {**shown, "main": older[-1].sha}
+    async with dispatching(post):
+        await post.receive(newest)
+        for each in older:
+            await post.receive(each)
+            await asyncio.sleep(0.1)
+        post.runs.end_all()
+        await asyncio.sleep(100)
+        post.git.branches = now
+        await asyncio.sleep(3600)
+
+    assert post.outcomes()[0] is Outcome.STARTED
+    assert post.runs.commits(ADAPTER)[-1] == newest.sha
+
+
+async def test_a_head_that_git_showed_much_too_late_is_dealt_with_all_the_same() -> None:
+    post = await live()
+    source = SharedSource(post.git)
+    watched = [WatchedTarget(_target(ADAPTER), source, "acme/shop")]
+    post.dispatcher = Dispatcher(watched, post.inbox, post.ledger, post.runs)
+    missed = MissedPushes(watched, post.inbox, post.dispatcher.wake)
+    watching = asyncio.create_task(missed.run())
+    before = dict(post.git.branches)
+    late = post.commit("late", "adapter/main")
+    now, post.git.branches = dict(post.git.branches), before
+    async with dispatching(post):
+        await post.receive(late)
+        await asyncio.sleep(1000)
+        post.git.branches = now
+        await asyncio.sleep(1000)
+    watching.cancel()
+
+    assert post.outcomes() == [Outcome.REFUSED, Outcome.STARTED]
+    assert post.runs.commits(ADAPTER) == [late.sha]

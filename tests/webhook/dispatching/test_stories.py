@@ -14,6 +14,8 @@ from slipway.domain.release import State
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.missed import MissedPushes
 from slipway.webhook.watched import SharedSource, WatchedTarget
+from tests.fakes.faults import Faults
+from tests.fakes.git import FakeGit
 from tests.webhook.dispatching.post import ADAPTER, Post, _target
 
 STORIES, AT_ONCE = 60, 10
@@ -21,12 +23,32 @@ QUIET = 5 * 3600.0
 FOLDER = "adapter"
 
 
+class LateGit(FakeGit):
+    """Shows each move of a branch a while after it, as a copy does that others serve."""
+
+    def __init__(self, lag: float) -> None:
+        super().__init__(Faults())
+        self.lag = lag
+        self.moves: list[tuple[float, dict[str, str]]] = []
+
+    def moved(self) -> None:
+        """The branch has moved now."""
+        self.moves.append((asyncio.get_running_loop().time(), dict(self.branches)))
+
+    async def fetch(self) -> None:
+        shown = asyncio.get_running_loop().time() - self.lag
+        self._show(
+            next((branches for at, branches in reversed(self.moves) if at <= shown), self.fetched)
+        )
+
+
 class Story:
     """Pushes, their deliveries, one or two webhooks, and a worker; all by one seed."""
 
     def __init__(self, seed: int, *, rewrites: bool) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - no secret
-        self.post = Post()
+        self.git = LateGit(self.chance.choice([0.0, 2.0, 45.0, 400.0]))
+        self.post = Post(git=self.git)
         self.rewrites = rewrites
         self.live = self.post.first
         self.lossy = self.chance.choice([0.0, 0.0, 0.1])
@@ -35,6 +57,8 @@ class Story:
 
     async def tell(self) -> None:
         """From the first push to when nothing has happened for hours."""
+        self.git.moved()
+        self.git.moves[0] = (-QUIET, self.git.moves[0][1])
         await self.post.release(self.post.first, State.LIVE)
         await self.post.receive(self.post.first, name="first")
         for _ in range(self.chance.choice([1, 1, 2])):
@@ -81,6 +105,7 @@ class Story:
         elif after is None:
             paths = ["adapter/main", "adapter/main", "sink/main", "adapter/README.md"]
             after = self.post.commit(f"commit {number}", self.chance.choice(paths))
+        self.git.moved()
         if self.chance.random() < 0.85:
             self._start(self._deliver(after, before, f"delivery-{number}"))
 
@@ -119,9 +144,9 @@ class Story:
 
     async def _release(self, run: str, commit: Commit) -> None:
         git = self.post.git
-        await git.fetch()
-        is_older = commit != self.live and await git.is_ancestor(commit, self.live)
-        refused = is_older or not await git.on_main_line(commit, "main")
+        line = git._line(git.branches["main"])
+        is_older = commit != self.live and commit.sha in git._line(self.live.sha)
+        refused = is_older or commit.sha not in line
         await self.post.release(commit, State.REFUSED if refused else State.LIVE, run=run)
         self.live = self.live if refused else commit
         self.post.runs.ended.add(run)
