@@ -18,6 +18,8 @@ from tests.sandbox.releases.real_world import ADAPTER
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 
+PATIENCE = 30.0
+"""Seconds that a worker is given to end when it is asked to."""
 AWAY = 60.0
 """Seconds for which Prefect's server is gone."""
 
@@ -80,6 +82,11 @@ def test_a_release_whose_worker_is_ended_during_pulumi_up_comes_to_its_end(
     worker = Processes(box).find("prefect-worker")
     assert worker is not None
     os.kill(worker.pid, blow)
+    # As a service manager does: a worker may wait for its runs.
+    patience = time.monotonic() + PATIENCE
+    until(lambda: not worker.alive or time.monotonic() > patience, "it has had its time", 120)
+    if worker.alive:
+        os.kill(worker.pid, signal.SIGKILL)
     until(lambda: not worker.alive, "the worker is gone", within=120)
     start_worker(box)
     # What went on without its worker ends by itself; else this ends it.
