@@ -124,9 +124,7 @@ async def about_source(
         on_main_line=True,
         extends_before=before is None or await source.is_ancestor(before, after),
         has_folder=await source.has_folder(after, target.service.folder),
-        rewritten_by=await _not_deployed_yet(
-            await _rewrites(push, pushes, source), here.was_live, source
-        ),
+        rewritten_by=await _rewritten_by(push, pushes, here.was_live, source),
         extends_live=live is None,
     )
     if live is None:
@@ -143,32 +141,32 @@ async def about_source(
     )
 
 
-async def _rewrites(push: Push, pushes: Sequence[Push], source: SourceRepository) -> list[Push]:
-    """The pushes that rewrote the branch, and whose commits the pushed one contains."""
+async def _rewritten_by(
+    push: Push, pushes: Sequence[Push], was_live: Sequence[Commit], source: SourceRepository
+) -> Push | None:
+    """The newest push that rewrote what the pushed commit holds, and that was never live.
+
+    Git is asked one by one only where the branch's line does not tell, as it does of nearly all.
+    """
     moves = [(each, each.before) for each in dict.fromkeys(pushes) if each.before is not None]
     named = {commit for each, before in moves for commit in (each.after, before)}
-    behind = await source.behind(sorted(named), push.branch)
-
-    async def is_rewrite(after: Commit, before: Commit) -> bool:
-        if after in behind and behind.get(before, -1) >= behind[after]:
-            return False  # on one line, as nearly all are: git need not be asked
-        return not await source.is_ancestor(before, after)
-
-    return [
-        each
-        for each, before in moves
-        if await is_rewrite(each.after, before) and await source.is_ancestor(each.after, push.after)
-    ]
-
-
-async def _not_deployed_yet(
-    rewrites: Sequence[Push], was_live: Sequence[Commit], source: SourceRepository
-) -> Push | None:
-    """The newest of them that is in nothing of what was live: nobody has said that it is meant."""
-    for each in rewrites:
-        for commit in was_live:
-            if await source.is_ancestor(each.after, commit):
-                break
-        else:
+    behind = await source.behind(sorted(named | {*was_live}), push.branch)
+    deployed = min((behind[each] for each in was_live if each in behind), default=math.inf)
+    for each, before in moves:
+        place = behind.get(each.after, -1)
+        if place >= deployed or 0 <= place <= behind.get(before, -1):
+            continue
+        if await source.is_ancestor(before, each.after):
+            continue
+        if not await source.is_ancestor(each.after, push.after):
+            continue
+        if not await _is_in_any(each.after, was_live, source):
             return each
     return None
+
+
+async def _is_in_any(commit: Commit, others: Sequence[Commit], source: SourceRepository) -> bool:
+    for each in others:
+        if await source.is_ancestor(commit, each):
+            return True
+    return False
