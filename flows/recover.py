@@ -1,6 +1,7 @@
 """Recover: finish what a dead process left, forward if its image is proven, back otherwise."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 BY_RECOVERY = "; finished by recovery"
 RECOVERY_FAILED = "; recovery failed: "
+Finish = Callable[[Ports, Record], Awaitable[None]]
+"""How a release ends that had begun to change something."""
 
 
 @flow(name="recover", flow_run_name="recover the stack of {target}", persist_result=False)
@@ -141,66 +144,45 @@ async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Ou
     None for one that has come to its end by itself.
     """
     if release.target == ports.target.name:
-        return await _finish_at(ports, release, fence)
+        return await _finish_at(ports, release, fence, _finish_pinned)
     try:
         theirs = await ports.neighbour(release.target)
     except InvalidInput as error:
         left.out_of_reach.add(release.target)
-        return await _finish_out_of_reach(ports, release, fence, error)
+        return await _finish_at(ports, release, fence, _stays_until_registered(error))
     try:
-        return await _finish_at(theirs, release, fence)
+        return await _finish_at(theirs, release, fence, _finish_pinned)
     finally:
         await theirs.close()
 
 
-async def _finish_at(ports: Ports, release: Release, fence: int) -> Outcome | None:
-    record = await _taken_over(ports, release, fence)
-    if not record.release.is_open:
+async def _finish_at(ports: Ports, release: Release, fence: int, pinned: Finish) -> Outcome | None:
+    """Go on as its process has left it, if it is not over; `pinned` sees to what has changed."""
+    record = Record(ports.ledger, release, ports.write_back)
+    if not await record.take_over(fence, ports.processes.own()):
         return None
+    its = record.release
+    log.info("recovering release %s (%s, %s)", its.id, its.state, its.phase)
     if not record.release.phase.reached(Phase.PINNING):
-        await _refuse(record)
+        why = "its process ended before it had changed anything"
+        await refuse(record, interrupted(record.release, why))
     else:
         with undisturbed():
             try:
-                await _finish_pinned(ports, record)
+                await pinned(ports, record)
             except SlipwayError as error:
                 await leave_open(record, error, _known_cause(record.release) + RECOVERY_FAILED)
-    return await _reported(record)
-
-
-async def _finish_out_of_reach(
-    ports: Ports, release: Release, fence: int, error: InvalidInput
-) -> Outcome | None:
-    """End what has changed nothing; the rest stays open until its target is registered again."""
-    record = await _taken_over(ports, release, fence)
-    if not record.release.is_open:
-        return None
-    if not record.release.phase.reached(Phase.PINNING):
-        await _refuse(record)
-    else:
-        again = InvalidInput(f"{error}; when it is there again, slipway recover {release.target}")
-        await leave_open(record, again, _known_cause(record.release) + RECOVERY_FAILED)
-    return await _reported(record)
-
-
-async def _taken_over(ports: Ports, release: Release, fence: int) -> Record:
-    """The release as its process has left it, which may be at its end after all."""
-    record = Record(ports.ledger, release, ports.write_back)
-    if await record.take_over(fence, ports.processes.own()):
-        its = record.release
-        log.info("recovering release %s (%s, %s)", its.id, its.state, its.phase)
-    return record
-
-
-async def _refuse(record: Record) -> None:
-    why = "its process ended before it had changed anything"
-    await refuse(record, interrupted(record.release, why))
-
-
-async def _reported(record: Record) -> Outcome:
     await report_release(record.release, record.durations, record.proof)
     await end_dead_run(record.release)
     return record.outcome
+
+
+def _stays_until_registered(error: InvalidInput) -> Finish:
+    async def finish(_: Ports, record: Record) -> None:
+        again = f"slipway recover {record.release.target}"
+        raise InvalidInput(f"{error}; when it is there again, {again}")
+
+    return finish
 
 
 async def _finish_pinned(ports: Ports, record: Record) -> None:

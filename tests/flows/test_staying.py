@@ -11,8 +11,8 @@ from slipway.domain.image import ImageReference
 from slipway.domain.release import Outcome, State
 from slipway.errors import ApplyFailed, Unreachable
 from tests.fakes.faults import raising
-from tests.fakes.processes import gated
 from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
+from tests.flows.dying import dead_rollback
 
 TARGET = "ls-triton-adapter-prod"
 
@@ -151,22 +151,6 @@ async def test_whatever_ends_it_after_the_pin_nothing_is_taken_back(
     assert await world.ledger.vetoes(TARGET) == []
 
 
-async def dies(world: World, name: str, moment: str, effect: str) -> None:
-    """The machine of a rollback stops at an effect."""
-    stopped, process = asyncio.Event(), world.process("mortal")
-
-    async def die() -> None:
-        process.lose_power()
-        stopped.set()
-        await process.breathe()
-
-    register = world.faults.before if moment == "before" else world.faults.after
-    register(effect, die)
-    request = rollback_request(world.commits[name].sha)
-    process.start(rollback.release(gated(world.ports()), request))
-    await stopped.wait()
-
-
 @pytest.mark.parametrize(
     ("moment", "effect"),
     [("after", "config.write"), ("before", "stack.up"), ("after", "stack.server-side-apply")],
@@ -175,7 +159,7 @@ async def test_recovery_of_such_a_rollback_takes_nothing_back_either(
     moment: str, effect: str
 ) -> None:
     world = await broken(proven=True)
-    await dies(world, "hungry", moment, effect)
+    await dead_rollback(world, "hungry", moment, effect)
 
     [outcome] = await recover.finish_all(world.ports())
 
@@ -189,7 +173,7 @@ async def test_recovery_of_such_a_rollback_takes_nothing_back_either(
 async def test_recovery_of_such_a_rollback_goes_forward_where_its_image_is_proven() -> None:
     world = await broken(proven=True)
     world.publish("third")
-    await dies(world, "third", "after", "stack.server-side-apply")
+    await dead_rollback(world, "third", "after", "stack.server-side-apply")
 
     [outcome] = await recover.finish_all(world.ports())
 
