@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Push
+from slipway.domain.delivery import Push, ReceivedPush
 
 MOST_ATTEMPTS = 4
 """Of one delivery, GitHub's own among them: what is refused that often is refused for good."""
@@ -56,3 +56,9 @@ def leads_to(pushes: Sequence[Push], head: Commit) -> bool:
     come = sum(each.after == head for each in pushes)
     gone = sum(each.before == head for each in pushes)
     return come > gone
+
+
+def came_too_soon(received: Sequence[ReceivedPush], commit: Commit) -> bool:
+    """Whether it was received, and refused each time because git did not show it yet."""
+    its = [each for each in received if each.push.push.after == commit]
+    return bool(its) and all(each.never_arrived for each in its)

@@ -20,6 +20,7 @@ from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
 from slipway.webhook.facts import about_source, about_target, is_wanted
+from slipway.webhook.keeping_on import growing
 from slipway.webhook.last_run import LastRun, Progress
 from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
@@ -32,8 +33,6 @@ FOLLOW_EVERY = 2.0
 """Seconds between looks at a run that newer deliveries wait for."""
 LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
-DOUBLED_AT_MOST = 10
-"""Times that a pause is doubled: days of failures make no number that is too large."""
 LONGEST_RUN = 3600.0
 """Seconds after which newer deliveries wait for a run no more."""
 ARRIVES_WITHIN = 300.0
@@ -100,7 +99,7 @@ class Lane:
     async def _fail(self, waiting: Sequence[PushAt], error: Exception) -> float:
         self._failures, self._wakeable = self._failures + 1, False
         self._last.doubt()
-        pause = min(2.0 ** min(self._failures - 1, DOUBLED_AT_MOST), LONGEST_PAUSE)
+        pause = growing(1.0, self._failures - 1, LONGEST_PAUSE)
         log.warning("deliveries for %s wait %g s: %s", self.name, pause, error)
         # It is said for people only, and where the ledger is what fails it can't be.
         try:

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import TypeVar
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 AGAIN_AFTER = 60.0
 """Seconds after a defect until the watch begins anew."""
+DOUBLED_AT_MOST = 10
 
 
 @contextlib.contextmanager
@@ -18,6 +22,22 @@ def apart(what: str) -> Iterator[None]:
         yield
     except Exception:
         log.exception("%s: a defect", what)
+
+
+async def look_at_each(
+    items: Collection[T], look: Callable[[T], Awaitable[None]], every: float
+) -> None:
+    """Look at one after the other, again and again, until cancelled."""
+    while True:
+        for each in items:
+            with apart(f"{look.__qualname__} of {each}"):
+                await look(each)
+        await asyncio.sleep(every)
+
+
+def growing(first: float, times: int, longest: float) -> float:
+    """A pause that has doubled so many times, up to the longest; days of failures overflow none."""
+    return min(first * 2.0 ** min(times, DOUBLED_AT_MOST), longest)
 
 
 async def keep_on(watch: Callable[[], Awaitable[None]]) -> None:

@@ -13,14 +13,13 @@ from slipway.domain.release import Release
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, LeftOpen, Processes, Releases, RunState
-from slipway.webhook.keeping_on import apart
+from slipway.webhook.keeping_on import apart, growing
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds. One query, of nine milliseconds; whatever is found waits for a worker besides."""
 FIRST_PAUSE = 2.0
-DOUBLED_AT_MOST = 10
 LONGEST_PAUSE = 600.0
 """Seconds until a stack is tried again that recovery can't finish: a cluster that is away."""
 PATIENCE = 3
@@ -184,4 +183,4 @@ def recovery_of(target: Target) -> str:
 
 
 def _pause(vain: int) -> float:
-    return min(FIRST_PAUSE * 2.0 ** min(vain, DOUBLED_AT_MOST), LONGEST_PAUSE)
+    return growing(FIRST_PAUSE, vain, LONGEST_PAUSE)

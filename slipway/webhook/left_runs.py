@@ -4,7 +4,6 @@ Recovery ends the run of a release that it finishes. One that had ended is not r
 Prefect was away, or the worker died with the process, its run would be under way for ever.
 """
 
-import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -12,7 +11,7 @@ from slipway.domain.release import Release
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, Processes, Releases
-from slipway.webhook.keeping_on import apart
+from slipway.webhook.keeping_on import look_at_each
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +37,7 @@ class LeftRuns:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            for target in self._targets:
-                with apart(f"runs of {target}"):
-                    await self.look(target)
-            await asyncio.sleep(LOOK_EVERY)
+        await look_at_each(self._targets, self.look, LOOK_EVERY)
 
     async def look(self, target: str) -> None:
         """Look at one target; what can't be asked now is asked the next time."""
@@ -60,6 +55,7 @@ class LeftRuns:
         """Whether the release's run is; it is ended where its process is proven dead, twice."""
         run = release.request.prefect_run
         if not run or (await self._runs.state(run)).is_over:
+            self._seen.discard(run)
             return True
         if release.worker is None or not self._processes.has_ended(release.worker):
             return False

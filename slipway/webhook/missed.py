@@ -4,25 +4,22 @@ The branch's head in our own mirror is compared with what was received. What was
 the inbox as a delivery like others, so that it is decided and dispatched as they are.
 """
 
-import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import Delivery, Push, ReceivedPush
-from slipway.domain.undelivered import leads_to
+from slipway.domain.delivery import Push
+from slipway.domain.undelivered import came_too_soon, leads_to
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
-from slipway.webhook.keeping_on import apart
+from slipway.webhook.healing import MISSED, Healing
+from slipway.webhook.keeping_on import look_at_each
 from slipway.webhook.watched import SharedSource, WatchedTarget
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 300.0
 """Seconds. A head is missed when no delivery of it came between one look and the next."""
-EVENT = "missed"
-DIGITS = 12
 
 Branch = tuple[str, str]
 """A repository's name at GitHub, and a branch of it."""
@@ -38,7 +35,7 @@ class MissedPushes:
         wake: Callable[[Sequence[str]], None],
     ) -> None:
         self._inbox = inbox
-        self._wake = wake
+        self._healing = Healing(inbox, wake)
         self._branches: dict[Branch, tuple[SharedSource, list[str]]] = {}
         self._seen: dict[Branch, Commit] = {}
         for each in watched:
@@ -47,11 +44,7 @@ class MissedPushes:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            for branch in self._branches:
-                with apart(f"missed pushes to {branch[1]} of {branch[0]}"):
-                    await self.look(branch)
-            await asyncio.sleep(LOOK_EVERY)
+        await look_at_each(self._branches, self.look, LOOK_EVERY)
 
     async def look(self, branch: Branch) -> None:
         """Compare one branch; what can't be looked at now is looked at the next time."""
@@ -83,15 +76,11 @@ class MissedPushes:
         known = before != head and await source.knows(before)
         push = Push(branch[1], before if known else None, head)
         times = sum(each.after == head for each in received)
-        digest = digest_of(*branch, head.sha, str(times))
-        id_ = id_of(head, digest)
-        delivery = Delivery(id_, digest, EVENT, branch[0], "", push, tuple(targets))
-        [receipt] = await self._inbox.receive([delivery])
-        if receipt.is_new:
+        said = (*branch, head.sha, str(times))
+        if await self._healing.deliver(MISSED, branch[0], push, targets, *said):
             log.warning(
                 "push of %s to %s of %s was not delivered: it is now", head, branch[1], branch[0]
             )
-            self._wake(targets)
 
     async def _came_too_soon(self, head: Commit, targets: Sequence[str]) -> bool:
         every = [await self._inbox.received_at(each) for each in targets]
@@ -104,19 +93,3 @@ async def _is_left_behind(received: Sequence[Push], source: SharedSource, head: 
         if each.before == head and not await source.knows(each.after):
             return True
     return False
-
-
-def came_too_soon(received: Sequence[ReceivedPush], commit: Commit) -> bool:
-    """Whether it was received, and refused each time because git did not show it yet."""
-    its = [each for each in received if each.push.push.after == commit]
-    return bool(its) and all(each.never_arrived for each in its)
-
-
-def digest_of(*names: str) -> str:
-    """The same for all who look at the same: the inbox keeps one."""
-    return hashlib.sha256("\n".join((EVENT, *names)).encode()).hexdigest()
-
-
-def id_of(commit: Commit, digest: str) -> str:
-    """What people see: a commit may be missed at several branches, and again at the same."""
-    return f"{EVENT}-{commit}-{digest[:DIGITS]}"

@@ -4,16 +4,17 @@ GitHub is asked which push the workflow has ended well for last, where the token
 was missed is put into the inbox as a delivery like others.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import WORKFLOW_RUN, Delivery, Push
+from slipway.domain.delivery import WORKFLOW_RUN, Push
+from slipway.domain.undelivered import came_too_soon
 from slipway.errors import SlipwayError
 from slipway.ports import Inbox
-from slipway.webhook.keeping_on import apart
-from slipway.webhook.missed import LOOK_EVERY, came_too_soon, digest_of, id_of
+from slipway.webhook.healing import Healing
+from slipway.webhook.keeping_on import look_at_each
+from slipway.webhook.missed import LOOK_EVERY
 from slipway.webhook.watched import WatchedTarget
 
 log = logging.getLogger(__name__)
@@ -28,30 +29,29 @@ class MissedBuilds:
         inbox: Inbox,
         wake: Callable[[Sequence[str]], None],
     ) -> None:
-        self._watched = [each for each in watched if each.target.workflow and each.builds]
+        self._watched = {
+            each.target.name: (each, each.builds)
+            for each in watched
+            if each.target.workflow and each.builds
+        }
         self._inbox = inbox
-        self._wake = wake
+        self._healing = Healing(inbox, wake)
         self._seen: dict[str, Commit | None] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            for each in self._watched:
-                with apart(f"missed ends of {each.target.workflow}"):
-                    await self.look(each)
-            await asyncio.sleep(LOOK_EVERY)
+        await look_at_each(self._watched, self.look, LOOK_EVERY)
 
-    async def look(self, watched: WatchedTarget) -> None:
+    async def look(self, name: str) -> None:
         """Look at one target's workflow; what can't be asked now is asked the next time."""
-        target, builds = watched.target, watched.builds
-        if builds is None:
-            return
+        watched, builds = self._watched[name]
+        target = watched.target
         try:
             newest = await builds.newest_success(target.workflow, target.branch)
             # Its end may still be on its way: missed is what did not come between two looks.
-            if newest is not None and self._seen.get(target.name) == newest:
+            if newest is not None and self._seen.get(name) == newest:
                 await self._heal(watched, newest)
-            self._seen[target.name] = newest
+            self._seen[name] = newest
         except SlipwayError as error:
             log.warning(
                 "%s of %s is not asked for missed ends: %s", target.workflow, watched.github, error
@@ -69,19 +69,15 @@ class MissedBuilds:
             return
         if not (ends or await self._was_pushed(watched, newest)):
             return
-        digest = digest_of(target.name, target.workflow, newest.sha, str(times))
-        id_ = id_of(newest, digest)
-        push = Push(target.branch, None, newest)
-        delivery = Delivery(id_, digest, WORKFLOW_RUN, watched.github, "", push, (target.name,))
-        [receipt] = await self._inbox.receive([delivery])
-        if receipt.is_new:
+        push, github = Push(target.branch, None, newest), watched.github
+        said = (target.name, target.workflow, newest.sha, str(times))
+        if await self._healing.deliver(WORKFLOW_RUN, github, push, (target.name,), *said):
             log.warning(
                 "%s has ended for %s of %s, and that was not delivered: it is now",
                 target.workflow,
                 newest,
-                watched.github,
+                github,
             )
-            self._wake([target.name])
 
     async def _was_pushed(self, watched: WatchedTarget, commit: Commit) -> bool:
         """Whether somebody asked for it: before the first delivery nobody has."""

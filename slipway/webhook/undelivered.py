@@ -4,7 +4,6 @@ What this finds is healed exactly, by GitHub's own signed request; `missed` find
 GitHub never tried, by what the branch itself shows.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -12,7 +11,7 @@ from slipway.domain.delivery import WORKFLOW_RUN
 from slipway.domain.undelivered import Attempt, undelivered
 from slipway.errors import PermanentError, SlipwayError
 from slipway.ports import HookDeliveries, Inbox
-from slipway.webhook.keeping_on import apart
+from slipway.webhook.keeping_on import look_at_each
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +30,7 @@ class UndeliveredDeliveries:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            for repository in self._hooks:
-                with apart(f"failed deliveries of {repository}"):
-                    await self.look(repository)
-            await asyncio.sleep(LOOK_EVERY)
+        await look_at_each(self._hooks, self.look, LOOK_EVERY)
 
     async def look(self, repository: str) -> None:
         """Look at one webhook; what can't be done now is tried the next time."""

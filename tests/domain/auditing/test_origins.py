@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from slipway.domain.auditing.picture import Applied
 from slipway.domain.auditing.rules import judge
 from slipway.domain.commit import Commit
 from slipway.domain.finding import Severity
@@ -20,7 +19,6 @@ from tests.domain.auditing.pictures import (
     REPOSITORY,
     TARGET,
     WAY_BACK,
-    config,
     container,
     hold,
     holdings,
@@ -169,9 +167,8 @@ def test_where_the_newest_commits_own_tag_is_mislabelled_another_image_is_the_wa
 @pytest.mark.parametrize("tag", [":main", ":latest", ""])
 def test_a_tag_that_moves_is_found(tag: str) -> None:
     moving = f"{REPOSITORY}{tag}"
-    seen = picture(
-        config=config(moving),
-        stack=Applied(moving),
+    seen = by_tag(
+        moving,
         cluster=workloads(image=moving),
         registry=holdings(images={moving: image(), str(WAY_BACK): image()}),
     )
@@ -214,9 +211,8 @@ def test_a_policy_that_somebody_has_set_is_set_back_and_one_of_the_program_there
 
 def test_a_commits_tag_without_its_digest_is_as_the_seed_writes_it() -> None:
     plain = f"{REPOSITORY}:{LIVE}"
-    seen = picture(
-        config=config(plain),
-        stack=Applied(plain),
+    seen = by_tag(
+        plain,
         cluster=workloads(image=plain),
         registry=holdings(images={plain: image(), str(WAY_BACK): image()}),
     )

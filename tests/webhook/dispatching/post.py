@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Delivery, Outcome, Push
@@ -85,14 +86,15 @@ class Post:
 
 
 @contextlib.asynccontextmanager
-async def dispatching(post: Post) -> AsyncIterator[Post]:
-    """The dispatcher at work."""
-    working = asyncio.create_task(post.dispatcher.run())
+async def dispatching(post: Post, *watches: Coroutine[Any, Any, None]) -> AsyncIterator[Post]:
+    """The dispatcher at work, and watches beside it."""
+    working = [asyncio.create_task(each) for each in (*watches, post.dispatcher.run())]
     await asyncio.sleep(0.1)
     yield post
-    working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    for each in working:
+        each.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await each
 
 
 def _target(name: str) -> Target:

@@ -1,8 +1,7 @@
 """A push that GitHub did not deliver is found, and dealt with like every other."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import pytest
@@ -17,14 +16,10 @@ from tests.ledger.examples import a_target
 from tests.webhook.dispatching.post import ADAPTER, SINK, Post, dispatching
 
 
-@contextlib.asynccontextmanager
-async def watching(post: Post) -> AsyncIterator[None]:
+def watching(post: Post) -> AbstractAsyncContextManager[Post]:
     """Dispatcher and watch at work."""
     watched = [WatchedTarget(a_target(ADAPTER), SharedSource(post.git), "Acme/Shop")]
-    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
-    async with dispatching(post):
-        yield
-    working.cancel()
+    return dispatching(post, MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
 
 
 async def test_a_push_that_was_not_delivered_is_deployed_and_says_so(
@@ -136,12 +131,10 @@ async def test_one_head_that_two_branches_missed_is_healed_at_both() -> None:
         push = Push(branch, None, post.first)
         first = Delivery(branch, branch, "push", "acme/shop", "ada", push, (target,))
         await post.inbox.receive([first])
-    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
-    async with dispatching(post):
+    async with dispatching(post, MissedPushes(watched, post.inbox, post.dispatcher.wake).run()):
         await asyncio.sleep(1)
         post.git.branches["production"] = post.commit("new", "adapter/main").sha
         await asyncio.sleep(3 * LOOK_EVERY)
-    working.cancel()
 
     assert [each.delivery.targets for each in post.inbox.kept[2:]] == [(ADAPTER,), (SINK,)]
 
@@ -157,12 +150,10 @@ async def test_a_branch_that_can_not_be_looked_at_for_a_defect_keeps_no_other_wa
         WatchedTarget(a_target(ADAPTER), SharedSource(post.git), "acme/shop"),
     ]
     await post.receive(post.first)
-    working = asyncio.create_task(MissedPushes(watched, post.inbox, post.dispatcher.wake).run())
-    async with dispatching(post):
+    async with dispatching(post, MissedPushes(watched, post.inbox, post.dispatcher.wake).run()):
         await asyncio.sleep(1)
         post.commit("missed", "adapter/main")
         await asyncio.sleep(3 * LOOK_EVERY)
-    working.cancel()
 
     assert post.inbox.kept[-1].delivery.event == "missed"
 

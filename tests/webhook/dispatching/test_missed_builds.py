@@ -1,8 +1,7 @@
 """An end of a workflow that GitHub did not deliver is found, and dealt with like every other."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -49,14 +48,10 @@ class Built:
         self.post.dispatcher.wake([ADAPTER])
 
 
-@contextlib.asynccontextmanager
-async def watching(built: Built) -> AsyncIterator[None]:
+def watching(built: Built) -> AbstractAsyncContextManager[Post]:
     """Dispatcher and watch at work."""
     watch = MissedBuilds(built.watched, built.post.inbox, built.post.dispatcher.wake)
-    working = asyncio.create_task(watch.run())
-    async with dispatching(built.post):
-        yield
-    working.cancel()
+    return dispatching(built.post, watch.run())
 
 
 async def test_an_end_that_was_not_delivered_is_deployed_once_and_says_so(

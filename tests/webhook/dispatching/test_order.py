@@ -76,15 +76,13 @@ async def test_a_failed_delivery_that_is_sent_again_deploys_nothing_that_was_tak
 
     hook = FakeHook(deliver)
     watch = UndeliveredDeliveries({"acme/shop": hook}, post.inbox)
-    watching = asyncio.create_task(watch.run())
-    async with dispatching(post):
+    async with dispatching(post, watch.run()):
         await asyncio.sleep(10)
         commits["bad"], commits["revert"] = taken_back(post)
         await hook.send("bad")
         up[0] = True
         await hook.send("revert")
         await asyncio.sleep(2 * LOOK_EVERY)
-    watching.cancel()
 
     assert [each.delivery.id for each in post.inbox.kept] == ["revert", "bad"]
     assert not post.runs.made
@@ -221,16 +219,14 @@ async def test_a_head_that_git_showed_much_too_late_is_dealt_with_all_the_same()
     watched = [WatchedTarget(_target(ADAPTER), source, "acme/shop")]
     post.dispatcher = Dispatcher(watched, post.inbox, post.ledger, post.runs)
     missed = MissedPushes(watched, post.inbox, post.dispatcher.wake)
-    watching = asyncio.create_task(missed.run())
     before = dict(post.git.branches)
     late = post.commit("late", "adapter/main")
     now, post.git.branches = dict(post.git.branches), before
-    async with dispatching(post):
+    async with dispatching(post, missed.run()):
         await post.receive(late)
         await asyncio.sleep(1000)
         post.git.branches = now
         await asyncio.sleep(1000)
-    watching.cancel()
 
     assert post.outcomes() == [Outcome.REFUSED, Outcome.STARTED]
     assert post.runs.commits(ADAPTER) == [late.sha]

@@ -1,8 +1,7 @@
 """A delivery that failed is sent again by GitHub itself, is dealt with like others, and once."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,13 +36,9 @@ class Deliveries:
         return 202
 
 
-@contextlib.asynccontextmanager
-async def looking(deliveries: Deliveries) -> AsyncIterator[None]:
+def looking(deliveries: Deliveries) -> AbstractAsyncContextManager[Post]:
     watch = UndeliveredDeliveries({"acme/shop": deliveries.hook}, deliveries.post.inbox)
-    working = asyncio.create_task(watch.run())
-    async with dispatching(deliveries.post):
-        yield
-    working.cancel()
+    return dispatching(deliveries.post, watch.run())
 
 
 async def test_a_push_that_could_not_be_delivered_is_deployed_and_says_so(
