@@ -99,8 +99,8 @@ def _ledger_lines(recorded: Recorded) -> list[str]:
         f"release {each.id} at {each.target} stands open: {each.state}, {each.phase}"
         for each in recorded.unfinished
     )
-    if recorded.lease:
-        lines.append(f"the stack is held by {recorded.lease[0]} until {local(recorded.lease[1])}")
+    if (held_by := recorded.held_by) is not None:
+        lines.append(f"the stack is held by {held_by.lease.holder} until {local(held_by.until)}")
     lines = lines or ["no release yet"]
     return [*lines, *restriction_lines(recorded.holds, recorded.vetoes)]
 

@@ -150,8 +150,11 @@ def _ledger(recorded: Recorded) -> dict[str, Any]:
     return {
         "live": recorded.live and release_record(recorded.live),
         "unfinished": [release_record(each) for each in recorded.unfinished],
-        "lease": recorded.lease
-        and {"holder": recorded.lease[0], "until": recorded.lease[1].isoformat()},
+        "lease": recorded.held_by
+        and {
+            "holder": recorded.held_by.lease.holder,
+            "until": recorded.held_by.until.isoformat(),
+        },
         "holds": [hold_record(each) for each in recorded.holds],
         "vetoes": [veto_record(each) for each in recorded.vetoes],
     }

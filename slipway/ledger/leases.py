@@ -1,25 +1,31 @@
 """Leases: who may change a stack now."""
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.engine import Connection
 
+from slipway.domain.process import ProcessIdentity
 from slipway.errors import LeaseLost
 from slipway.ledger.dialect import database_now, insert_if_absent
 from slipway.ledger.part import LedgerPart
-from slipway.ledger.rows import moment
+from slipway.ledger.rows import Row, moment, process_column, process_in
 from slipway.ledger.tables import lease as leases
-from slipway.ports import Lease
+from slipway.ports import Holder, Lease
 
 
 class SqlLeases(LedgerPart):
     """One row a stack; its fence only grows."""
 
-    async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
+    async def acquire(
+        self, stack: str, holder: str, seconds: float, process: ProcessIdentity | None = None
+    ) -> Lease | None:
         """See `slipway.ports.Leases`."""
-        term: dict[str, Any] = {"holder": holder, "expires": database_now() + seconds}
+        term: dict[str, Any] = {
+            "holder": holder,
+            "expires": database_now() + seconds,
+            "process": process_column(process),
+        }
         take = (
             update(leases)
             .where(
@@ -56,15 +62,31 @@ class SqlLeases(LedgerPart):
         """See `slipway.ports.Leases`."""
         await self._database.change(update(leases).where(*_ours(lease)).values(holder=None))
 
-    async def holder(self, stack: str) -> tuple[str, datetime] | None:
+    async def holder(self, stack: str) -> Holder | None:
         """See `slipway.ports.Leases`."""
-        statement = select(leases.c.holder, leases.c.expires).where(
-            leases.c.stack == stack,
-            leases.c.holder.is_not(None),
-            leases.c.expires > database_now(),
-        )
+        statement = select(*holder_columns()).where(leases.c.stack == stack)
         row = next(iter(await self._database.rows(statement)), None)
-        return None if row is None else (row["holder"], moment(row["expires"]))
+        return None if row is None else holder_from(row)
+
+
+def holder_columns() -> tuple[ColumnElement[Any], ...]:
+    """What `holder_from` reads; the holder is NULL where nobody holds the lease now."""
+    held = and_(leases.c.holder.is_not(None), leases.c.expires > database_now())
+    return (
+        leases.c.stack.label("lease_stack"),
+        case((held, leases.c.holder)).label("lease_holder"),
+        leases.c.fence.label("lease_fence"),
+        leases.c.expires.label("lease_expires"),
+        leases.c.process.label("lease_process"),
+    )
+
+
+def holder_from(row: Row) -> Holder | None:
+    """Read who holds a lease, None for nobody."""
+    if row["lease_holder"] is None:
+        return None
+    lease = Lease(row["lease_stack"], row["lease_holder"], row["lease_fence"])
+    return Holder(lease, moment(row["lease_expires"]), process_in(row["lease_process"]))
 
 
 def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:

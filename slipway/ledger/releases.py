@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
-    and_,
     case,
     func,
     insert,
@@ -26,6 +25,7 @@ from slipway.domain.release import Kind, Phase, Release, Request, State
 from slipway.domain.target import Target
 from slipway.errors import LeaseLost, ReleaseChanged
 from slipway.ledger.dialect import database_now
+from slipway.ledger.leases import holder_columns, holder_from
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.restrictions import hold_unless_held, lifting, veto_unless_vetoed
 from slipway.ledger.rows import (
@@ -128,19 +128,16 @@ class SqlReleases(LedgerPart):
 
     async def left_open(self) -> Sequence[LeftOpen]:
         """See `slipway.ports.Releases`."""
-        held = and_(leases.c.holder.is_not(None), leases.c.expires > database_now())
         wanted = (
-            select(
-                releases,
-                func.coalesce(leases.c.fence, 0).label("newest"),
-                case((held, leases.c.holder), else_="").label("holder"),
-            )
+            select(releases, *holder_columns())
             .join_from(releases, leases, leases.c.stack == releases.c.stack, isouter=True)
             .where(*_IS_OPEN)
             .order_by(releases.c.number)
         )
         rows = await self._database.rows(wanted)
-        return [LeftOpen(release_from(row), row["newest"], row["holder"]) for row in rows]
+        return [
+            LeftOpen(release_from(row), row["lease_fence"] or 0, holder_from(row)) for row in rows
+        ]
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Releases`."""

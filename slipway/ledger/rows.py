@@ -68,8 +68,8 @@ def progress_columns(release: Release) -> dict[str, Any]:
         "esc_revision": release.esc_revision,
         "update_version": release.update_version,
         "previous_digest": _text(release.previous_digest),
-        "worker": _dumped(ProcessIdentity, release.worker),
-        "engine": _dumped(ProcessIdentity, release.engine),
+        "worker": process_column(release.worker),
+        "engine": process_column(release.engine),
     }
 
 
@@ -100,10 +100,20 @@ def release_from(row: Row) -> Release:
         live_since=ended if state is State.LIVE else None,
         unproven=row["unproven"],
         notes=tuple(row["notes"]),
-        worker=_loaded(ProcessIdentity, row["worker"]),
-        engine=_loaded(ProcessIdentity, row["engine"]),
+        worker=process_in(row["worker"]),
+        engine=process_in(row["engine"]),
         journal=Head(row["journal_length"], row["journal_head"]),
     )
+
+
+def process_column(process: ProcessIdentity | None) -> Any:
+    """A process as a column has it."""
+    return _dumped(ProcessIdentity, process)
+
+
+def process_in(column: Any) -> ProcessIdentity | None:
+    """Read a process back."""
+    return None if column is None else _as_json(ProcessIdentity).validate_python(column)
 
 
 def _request_from(row: Row) -> Request:

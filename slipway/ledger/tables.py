@@ -160,6 +160,7 @@ lease = Table(
     Column("holder", Text),
     Column("fence", BigInteger, nullable=False),
     Column("expires", Double, nullable=False),
+    Column("process", JSON(none_as_null=True)),
 )
 
 published_image = Table(

@@ -19,7 +19,16 @@ from slipway.ports.github import (
 )
 from slipway.ports.images import ImageBuilder, ImageRegistry, PullCredentials
 from slipway.ports.inbox import Inbox
-from slipway.ports.ledger import ALL, Lease, Leases, Ledger, LeftOpen, Releases, Restrictions
+from slipway.ports.ledger import (
+    ALL,
+    Holder,
+    Lease,
+    Leases,
+    Ledger,
+    LeftOpen,
+    Releases,
+    Restrictions,
+)
 from slipway.ports.processes import Processes
 from slipway.ports.runs import FlowRuns, RunState
 from slipway.ports.source import SourceRepository
@@ -47,6 +56,7 @@ __all__ = [
     "Evidence",
     "FlowRuns",
     "Health",
+    "Holder",
     "HookDeliveries",
     "ImageBuilder",
     "ImageRegistry",

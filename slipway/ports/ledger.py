@@ -9,6 +9,7 @@ from slipway.domain.finding import Changes, Judged, RecordedFinding
 from slipway.domain.hold import Hold, NewHold, NewVeto, Restriction, Veto
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.journal import Chain, JournalEntry, Note
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, Request
 from slipway.domain.takeover import Takeover
 from slipway.domain.target import Target
@@ -28,21 +29,24 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease now."""
+
+    lease: Lease
+    until: datetime
+    process: ProcessIdentity | None = None
+    """None where it could not be told what process it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOpen:
     """A release that stands open, and the lease of its stack."""
 
     release: Release
     fence: int
     """The lease's: it grows whenever somebody takes it; 0 where nobody has."""
-    holder: str = ""
-    """Who holds it now; empty for nobody."""
-
-    @property
-    def is_its_holders(self) -> bool:
-        """Whether who holds the lease is who works on this release: itself, or a recovery."""
-        return bool(self.holder) and (
-            self.holder == self.release.id or self.fence == self.release.fence
-        )
+    holder: Holder | None = None
+    """Who holds it now, None for nobody."""
 
 
 class Releases(Protocol):
@@ -91,8 +95,13 @@ class Releases(Protocol):
 class Leases(Protocol):
     """Who may change a stack now, and who waits for it."""
 
-    async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
-        """Take the stack's lease if nobody holds it or it ran out; None otherwise."""
+    async def acquire(
+        self, stack: str, holder: str, seconds: float, process: ProcessIdentity | None = None
+    ) -> Lease | None:
+        """Take the stack's lease if nobody holds it or it ran out; None otherwise.
+
+        The process is told in the same moment, so that there is none in which it could die unknown.
+        """
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         """Hold on to the lease; `LeaseLost` when it is somebody else's."""
@@ -100,8 +109,8 @@ class Leases(Protocol):
     async def give_back(self, lease: Lease) -> None:
         """End the lease; nothing happens when it is not ours any more."""
 
-    async def holder(self, stack: str) -> tuple[str, datetime] | None:
-        """Who holds the stack's lease, and until when."""
+    async def holder(self, stack: str) -> Holder | None:
+        """Who holds the stack's lease, None for nobody."""
 
     async def stand_in_line(self, release: Release, seconds: float) -> Sequence[Waiter]:
         """Be in the line of the release's stack for so long; everybody in it, in order of request.

@@ -113,7 +113,8 @@ async def _same(unknown: Unknown) -> Unknown:
 async def _activity(ports: Ports) -> _Activity:
     held = await ports.ledger.holder(str(ports.target.stack))
     newest = next(iter(await ports.ledger.history(ports.target.name, 1)), None)
-    return _Activity(held[0] if held else "", (newest.id, newest.state) if newest else None)
+    at_work = held.lease.holder if held else ""
+    return _Activity(at_work, (newest.id, newest.state) if newest else None)
 
 
 def _why_moving(

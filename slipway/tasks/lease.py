@@ -55,11 +55,11 @@ async def held_for(ports: Ports, record: Record) -> AsyncIterator[None]:
 @once("wait for the stack's lease")
 async def wait_for_lease(ports: Ports, holder: str) -> Lease:
     """Wait, holding nothing, until the lease is free, and take it."""
-    stack = str(ports.target.stack)
+    stack, process = str(ports.target.stack), ports.processes.own()
     told = ""
     while True:
         held_by = await living_holder(ports)
-        lease = await ports.ledger.acquire(stack, holder, LEASE_SECONDS)
+        lease = await ports.ledger.acquire(stack, holder, LEASE_SECONDS, process)
         if lease is not None:
             log.info("lease of stack %s: fence %d", stack, lease.fence)
             return lease

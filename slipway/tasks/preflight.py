@@ -181,7 +181,7 @@ async def at_work(ports: Ports) -> str:
     """Who of ours is at work at the target's stack, or has died there; empty for nobody."""
     stack = str(ports.target.stack)
     if (held := await ports.ledger.holder(stack)) is not None:
-        return f"{held[0]} is at work at {stack}"
+        return f"{held.lease.holder} is at work at {stack}"
     for each in await ports.ledger.unfinished(stack):
         if each.phase.reached(Phase.DECIDED):
             return f"release {each.id} stands open at {stack}"

@@ -6,7 +6,6 @@ Each is looked at on its own: one that does not answer hides none of the others.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from slipway.domain.agreement import Places, Unknown, disagreements
 from slipway.domain.candidate import present
@@ -16,7 +15,7 @@ from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.target import CommitInfo, Target
 from slipway.domain.workloads import Workloads, running_digest
-from slipway.ports import Ports, StackState
+from slipway.ports import Holder, Ports, StackState
 from slipway.tasks.asking import asked
 from slipway.tasks.publishing import MAIN
 
@@ -35,7 +34,7 @@ class Recorded:
 
     live: Release | None
     unfinished: Sequence[Release]
-    lease: tuple[str, datetime] | None
+    held_by: Holder | None
     holds: Sequence[Hold] = ()
     vetoes: Sequence[Veto] = ()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slipway.domain.waiting import Waiter, in_order, superseding, to_be_ended
 from slipway.errors import Superseded, TransientError
-from slipway.ports import Lease, LeftOpen, Ports
+from slipway.ports import Lease, Ports
 from slipway.tasks.policies import once
 from slipway.tasks.record import Record
 
@@ -63,7 +63,8 @@ async def _take_turn(ports: Ports, record: Record) -> tuple[Lease | None, str]:
     first = in_order(waiting)[0]
     if holding or first != mine:
         return None, f"release {holding or first.release}"
-    lease = await ledger.acquire(stack, release.id, LEASE_SECONDS)
+    process = ports.processes.own()
+    lease = await ledger.acquire(stack, release.id, LEASE_SECONDS, process)
     return lease, "whoever was quicker"
 
 
@@ -73,31 +74,16 @@ async def living_holder(ports: Ports) -> str:
     Its place in line first, or it would look like one that still waits. What its `pulumi` still
     does is waited for by whoever comes next, as after any takeover.
     """
-    standing = await ports.ledger.holder(str(ports.target.stack))
-    if standing is None:
+    holder = await ports.ledger.holder(str(ports.target.stack))
+    if holder is None:
         return ""
-    holder = standing[0]
-    at_work = await _at_work(ports, holder)
-    if at_work is None or (worker := at_work.release.worker) is None:
-        return holder
-    if not ports.processes.has_ended(worker):
-        return holder
-    log.info("%s holds stack %s, and is dead (%s)", holder, at_work.release.stack, worker)
-    await ports.ledger.leave_line(holder)
-    await ports.ledger.give_back(Lease(at_work.release.stack, holder, at_work.fence))
+    lease, process = holder.lease, holder.process
+    if process is None or not ports.processes.has_ended(process):
+        return lease.holder
+    log.info("%s holds stack %s, and is dead (%s)", lease.holder, lease.stack, process)
+    await ports.ledger.leave_line(lease.holder)
+    await ports.ledger.give_back(lease)
     return ""
-
-
-async def _at_work(ports: Ports, holder: str) -> LeftOpen | None:
-    """The release that the lease's holder works on: its own, or one that it recovers."""
-    stack = str(ports.target.stack)
-    own = await ports.ledger.find(holder)
-    if own is not None:
-        return LeftOpen(own, own.fence, holder)
-    for each in await ports.ledger.left_open():
-        if each.release.stack == stack and each.is_its_holders:
-            return each
-    return None
 
 
 async def _require_a_point(ports: Ports, mine: Waiter, waiting: Sequence[Waiter]) -> None:

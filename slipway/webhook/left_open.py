@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from slipway.domain.release import Release
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, LeftOpen, Processes, Releases, RunState
@@ -111,18 +111,16 @@ class LeftReleases:
     def _is_left(self, left: LeftOpen) -> bool:
         """Whether its process can't go on, and nobody else is at work at the stack.
 
-        One that holds the lease, or has never had it and may still build, can where it is not
-        proven dead.
+        Who holds the lease, or has never had it and may still build, can where it is not proven
+        dead.
         """
-        if left.holder and not left.is_its_holders:
+        if left.holder is not None and not self._has_died(left.holder.process):
             return False
-        if not left.holder and left.release.fence > 0:
-            return True
-        return self._has_died(left.release)
+        return left.release.fence > 0 or self._has_died(left.release.worker)
 
-    def _has_died(self, release: Release) -> bool:
-        """Whether who works on it is proven dead."""
-        return release.worker is not None and self._processes.has_ended(release.worker)
+    def _has_died(self, process: ProcessIdentity | None) -> bool:
+        """Whether it is proven dead."""
+        return process is not None and self._processes.has_ended(process)
 
     async def _recover(self, stack: str, left: LeftOpen) -> None:
         """Start a recovery, unless the one that was started last is still to work, or resting."""
@@ -156,7 +154,8 @@ class LeftReleases:
             return last
         if last.taken is None or left.fence > last.seen:
             last = replace(last, taken=now, seen=left.fence)
-        has_died = left.fence > last.fence and self._has_died(left.release)
+        at_work = left.holder.process if left.holder else left.release.worker
+        has_died = left.fence > last.fence and self._has_died(at_work)
         is_late = last.taken is not None and now - last.taken > COMES_WITHIN
         return Gone.STRUCK if has_died or is_late else last
 

@@ -17,6 +17,7 @@ from slipway.domain.journal import (
     head_of,
     sealed,
 )
+from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Kind, Phase, Release, Request, State
 from slipway.domain.takeover import Takeover
 from slipway.domain.target import Target
@@ -24,7 +25,7 @@ from slipway.domain.waiting import Waiter
 from slipway.errors import InvalidInput, LeaseLost, TagConflict
 from slipway.ledger.releases import require_as_read, require_savable
 from slipway.ledger.rows import content_of, progress_columns, request_columns
-from slipway.ports import ALL, Lease, LeftOpen
+from slipway.ports import ALL, Holder, Lease, LeftOpen
 from tests.fakes.findings import MemoryFindings
 from tests.fakes.restrictions import EPOCH, MemoryRestrictions
 
@@ -36,6 +37,7 @@ class HeldLease:
     holder: str | None
     fence: int
     expires: datetime
+    process: ProcessIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,39 +159,40 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         for each in self.releases.values():
             lease = self.leases.get(each.stack)
             if each.is_open:
-                held = await self.holder(each.stack)
                 fence = lease.fence if lease else 0
-                found.append(LeftOpen(each, fence, held[0] if held else ""))
+                found.append(LeftOpen(each, fence, await self.holder(each.stack)))
         return found
 
-    async def acquire(self, stack: str, holder: str, seconds: float) -> Lease | None:
+    async def acquire(
+        self, stack: str, holder: str, seconds: float, process: ProcessIdentity | None = None
+    ) -> Lease | None:
         """See `slipway.ports.Ledger`."""
         held = self.leases.get(stack) or HeldLease(None, 0, EPOCH)
         if held.holder is not None and held.expires > self.now():
             return None
         fence = held.fence + 1
-        self.leases[stack] = HeldLease(holder, fence, self.now() + timedelta(seconds=seconds))
+        expires = self.now() + timedelta(seconds=seconds)
+        self.leases[stack] = HeldLease(holder, fence, expires, process)
         return Lease(stack, holder, fence)
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         """See `slipway.ports.Ledger`."""
         if not self._is_ours(lease):
             raise LeaseLost(f"the lease of stack {lease.stack} is not {lease.holder}'s any more")
-        self.leases[lease.stack] = HeldLease(
-            lease.holder, lease.fence, self.now() + timedelta(seconds=seconds)
-        )
+        expires = self.now() + timedelta(seconds=seconds)
+        self.leases[lease.stack] = replace(self.leases[lease.stack], expires=expires)
 
     async def give_back(self, lease: Lease) -> None:
         """See `slipway.ports.Ledger`."""
         if self._is_ours(lease):
             self.leases[lease.stack] = HeldLease(None, lease.fence, self.now())
 
-    async def holder(self, stack: str) -> tuple[str, datetime] | None:
+    async def holder(self, stack: str) -> Holder | None:
         """See `slipway.ports.Ledger`."""
         held = self.leases.get(stack)
         if held is None or held.holder is None or held.expires <= self.now():
             return None
-        return held.holder, held.expires
+        return Holder(Lease(stack, held.holder, held.fence), held.expires, held.process)
 
     async def stand_in_line(self, release: Release, seconds: float) -> Sequence[Waiter]:
         """See `slipway.ports.Ledger`."""

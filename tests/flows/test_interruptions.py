@@ -632,10 +632,14 @@ async def test_a_recovery_that_can_not_give_the_lease_back_says_how_the_release_
     assert recovered.state is State.RESTORED
 
 
-async def test_the_lease_of_a_recovery_whose_process_is_dead_is_not_waited_for() -> None:
+@pytest.mark.parametrize("effect", ["stack.ledger", "config.write"])
+async def test_the_lease_of_a_recovery_whose_process_is_dead_is_not_waited_for(
+    effect: str,
+) -> None:
+    """The first moment is right after it has taken the lease: no release's row names it yet."""
     world = World.seeded()
     await dead(world, "crashing", "after", "stack.server-side-apply")
-    await dead_recovery(world, "before", "config.write")
+    await dead_recovery(world, "before", effect)
     loop = asyncio.get_running_loop()
     began = loop.time()
 

@@ -241,7 +241,7 @@ async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
 
     async def look() -> None:
         held = await world.ledger.holder(str(world.target.stack))
-        holders.append(held[0] if held else "")
+        holders.append(held.lease.holder if held else "")
 
     world.faults.before("registry.remove", look)
     await apply([world.ports()], POLICY, made.hash, LATER)

@@ -32,6 +32,8 @@ from tests.ledger.journal_contract import JournalContract
 from tests.ledger.line_contract import LineContract
 from tests.ledger.restrictions_contract import RestrictionsContract
 
+A_PROCESS = ProcessIdentity("worker-1", "b00t", 7, 123456)
+
 
 class LedgerContract(FindingsContract, JournalContract, LineContract, RestrictionsContract, ABC):
     """Subclasses give the ledger under test; every test starts with an empty one."""
@@ -285,8 +287,11 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
 
     async def test_what_stands_open_is_told_with_who_holds_its_lease(self, ledger: Ledger) -> None:
         held, free = a_target(), a_target("sink-prod", stack="other")
-        lease = await ledger.acquire(str(held.stack), "ada", 60)
+        lease = await ledger.acquire(str(held.stack), "ada", 60, A_PROCESS)
         assert lease is not None
+        holder = await ledger.holder(str(held.stack))
+        assert holder is not None
+        assert (holder.lease, holder.process) == (lease, A_PROCESS)
         under_way = await ledger.open(held, a_request())
         left = await ledger.open(free, a_request())
         ended = await ledger.open(free, a_request())
@@ -299,17 +304,37 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         then = await ledger.left_open()
 
         free_ones = [LeftOpen(left, 0), LeftOpen(unsure, 0)]
-        assert found == [LeftOpen(under_way, lease.fence, "ada"), *free_ones]
+        assert found == [LeftOpen(under_way, lease.fence, holder), *free_ones]
         assert then == [LeftOpen(under_way, lease.fence), *free_ones]
 
     async def test_a_lease_that_has_run_out_is_nobodys(self, ledger: Ledger) -> None:
         opened = await ledger.open(a_target(), a_request())
-        await eventually(lambda: ledger.acquire(STACK, "ada", TINY))
+        lease = await eventually(lambda: ledger.acquire(STACK, "ada", TINY))
 
         async with asyncio.timeout(60):
             while (found := await ledger.left_open()) != [LeftOpen(opened, 1)]:
-                assert found == [LeftOpen(opened, 1, "ada")]
+                [left] = found
+                assert left.holder is not None
+                assert left.holder.lease == lease
                 await asyncio.sleep(TINY / 4)
+
+    async def test_a_lease_tells_the_process_of_its_newest_holder(self, ledger: Ledger) -> None:
+        first = await ledger.acquire(STACK, "ada", 60, A_PROCESS)
+        assert first is not None
+        await ledger.renew(first, 60)
+        renewed = await ledger.holder(STACK)
+        await ledger.give_back(first)
+        another = replace(A_PROCESS, pid=8)
+        await ledger.acquire(STACK, "bob", TINY, another)
+        taken = await ledger.holder(STACK)
+        await eventually(lambda: ledger.acquire(STACK, "eve", 60))
+        unknown = await ledger.holder(STACK)
+
+        assert renewed is not None
+        assert renewed.process == A_PROCESS
+        assert taken is None or taken.process == another
+        assert unknown is not None
+        assert unknown.process is None
 
     async def test_an_end_that_is_unproven_is_unfinished_until_it_is_proven(
         self, ledger: Ledger
@@ -343,8 +368,8 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.acquire("acme/cluster/dev", "bob", 60) is not None
         held = await ledger.holder(STACK)
         assert held is not None
-        assert held[0] == "ada"
-        assert held[1].tzinfo is not None
+        assert held.lease == lease
+        assert held.until.tzinfo is not None
 
     async def test_a_lease_given_back_is_free_and_the_fence_goes_on(self, ledger: Ledger) -> None:
         first = await ledger.acquire(STACK, "ada", 60)
@@ -376,7 +401,7 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
 
         held = await ledger.holder(STACK)
         assert held is not None
-        assert held[0] == "bob"
+        assert held.lease.holder == "bob"
 
     async def test_a_renewed_lease_outlives_its_first_term(self, ledger: Ledger) -> None:
         lease = await ledger.acquire(STACK, "ada", 30)
@@ -388,7 +413,7 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         after = await ledger.holder(STACK)
         assert before is not None
         assert after is not None
-        assert (after[1] - before[1]).total_seconds() > 3000
+        assert (after.until - before.until).total_seconds() > 3000
 
     async def test_a_lease_that_ran_out_but_nobody_took_can_be_renewed(
         self, ledger: Ledger

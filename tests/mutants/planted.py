@@ -366,6 +366,13 @@ MUTANTS = (
         "tests/domain/test_waiting.py",
     ),
     Mutant(
+        "take the lease without telling who one is",
+        "slipway/tasks/lease.py",
+        "acquire(stack, holder, LEASE_SECONDS, process)",
+        "acquire(stack, holder, LEASE_SECONDS)",
+        "tests/flows/test_interruptions.py",
+    ),
+    Mutant(
         "start another recovery while one is under way",
         "slipway/webhook/left_open.py",
         "        if state is RunState.WAITS:\n            return last\n",
@@ -410,8 +417,8 @@ MUTANTS = (
     Mutant(
         "take the lease of a process that may be alive",
         "slipway/tasks/waiting.py",
-        "    if not ports.processes.has_ended(worker):\n",
-        "    if not worker:\n",
+        "    if process is None or not ports.processes.has_ended(process):\n",
+        "    if process is None:\n",
         "tests/flows/test_interruptions.py",
     ),
     Mutant(

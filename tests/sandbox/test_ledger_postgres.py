@@ -223,7 +223,7 @@ async def test_a_process_stopped_in_a_renewal_keeps_nobody_from_its_lease(
     assert lease.fence == release.fence + 1
     held = await ledger.holder(STACK)
     assert held is not None
-    assert held[0] == "recovery"
+    assert held.lease.holder == "recovery"
 
 
 async def test_a_process_stopped_in_a_save_keeps_nobody_from_its_release(

@@ -163,7 +163,8 @@ async def _open(world: RealWorld) -> list[str]:
     found = await _all_releases(ledger)
     standing = await ledger.holder(found[0].stack) if found else None
     await ledger.close()
-    return [each.id for each in found if each.is_open] + ([standing[0]] if standing else [])
+    held = [standing.lease.holder] if standing else []
+    return [each.id for each in found if each.is_open] + held
 
 
 async def _all_releases(ledger: SqlLedger) -> list[Release]:
@@ -220,7 +221,7 @@ async def _left(world: RealWorld) -> list[str]:
     state, held = await ports.stack.state(), await ports.ledger.holder(str(ports.target.stack))
     _, flawed = await all_flaws(_ledger(world), await witnesses(ports))
     return [
-        *([f"lease of {held[0]}"] if held else []),
+        *([f"lease of {held.lease.holder}"] if held else []),
         *(["an update under way"] if state.busy else []),
         *([f"{state.pending_operations} pending operations"] if state.pending_operations else []),
         *map(str, flawed),

@@ -126,10 +126,7 @@ async def test_a_recovery_whose_process_is_proven_dead_is_followed_by_another() 
     async with scene.watched():
         await asyncio.sleep(2 * AWHILE)
         scene.runs.take_all()
-        lease = await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS)
-        assert lease is not None
-        [left] = await scene.ledger.unfinished(STACK)
-        await scene.ledger.save(replace(left, fence=lease.fence, worker=DEAD))
+        await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS, DEAD)
         await asyncio.sleep(LEASE_SECONDS / 2)
 
     assert len(scene.runs.made) == 2
@@ -143,10 +140,9 @@ async def struck(scene: Scene, times: int) -> list[float]:
             await asyncio.sleep(LOOK_EVERY / 10)
         begun.append(loop.time())
         scene.runs.take_all()
-        [left] = await scene.ledger.unfinished(STACK)
-        lease = await scene.ledger.acquire(STACK, f"recovery {len(begun)}", 0.0)
-        assert lease is not None
-        await scene.ledger.save(replace(left, fence=lease.fence, worker=DEAD))
+        if dead := await scene.ledger.holder(STACK):
+            await scene.ledger.give_back(dead.lease)
+        await scene.ledger.acquire(STACK, f"recovery {len(begun)}", LEASE_SECONDS, DEAD)
     return begun
 
 
@@ -267,24 +263,23 @@ async def test_the_lease_of_a_release_is_waited_for_unless_its_process_is_proven
 ) -> None:
     scene = Scene()
     release = await scene.ledger.open(a_target(), a_request())
-    lease = await scene.ledger.acquire(STACK, release.id, LEASE_SECONDS)
-    assert lease is not None
-    await scene.ledger.save(replace(release, worker=worker, fence=lease.fence))
+    await scene.ledger.save(replace(release, worker=worker))
+    await scene.ledger.acquire(STACK, release.id, LEASE_SECONDS, worker)
     async with scene.watched():
         await asyncio.sleep(LEASE_SECONDS - 1)
 
     assert len(scene.runs.made) == runs
 
 
-@pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (DEAD, 1)])
+@pytest.mark.parametrize(("worker", "runs"), [(ALIVE, 0), (None, 0), (DEAD, 1)])
 async def test_the_lease_of_a_recovery_is_waited_for_unless_its_process_is_proven_dead(
-    worker: ProcessIdentity, runs: int
+    worker: ProcessIdentity | None, runs: int
 ) -> None:
+    """Also before the recovery has noted anything of the release."""
     scene = Scene()
-    release = await scene.ledger.open(a_target(), a_request())
-    lease = await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS)
-    assert lease is not None
-    await scene.ledger.save(replace(release, worker=worker, fence=lease.fence))
+    await scene.left()
+    await asyncio.sleep(LEASE_SECONDS)
+    await scene.ledger.acquire(STACK, "recovery", LEASE_SECONDS, worker)
     async with scene.watched():
         await asyncio.sleep(LEASE_SECONDS - 1)
 
@@ -295,7 +290,20 @@ async def test_a_release_of_a_dead_process_is_left_to_whoever_holds_the_lease_no
     scene = Scene()
     release = await scene.ledger.open(a_target(), a_request())
     await scene.ledger.save(replace(release, worker=DEAD))
-    await scene.ledger.acquire(STACK, "another", LEASE_SECONDS)
+    await scene.ledger.acquire(STACK, "another", LEASE_SECONDS, ALIVE)
+    async with scene.watched():
+        await asyncio.sleep(LEASE_SECONDS - 1)
+
+    assert not scene.runs.made
+
+
+async def test_a_release_that_still_builds_is_left_alone_where_the_lease_is_a_dead_processs() -> (
+    None
+):
+    scene = Scene()
+    release = await scene.ledger.open(a_target(), a_request())
+    await scene.ledger.save(replace(release, worker=ALIVE))
+    await scene.ledger.acquire(STACK, "another", LEASE_SECONDS, DEAD)
     async with scene.watched():
         await asyncio.sleep(LEASE_SECONDS - 1)
 
