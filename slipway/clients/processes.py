@@ -1,11 +1,14 @@
 """Processes of this machine, told apart by what the kernel knows of them (proc(5))."""
 
+import hashlib
 import os
 import socket
 from pathlib import Path
 
 from slipway.domain.process import ProcessIdentity
 
+MACHINE_ID = Path("/etc/machine-id")
+"""Unique to a machine (machine-id(5)); many containers have none."""
 _STARTTIME = 19
 """The place of `starttime` after the command's name in /proc/PID/stat (field 22)."""
 
@@ -22,7 +25,10 @@ class LocalProcesses:
         mine = self.own()
         if mine is None or process.host != mine.host:
             return False
-        return process.boot != mine.boot or _started(process.pid) != process.started
+        if process.boot != mine.boot:
+            # Else it may be another machine of the same name.
+            return bool(_machine())
+        return _started(process.pid) != process.started
 
 
 def identity_of(pid: int) -> ProcessIdentity | None:
@@ -35,8 +41,15 @@ def identity_of(pid: int) -> ProcessIdentity | None:
 
 
 def _host() -> str:
-    """This machine's name, and the namespace in which its process ids count."""
-    return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    """This machine, by its name and its id, and the namespace in which its process ids count."""
+    names = (socket.gethostname(), _machine(), str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(each for each in names if each)
+
+
+def _machine() -> str:
+    """This machine's id, hashed as it is not to be shown (machine-id(5)); empty for none."""
+    told = _read(MACHINE_ID).strip().encode()[:64]
+    return hashlib.blake2b(b"slipway", key=told, digest_size=6).hexdigest() if told else ""
 
 
 def _started(pid: int) -> int | None:

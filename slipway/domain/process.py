@@ -8,6 +8,7 @@ class ProcessIdentity:
     """One process of one boot of one machine: a process id alone is given out again."""
 
     host: str
+    """Its machine, and the namespace in which its process ids count."""
     boot: str
     """The kernel's boot id, new at every start of the machine."""
     pid: int
