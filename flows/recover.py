@@ -1,7 +1,7 @@
 """Recover: finish what a dead process left, forward if its image is proven, back otherwise."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,15 +51,18 @@ async def recover(target: str) -> PrefectState[Any]:
         return worst(await finish_all(ports))
 
 
-async def finish_all(ports: Ports) -> list[Outcome]:
+async def finish_all(ports: Ports, dead: Container[str] = ()) -> list[Outcome]:
     """Finish every unfinished release of the target's stack, oldest first, under its lease.
+
+    `dead` are releases whose processes a person knows to have ended: of those that never had the
+    lease only their own machine can tell. One that lives after all can save nothing any more.
 
     Raises what kept one from being finished, once all others are.
     """
     if not await ports.ledger.unfinished(str(ports.target.stack)):
         return []
     async with stack_lease(ports, f"recover-{ports.target.name}") as lease:
-        left = await _finish_left(ports, lease.fence)
+        left = await _finish_left(ports, lease.fence, dead=dead)
     await last_words()
     for _, error in left.failed:
         raise error
@@ -96,14 +99,14 @@ class _Left:
     """Targets that are not registered any more: nobody can look at them."""
 
 
-async def _finish_left(ports: Ports, fence: int, but: str = "") -> _Left:
+async def _finish_left(ports: Ports, fence: int, but: str = "", dead: Container[str] = ()) -> _Left:
     """Finish one after the other: one that can't be finished keeps no other from it."""
     left = _Left()
     for listed in await ports.ledger.unfinished(str(ports.target.stack)):
         if listed.id == but:
             continue
         try:
-            outcome = await _finish_if_left(ports, listed.id, fence, left)
+            outcome = await _finish_if_left(ports, listed.id, fence, left, dead)
         except LeaseLost:
             raise  # ours: nothing more may be finished
         except SlipwayError as error:
@@ -114,10 +117,12 @@ async def _finish_left(ports: Ports, fence: int, but: str = "") -> _Left:
     return left
 
 
-async def _finish_if_left(ports: Ports, release: str, fence: int, left: _Left) -> Outcome | None:
+async def _finish_if_left(
+    ports: Ports, release: str, fence: int, left: _Left, dead: Container[str]
+) -> Outcome | None:
     """Look anew, as finishing others may have taken minutes; None for what has ended meanwhile."""
     now = await ports.ledger.find(release)
-    if now is None or not now.is_open or not _is_left(ports, now):
+    if now is None or not now.is_open or not (now.id in dead or _is_left(ports, now)):
         return None
     try:
         return await _finish(ports, now, fence, left)

@@ -1,9 +1,12 @@
 """`slipway restart` and `slipway recover`."""
 
+import asyncio
 from dataclasses import replace
 
+from slipway.domain.release import Release
 from slipway.errors import Unreachable
 from tests.cli.conftest import ADAPTER, Terminal
+from tests.ledger.examples import a_request
 
 
 def test_a_restart_proves_the_same_digest_on_new_pods(terminal: Terminal) -> None:
@@ -91,3 +94,32 @@ def test_a_restore_that_failed_is_finished_with_code_3(terminal: Terminal) -> No
 def test_nothing_open_is_nothing_to_recover(terminal: Terminal) -> None:
     assert terminal.type("recover").stdout == "nothing stands open\n"
     assert terminal.json("recover", ADAPTER) == []
+
+
+def a_release_elsewhere(terminal: Terminal) -> Release:
+    """Open, and nobody here can tell whether its process lives."""
+    return asyncio.run(terminal.world.ledger.open(terminal.world.target, a_request()))
+
+
+def test_a_release_of_a_machine_that_is_gone_is_ended_by_who_says_so(terminal: Terminal) -> None:
+    release = a_release_elsewhere(terminal)
+    assert terminal.json("recover") == []
+
+    [ended] = terminal.json("recover", ADAPTER, "--dead", release.id, code=4)
+
+    assert (ended["id"], ended["state"]) == (release.id, "refused")
+    assert "its process ended before it had changed anything" in ended["reason"]
+    assert terminal.json("recover") == []
+
+
+def test_who_calls_a_release_dead_that_does_not_stand_open_is_told_which_do(
+    terminal: Terminal,
+) -> None:
+    none = terminal.type("recover", "--dead", "0123456789ab")
+    release = a_release_elsewhere(terminal)
+    another = terminal.type("recover", "--dead", "0123456789ab")
+
+    assert none.exit_code == another.exit_code == 2
+    assert "no release 0123456789ab stands open at" in none.stderr
+    assert f"open are {release.id}" in another.stderr
+    assert terminal.json("recover", ADAPTER, "--dead", release.id, code=4)

@@ -678,6 +678,32 @@ async def test_a_release_that_still_builds_is_left_alone_by_recovery() -> None:
     assert (await task).state is State.LIVE
 
 
+async def test_a_release_that_a_person_calls_dead_is_ended_and_one_that_lives_changes_nothing() -> (
+    None
+):
+    world = World.seeded()
+    process, building = world.process("deploy"), asyncio.Event()
+
+    async def take_long() -> None:
+        building.set()
+        await asyncio.sleep(60)
+
+    world.faults.before("builder.build", take_long)
+    request = deploy_request(world.commits["second"].sha)
+    task = process.start(deploy.release(gated(world.ports()), request))
+    await building.wait()
+    [open_one] = await world.ledger.unfinished(str(world.target.stack))
+    before = world.runs()
+
+    [ended] = await recover.finish_all(world.ports(), {open_one.id})
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert (ended.release.id, ended.state) == (open_one.id, State.REFUSED)
+    assert await world.ledger.find(open_one.id) == ended.release
+    assert not {"config.write", "stack.up"} & set(world.faults.effects)
+    assert world.runs() == before
+
+
 async def test_nothing_is_released_over_one_whose_end_the_ledger_could_not_take() -> None:
     world = World.seeded()
     await dead(world, "second", "before", "stack.up")
