@@ -82,8 +82,8 @@ async def _require_open(release: str, stacks: Mapping[str, Ports]) -> None:
     ]
     if release not in standing:
         raise InvalidInput(
-            f"no release {release} stands open at {', '.join(stacks)}: "
-            f"{'open are ' + ', '.join(standing) if standing else 'none does'}"
+            f"no release {release} stands open at {', '.join(stacks)}: name one that does "
+            f"({', '.join(standing) or 'there is none now'})"
         )
 
 

@@ -121,5 +121,5 @@ def test_who_calls_a_release_dead_that_does_not_stand_open_is_told_which_do(
 
     assert none.exit_code == another.exit_code == 2
     assert "no release 0123456789ab stands open at" in none.stderr
-    assert f"open are {release.id}" in another.stderr
+    assert f"name one that does ({release.id})" in another.stderr
     assert terminal.json("recover", ADAPTER, "--dead", release.id, code=4)
