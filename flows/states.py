@@ -26,9 +26,11 @@ HARMLESS = {"unchanged": "Unchanged", "superseded": "Superseded", "held": "Held"
 
 def as_prefect_state(outcome: Outcome) -> PrefectState[Any]:
     """The Prefect state of an end; its message is the reason."""
-    release = outcome.release
-    if outcome.code in HARMLESS and release.state in {State.LIVE, State.REFUSED}:
-        return Completed(name=HARMLESS[outcome.code], message=release.reason)
+    release, name = outcome.release, HARMLESS.get(outcome.code)
+    if name and release.state in {State.LIVE, State.REFUSED}:
+        # Automation has nothing else to do there; a person did not get what was asked for.
+        ended = Failed if outcome.code == "held" and not release.request.automatic else Completed
+        return ended(name=name, message=release.reason)
     if release.state is State.LIVE:
         return Completed(name=NAMES[release.state], message=release.reason)
     return Failed(name=NAMES.get(release.state, "NeedsAttention"), message=release.reason)

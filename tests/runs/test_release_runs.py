@@ -23,7 +23,7 @@ from prefect.states import Cancelling, Running
 
 from flows import deploy, recover, rollback
 from flows.parameters import DeployOptions
-from slipway.domain.hold import NewVeto
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.errors import InvalidInput
 from tests.fakes.world import World, deploy_request
 
@@ -203,6 +203,18 @@ async def test_automation_completes_as_held_and_as_superseded_and_fails_as_vetoe
         ("FAILED", "Refused"),
         ("COMPLETED", "Held"),
     ]
+
+
+async def test_a_persons_deploy_that_is_overtaken_by_a_hold_fails_as_held(world: World) -> None:
+    await seeded(world)
+
+    async def hold() -> None:
+        await world.ledger.place_hold(world.target.name, NewHold("the database moves", "ada"))
+
+    world.faults.before("builder.build", hold)
+    state = await run(world, "second", why="it is quicker")
+
+    assert (state.type.value, state.name) == ("FAILED", "Held")
 
 
 async def test_a_person_passes_a_veto_by_the_form(world: World) -> None:
