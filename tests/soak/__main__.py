@@ -32,6 +32,7 @@ from tests.sandbox.releases.real_world import ADAPTER, SINK, RealWorld, make_wor
 from tests.sandbox.releases.sampling import UpdatesAtOnce
 from tests.soak.figures import (
     Struck,
+    beside,
     during,
     firsts,
     observed,
@@ -202,6 +203,7 @@ async def _tell_times(ledger: SqlLedger, releases: list[Release], struck: list[S
     )
     _tell(f"{open_} blows fell while a release was open, {changing} between a pin and its end")
     found = firsts(one for each in releases for one in takeovers(each, journals[each.id]))
+    found = [beside(each, journals.values()) for each in found]
     first = [(waited(each, struck), each) for each in found if not each.again]
     times = sorted((each for each in first if not math.isnan(each[0])), key=lambda each: each[0])
     looked = [observed(each, struck) for _, each in times]

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipway.domain.journal import EntryKind, JournalEntry
 from slipway.domain.release import Phase, Release
@@ -13,6 +13,8 @@ NEEDED = frozenset({Victim.WORKER, Victim.PREFECT})
 """Without which nobody takes over; and the flow processes that work on the release."""
 LEASE = 15.0
 """Seconds after which a process that stands still holds nothing any more."""
+RENEWED = 5.0
+"""Seconds between two renewals: so much earlier may it be that it holds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,15 @@ class Struck:
     recovered: bool = False
     """Whether it was a recovery's process, which may not have come to work yet."""
 
-    @property
-    def over(self) -> float:
-        """When it stood in nobody's way any more."""
-        if self.strike.victim is Victim.FLOW and self.strike.blow is Blow.STOP:
-            return min(self.back, self.fell + LEASE)
-        return self.back
+    def over(self, by: float) -> float:
+        """When it stood in nobody's way any more, as `by` then somebody had gone on.
+
+        A process that stands still may have renewed its lease long before it was stopped.
+        """
+        if self.strike.victim is not Victim.FLOW or self.strike.blow is not Blow.STOP:
+            return self.back
+        lapsed = self.fell + LEASE
+        return min(self.back, lapsed if lapsed <= by else lapsed - RENEWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Takeover:
     ended: float | None
     fence: int
     """Of the lease; one recovery may take over several releases."""
+    free: float = -math.inf
+    """When whoever had the lease before was last at work by it, maybe for another release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,17 @@ def firsts(every: Iterable[Takeover]) -> list[Takeover]:
     return list(found.values())
 
 
+def beside(takeover: Takeover, journals: Iterable[Sequence[JournalEntry]]) -> Takeover:
+    """The takeover with what the stack's other releases tell of who had the lease before."""
+    earlier = (
+        each.at
+        for journal in journals
+        for each in journal
+        if 0 < each.fence < takeover.fence and each.at <= takeover.taken
+    )
+    return replace(takeover, free=max(earlier, default=-math.inf))
+
+
 def waited(takeover: Takeover, struck: Iterable[Struck]) -> float:
     """Seconds from when all that the takeover needed was there to when the lease was held."""
     return _since_back(takeover.taken, takeover, struck, NEEDED)
@@ -107,13 +125,13 @@ def _since_back(
     when: float, takeover: Takeover, struck: Iterable[Struck], needed: frozenset[Victim]
 ) -> float:
     back = [
-        each.over
+        each.over(when)
         for each in struck
         if each.strike.victim in needed
         or (each.strike.victim is Victim.FLOW and each.pid in takeover.workers)
         or each.recovered
     ]
-    return when - max((at for at in back if at <= when), default=math.nan)
+    return when - max(max((at for at in back if at <= when), default=math.nan), takeover.free)
 
 
 def period(release: Release, journal: Sequence[JournalEntry], now: float) -> Period:

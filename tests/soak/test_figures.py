@@ -11,6 +11,7 @@ from slipway.domain.release import Kind, Release, Request
 from tests.soak.figures import (
     Struck,
     Takeover,
+    beside,
     during,
     firsts,
     observed,
@@ -73,6 +74,9 @@ def test_a_takeover_is_another_process_that_goes_on(release: Release) -> None:
         ([struck(Victim.FLOW, Blow.KILL, 7, 10, 10)], 20),
         ([struck(Victim.FLOW, Blow.KILL, 99, 10, 10)], math.nan),
         ([struck(Victim.FLOW, Blow.STOP, 7, 10, 60)], 5),
+        ([struck(Victim.FLOW, Blow.STOP, 7, 17, 60)], 3),
+        ([struck(Victim.FLOW, Blow.STOP, 7, 17, 22)], 8),
+        ([struck(Victim.FLOW, Blow.STOP, 7, 21, 60)], math.nan),
         ([replace(struck(Victim.FLOW, Blow.KILL, 99, 12, 12), recovered=True)], 18),
         ([struck(Victim.WORKER, Blow.KILL, 1, 12, 20)], 10),
         ([struck(Victim.WORKER, Blow.KILL, 1, 12, 31)], math.nan),
@@ -92,6 +96,16 @@ def test_a_takeover_waits_since_the_last_thing_it_needs_was_there(
     taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None, 5)
 
     assert waited(taken, blows) == pytest.approx(seconds, nan_ok=True)
+
+
+def test_a_takeover_waits_since_another_release_was_done_with_the_lease() -> None:
+    taken = Takeover("r1", frozenset({7}), False, NOW + 30, NOW + 31, None, 5)
+    of_another = [at(1, 5, 0), at(2, 20, 4), at(3, 28, 4), at(4, 31, 5)]
+    blow = struck(Victim.FLOW, Blow.KILL, 7, 10, 10)
+
+    assert waited(beside(taken, [of_another]), [blow]) == 2
+    assert waited(beside(taken, [of_another[:1]]), [blow]) == 20
+    assert math.isnan(waited(beside(taken, [of_another]), []))
 
 
 @pytest.mark.parametrize(
