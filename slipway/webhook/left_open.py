@@ -26,6 +26,8 @@ PATIENCE = 3
 """Recoveries in a row that are followed at once where they were struck themselves."""
 COMES_WITHIN = 20.0
 """Seconds after which a run that a worker has taken has come to work, or never will."""
+GIVEN_UP_AFTER = 300.0
+"""Seconds for which a recovery may still end by itself where nothing is left to recover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Following:
     """The lease's fence when it was last looked at; further than `fence`, it has worked."""
     taken: float | None = None
     """Since when it is with a worker, or has left the release open."""
+    is_done: bool = False
+    """Whether it was followed by another, or had nothing left to do."""
 
 
 class Gone(Enum):
@@ -69,6 +73,8 @@ class LeftReleases:
         self._processes = processes
         self._stacks: dict[str, Target] = {}
         self._following: dict[str, Following] = {}
+        self._unended: dict[str, tuple[str, float]] = {}
+        """Recoveries of which Prefect may not know that they are done: stack, at rest since."""
         self._told: dict[str, str] = {}
         """Stack, or "" for the ledger → what was said last of why nothing is started there."""
         for each in targets:
@@ -93,6 +99,7 @@ class LeftReleases:
         for stack in left.keys() & self._stacks.keys():
             with apart(f"recovery of stack {stack}"):
                 await self._look_at(stack, left[stack])
+        await self._end_runs({each.release.stack for each in found})
 
     async def _look_at(self, stack: str, left: LeftOpen) -> None:
         try:
@@ -101,6 +108,34 @@ class LeftReleases:
             self._tell(stack, f"no recovery of stack {stack} is started: {error}")
         else:
             self._told.pop(stack, None)
+
+    async def _end_runs(self, open_at: set[str]) -> None:
+        """End recoveries in Prefect that died with their worker: nobody else tells it of them.
+
+        Long after nothing is left at their stack: one that came to life then would find nothing.
+        """
+        for stack in self._following.keys() - open_at:
+            self._is_done(stack, self._following[stack])
+        for run, (stack, since) in list(self._unended.items()):
+            if stack not in open_at and _now() - since < GIVEN_UP_AFTER:
+                continue
+            if stack not in open_at and await self._give_up(run):
+                del self._unended[run]
+            else:
+                self._unended[run] = (stack, _now())
+
+    async def _give_up(self, run: str) -> bool:
+        try:
+            await self._runs.give_up(run, "its worker died with it, and nothing is left to do")
+        except SlipwayError as error:
+            log.info("run %s is not ended in Prefect: %s", run, error)
+            return False
+        return True
+
+    def _is_done(self, stack: str, recovery: Following) -> None:
+        if not recovery.is_done:
+            self._following[stack] = replace(recovery, is_done=True)
+            self._unended[recovery.run] = (stack, _now())
 
     def _tell(self, where: str, why: str) -> None:
         """Warn, unless that was said the last time too."""
@@ -124,7 +159,7 @@ class LeftReleases:
 
     async def _recover(self, stack: str, left: LeftOpen) -> None:
         """Start a recovery, unless the one that was started last is still to work, or resting."""
-        now = asyncio.get_running_loop().time()
+        now = _now()
         last = self._following.get(stack)
         if last is None:
             await self._start(stack, left, nth=0, vain=0, struck=0)
@@ -133,6 +168,7 @@ class LeftReleases:
         if isinstance(at_it, Following):
             self._following[stack] = replace(at_it, again=now + _pause(last.vain))
             return
+        self._is_done(stack, last)
         nth = last.nth + 1 if last.fence == left.fence else 0
         if last.release != left.release.id:
             await self._start(stack, left, nth=nth, vain=0, struck=0)
@@ -164,7 +200,7 @@ class LeftReleases:
         # The same for every watch until a recovery has taken the lease: so there is one run.
         key = f"slipway:recover:{stack}:{left.fence}:{nth}"
         run = await self._runs.start(recovery_of(target), {"target": target.name}, key)
-        again = asyncio.get_running_loop().time() + _pause(vain)
+        again = _now() + _pause(vain)
         self._following[stack] = Following(
             run, release.id, left.fence, nth, vain, struck, again, left.fence
         )
@@ -179,6 +215,10 @@ class LeftReleases:
 def recovery_of(target: Target) -> str:
     """The Prefect deployment that recovers a target's stack."""
     return f"recover/{target.stack.deployment}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _pause(vain: int) -> float:

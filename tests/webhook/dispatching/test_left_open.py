@@ -12,6 +12,7 @@ from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, State
 from slipway.webhook.left_open import (
     COMES_WITHIN,
+    GIVEN_UP_AFTER,
     LONGEST_PAUSE,
     LOOK_EVERY,
     PATIENCE,
@@ -130,6 +131,42 @@ async def test_a_recovery_whose_process_is_proven_dead_is_followed_by_another() 
         await asyncio.sleep(LEASE_SECONDS / 2)
 
     assert len(scene.runs.made) == 2
+
+
+async def test_recoveries_that_died_with_their_worker_are_ended_in_prefect_when_all_is_done() -> (
+    None
+):
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(2 * AWHILE)
+        scene.runs.take_all()
+        await asyncio.sleep(GIVEN_UP_AFTER)
+        while_open = len(scene.runs.crashed)
+        made = len(scene.runs.made)
+        [left] = await scene.ledger.unfinished(STACK)
+        await scene.ledger.save(refused(left))
+        await asyncio.sleep(GIVEN_UP_AFTER / 2)
+        soon = len(scene.runs.crashed)
+        scene.runs.down = True
+        await asyncio.sleep(GIVEN_UP_AFTER)
+        scene.runs.down = False
+        await asyncio.sleep(GIVEN_UP_AFTER)
+
+    assert made > 1
+    assert (while_open, soon) == (0, 0)
+    assert len(scene.runs.crashed) == made == len(scene.runs.made)
+
+
+async def test_a_recovery_that_has_ended_is_left_as_it_is() -> None:
+    scene = Scene()
+    await scene.left()
+    async with scene.watched():
+        await asyncio.sleep(2 * AWHILE)
+        await scene.recovered(refused)
+        await asyncio.sleep(2 * GIVEN_UP_AFTER)
+
+    assert not scene.runs.crashed
 
 
 async def struck(scene: Scene, times: int) -> list[float]:
