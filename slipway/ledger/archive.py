@@ -1,10 +1,11 @@
 """The ledger as a whole: its name, its stacks, every journal, everything as JSON."""
 
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import JSON, Column, ColumnElement, RowMapping, Text, cast, insert, select
 from sqlalchemy.engine import Connection
 
 from slipway.domain.journal import Chain, Head, JournalEntry
@@ -59,7 +60,7 @@ class SqlArchive(LedgerPart):
         while page := await self._page(last):
             for row, entries in page:
                 head = Head(row["journal_length"], row["journal_head"])
-                yield Chain(row["id"], head, told(row), entries)
+                yield Chain(row["id"], head, told(_read(row)), entries)
                 last = row["number"]
         for release, entries in (await self._without_release()).items():
             yield Chain(release, Head(), {}, entries)
@@ -74,7 +75,7 @@ class SqlArchive(LedgerPart):
     async def _page(self, after: int) -> list[tuple[Any, list[JournalEntry]]]:
         """Releases after a number, each with its journal, as they stand at one moment."""
         some = (
-            select(releases)
+            select(*(_as_written(each) for each in releases.c))
             .where(releases.c.number > after)
             .order_by(releases.c.number)
             .limit(PAGE)
@@ -99,6 +100,24 @@ class SqlArchive(LedgerPart):
         for each in await self._database.rows(ordered):
             entries.setdefault(each["release"], []).append(entry_from(each))
         return entries
+
+
+def _as_written(column: Column[Any]) -> ColumnElement[Any]:
+    """A column, JSON as its text: one that was tampered with may be none."""
+    return cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
+
+
+def _read(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `_as_written` columns; what is no JSON stays text, as no journal tells it."""
+    as_json = {each.name for each in releases.c if isinstance(each.type, JSON)}
+    return {name: _value(text) if name in as_json else text for name, text in row.items()}
+
+
+def _value(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
 
 
 def _export(connection: Connection, write: Callable[[dict[str, Any]], object]) -> None:

@@ -272,7 +272,7 @@ def entry_from(row: RowMapping) -> JournalEntry:
     return JournalEntry(
         row["release"],
         row["number"],
-        EntryKind(row["kind"]),
+        _kind_in(row["kind"]),
         row["at"],
         row["fence"],
         row["content"],
@@ -281,11 +281,16 @@ def entry_from(row: RowMapping) -> JournalEntry:
     )
 
 
+def _kind_in(text: str) -> EntryKind | str:
+    """A kind; what is none is left as it is, so that whoever verifies the journal finds it."""
+    return EntryKind(text) if text in list(EntryKind) else text
+
+
 def _columns_of(entry: JournalEntry) -> dict[str, Any]:
     return {
         "release": entry.release,
         "number": entry.number,
-        "kind": entry.kind.value,
+        "kind": str(entry.kind),
         "at": entry.at,
         "fence": entry.fence,
         "content": entry.content,

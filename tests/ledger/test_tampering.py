@@ -62,6 +62,13 @@ FOUND_INSIDE = {
     "flipped content": "UPDATE journal SET content = replace(content, 'pin', 'pun') "
     "WHERE release = VICTIM AND number = 3",
     "flipped kind": "UPDATE journal SET kind = 'hold' WHERE release = VICTIM AND number = 3",
+    "kind that is none": "UPDATE journal SET kind = 'i~tent' WHERE release = VICTIM AND number = 3",
+    "time without end": "UPDATE journal SET at = 9e999 WHERE release = VICTIM AND number = 2",
+    "number without end": "UPDATE journal SET number = 9e999 WHERE release = VICTIM AND number = 3",
+    "fence without end": "UPDATE journal SET fence = 9e999 WHERE release = VICTIM AND number = 2",
+    "options that are no JSON": "UPDATE release SET options = '{~' WHERE id = VICTIM",
+    "baseline that is no JSON": "UPDATE release SET baseline = '~' WHERE id = VICTIM",
+    "notes that are none": "UPDATE release SET notes = '' WHERE id = VICTIM",
     "flipped time": "UPDATE journal SET at = at + 1 WHERE release = VICTIM AND number = 2",
     "flipped fence": "UPDATE journal SET fence = 7 WHERE release = VICTIM AND number = 2",
     "flipped hash": "UPDATE journal SET hash = OTHER_HASH WHERE release = VICTIM AND number = 2",
