@@ -32,10 +32,10 @@ class SqlLeases(LedgerPart):
                 leases.c.stack == stack,
                 or_(leases.c.holder.is_(None), leases.c.expires <= database_now()),
             )
-            .values(**term, fence=leases.c.fence + 1)
+            .values(**term, fence=leases.c.fence + 1, process_fence=leases.c.fence + 1)
             .returning(leases.c.fence)
         )
-        first = {"stack": stack, "fence": 1} | term
+        first = {"stack": stack, "fence": 1, "process_fence": 1} | term
 
         def take_or_make(connection: Connection) -> int | None:
             fence = connection.scalar(take)
@@ -78,6 +78,7 @@ def holder_columns() -> tuple[ColumnElement[Any], ...]:
         leases.c.fence.label("lease_fence"),
         leases.c.expires.label("lease_expires"),
         leases.c.process.label("lease_process"),
+        leases.c.process_fence.label("lease_process_fence"),
     )
 
 
@@ -86,7 +87,9 @@ def holder_from(row: Row) -> Holder | None:
     if row["lease_holder"] is None:
         return None
     lease = Lease(row["lease_stack"], row["lease_holder"], row["lease_fence"])
-    return Holder(lease, moment(row["lease_expires"]), process_in(row["lease_process"]))
+    # An older program takes a lease without a word of its process: what stands there is another's.
+    told = row["lease_process"] if row["lease_process_fence"] == lease.fence else None
+    return Holder(lease, moment(row["lease_expires"]), process_in(told))
 
 
 def _ours(lease: Lease) -> tuple[ColumnElement[bool], ...]:

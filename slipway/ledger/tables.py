@@ -161,6 +161,7 @@ lease = Table(
     Column("fence", BigInteger, nullable=False),
     Column("expires", Double, nullable=False),
     Column("process", JSON(none_as_null=True)),
+    Column("process_fence", BigInteger),
 )
 
 published_image = Table(

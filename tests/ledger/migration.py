@@ -2,7 +2,7 @@
 
 `fixtures/` holds such ledgers as SQL, made by that program itself: an adopted release, one live,
 one refused, one whose end is unproven, and one whose process died after its pin, holding the lease.
-Those of schemas 0003 to 0005 are the first one, as it was carried over then.
+Those of schemas 0002 to 0006 are the first one, as each of these carries it over.
 """
 
 from dataclasses import replace

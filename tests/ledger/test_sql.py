@@ -27,10 +27,11 @@ from slipway.ledger.rows import progress_columns
 from slipway.ledger.settings import LedgerSettings
 from slipway.ledger.sql import SqlLedger
 from slipway.ports import Ledger
-from tests.ledger.contract import LedgerContract
+from tests.ledger.contract import A_PROCESS, LedgerContract
 from tests.ledger.examples import (
     IMAGE,
     INPUTS,
+    STACK,
     a_request,
     a_target,
     let_an_hour_have_passed,
@@ -214,7 +215,7 @@ def test_the_ledger_is_where_the_environment_says() -> None:
     assert url({"HOME": "/h"}).endswith(":////h/.local/state/slipway/ledger.db")
 
 
-@pytest.mark.parametrize("schema", ["r0001", "r0003", "r0004", "r0005"])
+@pytest.mark.parametrize("schema", ["r0001", "r0002", "r0003", "r0004", "r0005", "r0006"])
 async def test_a_ledger_of_an_older_schema_is_carried_over(path: Path, schema: str) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
@@ -222,6 +223,29 @@ async def test_a_ledger_of_an_older_schema_is_carried_over(path: Path, schema: s
     connection.close()
 
     await require_carried_over(SqlLedger(sqlite_at(path)))
+
+
+BY_SCHEMA_0006 = """
+UPDATE lease SET holder = 'older', expires = expires + 3600, fence = fence + 1 WHERE stack = '{}'
+"""
+
+
+@pytest.mark.parametrize("given_back", [True, False])
+async def test_a_lease_that_an_older_program_has_taken_names_no_process(
+    path: Path, *, given_back: bool
+) -> None:
+    """It may be at work still while others are newer already, and knows no such column."""
+    ledger = SqlLedger(sqlite_at(path))
+    lease = await ledger.acquire(STACK, "newer", 0.0, A_PROCESS)
+    assert lease is not None
+    if given_back:
+        await ledger.give_back(lease)
+    await Database(sqlite_at(path)).change(text(BY_SCHEMA_0006.format(STACK)))
+
+    holder = await ledger.holder(STACK)
+
+    assert holder is not None
+    assert (holder.lease.holder, holder.process) == ("older", None)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE journal SET content = '{}'", "DELETE FROM journal"])

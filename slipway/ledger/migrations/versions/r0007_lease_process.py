@@ -10,5 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; what was taken before tells none, and runs out."""
+    """Add the columns; what was taken before tells none, and runs out.
+
+    Nor does an older program, which may still be at work: the fence tells whose process it is.
+    """
     op.add_column("lease", sa.Column("process", sa.JSON))
+    op.add_column("lease", sa.Column("process_fence", sa.BigInteger))
