@@ -27,11 +27,11 @@ async def newest(world: World) -> list[JournalEntry]:
     return entries
 
 
-def steps(entries: list[JournalEntry]) -> list[tuple[EntryKind, str]]:
+def steps(entries: list[JournalEntry]) -> list[tuple[str, str]]:
     return [(each.kind, each.facts["step"]) for each in entries if each.kind in {INTENT, SEEN}]
 
 
-def done(*names: str) -> list[tuple[EntryKind, str]]:
+def done(*names: str) -> list[tuple[str, str]]:
     return [(kind, name) for name in names for kind in (INTENT, SEEN)]
 
 
@@ -74,7 +74,7 @@ async def test_an_effect_is_announced_in_the_ledger_before_it_is_tried(
     name: str, effect: str, step: str, count: int
 ) -> None:
     world = World.seeded()
-    seen: list[list[tuple[EntryKind, str]]] = []
+    seen: list[list[tuple[str, str]]] = []
 
     async def look() -> None:
         seen.append(steps(await newest(world)))
