@@ -6,14 +6,14 @@ from slipway.domain.rollout import Expectation
 from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, ImageMissing, StackBusy
 from slipway.ports import Ports
-from slipway.tasks.lease import stack_lease
+from slipway.tasks.lease import require_held, stack_lease
 from slipway.tasks.verifying import verify
 
 
 async def restart(ports: Ports) -> str:
     """Restart the target's pods under the stack's lease; the sentence that proves what runs."""
     target = ports.target
-    async with stack_lease(ports, f"restart-{target.name}"):
+    async with stack_lease(ports, f"restart-{target.name}") as lease:
         await _require_nothing_open(ports)
         seen = await ports.cluster.observe(target.workload)
         if seen is None:
@@ -25,6 +25,7 @@ async def restart(ports: Ports) -> str:
         expected = Expectation(
             seen.image, await _same_image(ports, seen), target.workload.container
         )
+        await require_held(ports, lease)
         await ports.cluster.restart(target.workload)
         # No release of the ledger: recovery would find nothing to go on with.
         look = f"nobody goes on observing a restart, so look with slipway status {target.name}"

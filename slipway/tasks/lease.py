@@ -29,13 +29,22 @@ LISTEN_EVERY = 1.0
 async def stack_lease(ports: Ports, holder: str) -> AsyncIterator[Lease]:
     """Hold the lease of a stack of this ledger's, renewed until the context ends.
 
-    Losing it shows where it matters: the next save of the release raises `LeaseLost`. Goes before
-    everybody who waits in line: it is for what brings a stack in order.
+    Losing it shows where it matters: the next save of the release raises `LeaseLost`, and what is
+    no release's asks by `require_held` before each effect. Goes before everybody who waits in
+    line: it is for what brings a stack in order.
     """
     lease = await wait_for_lease(ports, holder)
     async with _held(ports, lease):
         await require_own_stack(ports)
         yield lease
+
+
+async def require_held(ports: Ports, lease: Lease) -> None:
+    """`LeaseLost` where somebody else has taken the lease: right before an effect of no release's.
+
+    A release asks by saving itself. Whoever was stopped past its lease has no other warning.
+    """
+    await ports.ledger.renew(lease, LEASE_SECONDS)
 
 
 @contextlib.asynccontextmanager

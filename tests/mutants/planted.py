@@ -373,6 +373,13 @@ MUTANTS = (
         "tests/flows/test_interruptions.py",
     ),
     Mutant(
+        "restart without asking for the lease again",
+        "flows/restart.py",
+        "        await require_held(ports, lease)\n",
+        "",
+        "tests/flows/test_restart.py",
+    ),
+    Mutant(
         "start another recovery while one is under way",
         "slipway/webhook/left_open.py",
         "        if state is RunState.WAITS:\n            return last\n",
