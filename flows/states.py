@@ -33,7 +33,12 @@ def as_prefect_state(outcome: Outcome) -> PrefectState[Any]:
         return ended(name=name, message=release.reason)
     if release.state is State.LIVE:
         return Completed(name=NAMES[release.state], message=release.reason)
-    return Failed(name=NAMES.get(release.state, "NeedsAttention"), message=release.reason)
+    # Open, it has no reason yet: the ledger has not taken its end.
+    why = release.reason or (
+        f"unproven: the ledger did not take how {release.id} ended: slipway status "
+        f"{release.target} tells what runs; slipway recover {release.target} once it answers"
+    )
+    return Failed(name=NAMES.get(release.state, "NeedsAttention"), message=why)
 
 
 def worst(outcomes: list[Outcome]) -> PrefectState[Any]:

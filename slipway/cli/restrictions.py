@@ -41,7 +41,14 @@ def hold(
 async def _hold(ledger: Ledger, target: str, reason: str, until: datetime | None) -> Hold:
     live = present(await ledger.history(target))
     about = live.commit if live else None
-    return await ledger.place_hold(target, NewHold(reason, getpass.getuser(), until, about))
+    placed = await ledger.place_hold(target, NewHold(reason, getpass.getuser(), until, about))
+    if placed.until is not None and placed.until <= placed.since:
+        over, began = (each.isoformat(timespec="seconds") for each in (placed.until, placed.since))
+        raise InvalidInput(
+            f"the hold of {target} until {over} was over when it began, at {began} by the ledger's "
+            "clock: set this machine's clock, or give a later end"
+        )
+    return placed
 
 
 @click.command("release-hold")

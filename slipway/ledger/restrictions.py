@@ -89,7 +89,13 @@ def holding(target: str, hold: NewHold, release: str = "") -> Insert:
 def veto_unless_vetoed(
     connection: Connection, target: str, veto: NewVeto, release: str = ""
 ) -> None:
-    """Insert a veto where none stands for the commit at the target."""
+    """Insert a veto where none stands for the commit at the target.
+
+    A release's once: what a person has lifted since does not come back by recovering it.
+    """
+    placed = select(vetoes.c.number).where(vetoes.c.release == release)
+    if release and connection.execute(placed).first() is not None:
+        return
     row = {
         "target": target,
         "commit_sha": str(veto.commit),

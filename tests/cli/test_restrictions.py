@@ -147,3 +147,16 @@ def test_a_commit_that_git_does_not_know_can_not_be_vetoed(terminal: Terminal) -
 
     assert result.exit_code == 4
     assert "f" * 40 in result.stderr
+
+
+def test_a_hold_that_is_over_by_the_ledgers_clock_is_said_to_be_none(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's clock is behind: what it takes for in half an hour is past."""
+    monkeypatch.setattr(terminal.world.ledger, "skew", timedelta(days=40_000).total_seconds())
+
+    told = terminal.type("hold", ADAPTER, "--reason", "the database moves", "--until", "30m")
+
+    assert told.exit_code == 2
+    assert "was over when it began" in told.stderr
+    assert terminal.json("status", ADAPTER)["ledger"]["holds"] == []

@@ -31,7 +31,8 @@ class MemoryRestrictions:
             if all(each.release != release for each in self.all_holds):
                 self._hold(target, entry, release)
         elif isinstance(entry, NewVeto):
-            self._veto(target, entry, release)
+            if all(each.release != release for each in self.all_vetoes):
+                self._veto(target, entry, release)
         elif isinstance(entry, Lift):
             self._lift(entry)
 

@@ -79,6 +79,19 @@ class RestrictionsContract:
         assert again == placed
         assert await ledger.vetoes("adapter-prod") == [placed]
 
+    async def test_a_releases_veto_that_was_lifted_does_not_come_back_with_it(
+        self, ledger: Ledger
+    ) -> None:
+        release = await ledger.open(a_target(), a_request())
+        bad = NewVeto(COMMIT, "it crashes", "slipway")
+        release = await ledger.save(release, bad)
+        [placed] = await ledger.vetoes("adapter-prod")
+        await ledger.lift_veto(placed.number, "ada", "the cluster was at fault")
+
+        await ledger.save(release, bad)
+
+        assert await ledger.vetoes("adapter-prod") == []
+
     async def test_a_lifted_veto_can_be_placed_anew(self, ledger: Ledger) -> None:
         placed = await ledger.place_veto("adapter-prod", NewVeto(COMMIT, "it crashes", "ada"))
         await ledger.lift_veto(placed.number, "bob", "the cluster was at fault")

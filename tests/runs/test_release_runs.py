@@ -23,7 +23,9 @@ from prefect.states import Cancelling, Running
 
 from flows import deploy, recover, rollback
 from flows.parameters import DeployOptions
+from flows.states import as_prefect_state
 from slipway.domain.hold import NewHold, NewVeto
+from slipway.domain.release import Outcome
 from slipway.errors import InvalidInput
 from tests.fakes.world import World, deploy_request
 
@@ -215,6 +217,18 @@ async def test_a_persons_deploy_that_is_overtaken_by_a_hold_fails_as_held(world:
     state = await run(world, "second", why="it is quicker")
 
     assert (state.type.value, state.name) == ("FAILED", "Held")
+
+
+async def test_a_release_whose_end_the_ledger_did_not_take_says_so(
+    world: World,
+) -> None:
+    await seeded(world)
+    release = await world.ledger.open(world.target, deploy_request(world.commits["second"].sha))
+
+    state = as_prefect_state(Outcome(release))
+
+    assert (state.type.value, state.name) == ("FAILED", "NeedsAttention")
+    assert f"slipway recover {world.target.name}" in (state.message or "")
 
 
 async def test_a_person_passes_a_veto_by_the_form(world: World) -> None:
