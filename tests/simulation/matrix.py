@@ -133,7 +133,7 @@ class Generic(StrEnum):
     EXPIRED = "401/403"
     TRUNCATED = "truncated body"
     DISK_FULL = "disk full"
-    CLOCK = "clock an hour ahead"
+    CLOCK = "clock an hour ahead, or back"
 
 
 OF_THE_PROCESS = {Generic.KILL, Generic.SIGTERM, Generic.CLOCK}
@@ -202,7 +202,7 @@ def _does(step: Step, fault: Generic, point: Point) -> tuple[Fault, ...] | str:
         return {
             Generic.KILL: (Fault.KILL, Fault.POWER),
             Generic.SIGTERM: (Fault.TERM,),
-            Generic.CLOCK: (Fault.CLOCK,),
+            Generic.CLOCK: (Fault.CLOCK, Fault.CLOCK_BACK),
         }[fault]
     if point is Point.RECORDED:
         return NO_REQUEST

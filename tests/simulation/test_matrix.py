@@ -56,7 +56,9 @@ def test_the_committed_table_is_what_happens() -> None:
 
 
 @pytest.mark.parametrize("commit", ["second", "crashing"])
-@pytest.mark.parametrize("fault", [Fault.TERM, Fault.KILL, Fault.POWER, Fault.STOP])
+@pytest.mark.parametrize(
+    "fault", [Fault.TERM, Fault.KILL, Fault.POWER, Fault.STOP, Fault.CLOCK_BACK]
+)
 def test_an_interruption_at_any_call_ends_with_every_invariant_held(
     fault: Fault, commit: str
 ) -> None:
