@@ -44,6 +44,9 @@ class Answer:
     headers: Headers = ()
 
 
+Handle = Callable[[Headers, Receive, str], Awaitable[Answer]]
+
+
 @dataclass(slots=True)
 class Receiver:
     """`POST /github` and `GET /health`."""
@@ -64,31 +67,34 @@ class Receiver:
             raise NotImplementedError(scope["type"])
         source = scope["client"][0] if scope.get("client") else ""
         try:
-            self.refusals.check(source, self.clock())
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, source)
         except Refused as refused:
             answer = self._refusal(refused, source)
         await _send(send, answer)
 
-    async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Answer:
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, source: str) -> Answer:
         handle, method = self._route(scope["path"])
         if scope["method"] != method:
             raise Refused(METHOD, f"only {method} is understood here", (b"allow", method.encode()))
-        return await handle(scope["headers"], receive)
+        return await handle(scope["headers"], receive, source)
 
-    def _route(self, path: str) -> tuple[Callable[[Headers, Receive], Awaitable[Answer]], str]:
+    def _route(self, path: str) -> tuple[Handle, str]:
         if path == "/github":
             return self._take, "POST"
         if path == "/health":
             return self._tell_health, "GET"
         raise Refused(NOT_FOUND, "there is nothing here: deliveries go to /github")
 
-    async def _take(self, headers: Headers, receive: Receive) -> Answer:
+    async def _take(self, headers: Headers, receive: Receive, source: str) -> Answer:
         sent = _read_once(headers)
-        body = await self.bodies.read(receive, _length(sent.get(b"content-length")))
         claimed = signature.claimed(sent.get(signature.HEADER))
         if claimed is None:
+            # Its body is of no use: a flood of these costs no more than its heads.
             raise Refused(UNSIGNED, "no X-Hub-Signature-256, or not exactly one of its form")
+        is_suspect = self.refusals.wait(source, self.clock()) > 0
+        body = await self.bodies.read(
+            receive, _length(sent.get(b"content-length")), is_suspect=is_suspect
+        )
         if not signature.is_valid(claimed, body, self.secrets):
             raise Refused(UNSIGNED, "the signature is that of another body or secret")
         return await self._keep(_arrived(sent, body, claimed))
@@ -112,8 +118,8 @@ class Receiver:
         )
         return _acknowledgement(receipt)
 
-    async def _tell_health(self, headers: Headers, receive: Receive) -> Answer:
-        del headers, receive
+    async def _tell_health(self, headers: Headers, receive: Receive, source: str) -> Answer:
+        del headers, receive, source
         try:
             return Answer(OK, {"status": "ok", **await self.health()}, (_CLOSE,))
         except SlipwayError as error:
@@ -122,7 +128,7 @@ class Receiver:
 
     def _refusal(self, refused: Refused, source: str) -> Answer:
         if refused.status < BUSY:
-            self.refusals.count(source, self.clock())
+            refused = self.refusals.told(refused, source, self.clock())
         level = logging.DEBUG if refused.status == TOO_MANY else logging.INFO
         log.log(level, "refused %s: %d %s", source or "somebody", refused.status, refused.why)
         return Answer(refused.status, {"error": refused.why}, (*refused.headers, _CLOSE))

@@ -1,4 +1,4 @@
-"""What the receiver says no to, and how often it listens to a source that it says no to."""
+"""What the receiver says no to, and how often it says why to one source."""
 
 import ipaddress
 from collections import OrderedDict
@@ -30,10 +30,11 @@ class _Bucket:
 
 @dataclass(slots=True)
 class RefusalLimit:
-    """How much each source may still be refused before it is not listened to for a while.
+    """How much each source may still be refused before it is told to stay away for a while.
 
-    Only refusals count. A signed delivery costs nothing: GitHub does not send again what was turned
-    away, so that limiting its pushes would lose them; their overload is the inbox's to answer.
+    Only refusals count, and only they are turned away: a signed delivery passes from any source.
+    GitHub does not send again what was turned away, and strangers share its address: behind a proxy
+    that is not trusted everybody does, and at GitHub itself everybody may have a webhook.
     """
 
     burst: float = BURST
@@ -41,14 +42,23 @@ class RefusalLimit:
     most_sources: int = MOST_SOURCES
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
-    def check(self, source: str, now: float) -> None:
-        """`Refused` with 429 when the source has been refused too often."""
+    def wait(self, source: str, now: float) -> int:
+        """Seconds that a source should stay away which was refused too often; 0 for any other."""
         bucket = self._buckets.get(_network(source)) if self._buckets else None
         if bucket is None or (over := self._spent(bucket, now) - self.burst) < 0:
-            return
-        pause = str(int(over / self.per_second) + 1).encode()
-        raise Refused(
-            TOO_MANY, "too many refused requests from this address", (b"retry-after", pause)
+            return 0
+        return int(over / self.per_second) + 1
+
+    def told(self, refused: Refused, source: str, now: float) -> Refused:
+        """Count a refusal; what its source is told, which is 429 when it has been too many."""
+        pause = self.wait(source, now)
+        self.count(source, now)
+        if not pause:
+            return refused
+        return Refused(
+            TOO_MANY,
+            "too many refused requests from this address",
+            (b"retry-after", str(pause).encode()),
         )
 
     def count(self, source: str, now: float) -> None:

@@ -117,10 +117,15 @@ async def ask(
 
 
 async def deliver(
-    app: Receiver, payload: object = None, *, event: str = "push", delivery: str = "delivery-1"
+    app: Receiver,
+    payload: object = None,
+    *,
+    event: str = "push",
+    delivery: str = "delivery-1",
+    source: str = "192.0.2.1",
 ) -> tuple[int, dict[str, Any]]:
     """A delivery as GitHub sends it."""
     body = json.dumps(push() if payload is None else payload).encode()
     sent = headers(body, event=event, delivery=delivery)
-    status, answer, _ = await ask(app, "POST", "/github", sent.items(), [body])
+    status, answer, _ = await ask(app, "POST", "/github", sent.items(), [body], source)
     return status, answer

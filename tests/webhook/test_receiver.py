@@ -135,9 +135,9 @@ async def test_other_paths_and_methods_are_the_senders_mistake(
 
 async def test_a_body_that_declares_more_than_the_cap_is_not_waited_for() -> None:
     app = receiver(body_cap=1000)
-    sent = [(b"content-length", b"1001")]
+    sent = {**headers(b""), b"content-length": b"1001"}
 
-    assert (await ask(app, "POST", "/github", sent, []))[0] == 413
+    assert (await ask(app, "POST", "/github", sent.items(), []))[0] == 413
 
 
 async def test_a_body_that_lies_about_its_length_is_capped_while_it_arrives() -> None:

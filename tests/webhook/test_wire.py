@@ -14,6 +14,8 @@ from tests.webhook.serving import serving, talk
 
 BODY = json.dumps(push()).encode()
 HEAD = b"POST /github HTTP/1.1\r\nhost: slipway\r\n"
+CLAIMED = HEAD + b"x-hub-signature-256: sha256=" + b"0" * 64 + b"\r\n"
+"""Begins a request whose body is waited for."""
 STALLED = 100
 DEADLINE = 4.0
 
@@ -87,9 +89,9 @@ def _request(body: bytes, delivery: str, begun: bytes = HEAD) -> bytes:
         ("stalls in the request line", b"POST /git"),
         ("stalls in the headers", HEAD + b"x-github-event: pu"),
         ("stalls before the end of the headers", HEAD + b"content-length: 5\r\n"),
-        ("stalls before the body", HEAD + b"content-length: 5\r\n\r\n"),
-        ("stalls in the body", HEAD + b"content-length: 5\r\n\r\n{"),
-        ("stalls in a chunk", HEAD + b"transfer-encoding: chunked\r\n\r\n5\r\n{"),
+        ("stalls before the body", CLAIMED + b"content-length: 5\r\n\r\n"),
+        ("stalls in the body", CLAIMED + b"content-length: 5\r\n\r\n{"),
+        ("stalls in a chunk", CLAIMED + b"transfer-encoding: chunked\r\n\r\n5\r\n{"),
         ("stalls after an answer", b"GET /health HTTP/1.1\r\nhost: slipway\r\n\r\n"),
     ],
 )
@@ -115,7 +117,7 @@ async def test_who_sends_drop_by_drop_is_hung_up_on() -> None:
 
 
 async def test_stalled_senders_are_closed_while_good_ones_are_answered() -> None:
-    stalls = [HEAD + b"x-github-ev", HEAD + b"content-length: 100\r\n\r\n{"]
+    stalls = [HEAD + b"x-github-ev", CLAIMED + b"content-length: 100\r\n\r\n{"]
     async with (
         serving(deadline=DEADLINE) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
@@ -143,7 +145,7 @@ async def test_a_head_that_does_not_end_is_cut() -> None:
 
 async def test_trailers_that_do_not_end_are_cut() -> None:
     trailers = (b"x-padding: %s\r\n" % (b"x" * 1000)) * 1000
-    chunked = HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
+    chunked = CLAIMED + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
     async with serving(body_cap=1000) as port, asyncio.timeout(20):
         answer = await talk(port, chunked, trailers)
 
@@ -196,6 +198,17 @@ async def until_it_is_too_many(client: httpx.AsyncClient, *sources: str) -> int:
 async def test_behind_a_trusted_proxy_the_sender_is_who_the_proxy_says() -> None:
     async with (
         serving(trusted_proxies="127.0.0.1") as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        last = await until_it_is_too_many(client, "198.51.100.7")
+        good = await deliver(client, "1")
+
+    assert (last, good.status_code) == (429, 202)
+
+
+async def test_behind_a_proxy_that_is_not_trusted_strangers_do_not_lock_github_out() -> None:
+    async with (
+        serving() as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         last = await until_it_is_too_many(client, "198.51.100.7")
