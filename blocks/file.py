@@ -20,6 +20,7 @@ from blocks.settings import (
     TargetSettings,
 )
 from slipway.domain.address import without_credentials
+from slipway.domain.redaction import redacted
 from slipway.errors import InvalidInput, SlipwayError
 
 PLACES: dict[str, tuple[str, type[Settings]]] = {
@@ -185,8 +186,8 @@ def _secret_block(name: str) -> SecretStr:
         secret = Secret.load(name)
     except Exception as error:  # Prefect raises ValueError, httpx's errors and its own
         raise InvalidInput(
-            f"Prefect Secret block {name!r} could not be loaded: {error}; check PREFECT_API_URL, "
-            "and `prefect block ls`"
+            f"Prefect Secret block {name!r} could not be loaded: {redacted(str(error))}; "
+            "check PREFECT_API_URL, and `prefect block ls`"
         ) from error
     if not isinstance(secret, Secret):
         raise TypeError("read slipway.toml before the event loop runs")

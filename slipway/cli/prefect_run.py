@@ -15,12 +15,13 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound, PrefectException
-from prefect.settings import PREFECT_UI_URL
 
 from blocks.ledger import VARIABLE
+from slipway.domain.redaction import redacted_error
 from slipway.domain.release import Kind, Release, Request
 from slipway.errors import InvalidInput, SlipwayError, Unproven, Unreachable
 from slipway.ports import Ledger
+from slipway.tasks.policies import run_address
 
 FOREIGN = (httpx.HTTPError, PrefectException)
 """What Prefect's client raises when its server can't be asked."""
@@ -81,7 +82,7 @@ async def _started(
         return client, await _start(client, target, request)
     except FOREIGN as error:
         raise Unreachable(
-            f"the Prefect server did not answer: {type(error).__name__} {error}; check "
+            f"the Prefect server did not answer: {redacted_error(error)}; check "
             "PREFECT_API_URL, or release with --local"
         ) from error
 
@@ -102,7 +103,7 @@ async def _start(client: PrefectClient, target: str, request: Request) -> FlowRu
     except (httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError) as error:
         raise Unproven(
             f"whether a run of {name} was started is not known, the Prefect server's answer was "
-            f"lost ({type(error).__name__} {error}): look at prefect flow-run ls and slipway "
+            f"lost ({redacted_error(error)}): look at prefect flow-run ls and slipway "
             f"history {target} before you start another"
         ) from error
 
@@ -110,7 +111,7 @@ async def _start(client: PrefectClient, target: str, request: Request) -> FlowRu
 def _lost_from_sight(target: str, run: FlowRun, error: Exception) -> str:
     return (
         f"unproven: the Prefect server has not answered for {AWAY_WITHIN:g} s "
-        f"({type(error).__name__} {error}), but run {run.name} goes on: {_address(run)}; how it "
+        f"({redacted_error(error)}), but run {run.name} goes on: {_address(run)}; how it "
         f"ends: prefect flow-run inspect {run.id}, slipway history {target}"
     )
 
@@ -210,5 +211,4 @@ class _Following:
 
 
 def _address(run: FlowRun) -> str:
-    base = PREFECT_UI_URL.value()
-    return f"{base}/runs/flow-run/{run.id}" if base else str(run.id)
+    return run_address(run.id) or str(run.id)

@@ -12,6 +12,7 @@ from blocks.settings import TargetSettings
 from slipway.cli.deployments import WORK_POOL, save_deployments
 from slipway.cli.output import print_json
 from slipway.cli.session import Session
+from slipway.domain.redaction import redacted_error
 from slipway.errors import Unreachable
 
 Named = tuple[TargetSettings, Mapping[str, str]]
@@ -50,6 +51,6 @@ async def _save(found: list[Named]) -> list[str]:
             return await save_deployments(client, [settings.target() for settings, _ in found])
     except (httpx.HTTPError, PrefectException) as error:
         raise Unreachable(
-            f"the Prefect server did not do what was asked: {type(error).__name__} {error}; check "
+            f"the Prefect server did not do what was asked: {redacted_error(error)}; check "
             "PREFECT_API_URL and prefect server status"
         ) from error

@@ -42,6 +42,12 @@ class PrefectServer:
     """`user:password` of a server that asks for it."""
 
     def __post_init__(self) -> None:
+        # It is shown in errors, and kept in the ledger with them.
+        if "@" in self.url:
+            raise InvalidInput(
+                "the address of Prefect's API holds a user or a password: remove it from "
+                "PREFECT_API_URL, and set PREFECT_API_AUTH_STRING to user:password"
+            )
         address = httpx.URL(self.url)
         if address.scheme not in {"http", "https"} or not address.host:
             raise InvalidInput(

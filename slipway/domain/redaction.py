@@ -19,3 +19,8 @@ def redacted(text: str) -> str:
     text = _ASSIGNED.sub(r"\1***", text)
     text = _FLAG.sub(r"\1***", text)
     return without_credentials(text, "***@")
+
+
+def redacted_error(error: Exception) -> str:
+    """Kind and words of an error that is not ours: httpx's hold the whole address."""
+    return f"{type(error).__name__} {redacted(str(error))}"

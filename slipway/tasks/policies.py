@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from slipway.domain.address import without_credentials
 from slipway.errors import TransientError
 
 if TYPE_CHECKING:
@@ -62,6 +63,16 @@ def in_flow_run() -> bool:
     """Whether this code runs inside a Prefect flow run."""
     context = sys.modules.get("prefect.context")
     return context is not None and context.FlowRunContext.get() is not None
+
+
+def run_address(run: object) -> str:
+    """Where Prefect shows a flow run, by its id; empty where Prefect knows no such place.
+
+    Prefect makes it from the API's address, with a password that may be in that.
+    """
+    from prefect.utilities.urls import url_for  # noqa: PLC0415 - only a flow run pays for the import
+
+    return without_credentials(url_for("flow-run", obj_id=str(run)) or "")
 
 
 def _in_task_run() -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID
 from slipway.domain.release import Phase, Release, State
 from slipway.domain.rollout import Proof
 from slipway.ports import Evidence
-from slipway.tasks.policies import in_flow_run
+from slipway.tasks.policies import in_flow_run, run_address
 
 P = ParamSpec("P")
 
@@ -191,7 +191,7 @@ def _this_run() -> str:
 
     if not flow_run.id:
         return "slipway recover"
-    return f"recovery by run {flow_run.name} ({flow_run.ui_url or flow_run.id})"
+    return f"recovery by run {flow_run.name} ({run_address(flow_run.id) or flow_run.id})"
 
 
 def release_report(

@@ -18,7 +18,7 @@ from slipway.domain.write_back import (
 )
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import WriteBack
-from slipway.tasks.policies import in_flow_run
+from slipway.tasks.policies import in_flow_run, run_address
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,4 @@ def run_link(release: Release) -> str:
     """Where Prefect shows the release's run; empty where there is none."""
     if not release.request.prefect_run or not in_flow_run():
         return ""
-    from prefect.utilities.urls import url_for  # noqa: PLC0415 - only a flow run pays for the import
-
-    return url_for("flow-run", obj_id=release.request.prefect_run) or ""
+    return run_address(release.request.prefect_run)

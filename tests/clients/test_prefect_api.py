@@ -78,6 +78,23 @@ def test_credentials_go_over_https_only_and_are_not_repeated(url: str) -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ada:hunter2@prefect.example/api",
+        "https://hunter2@prefect.example/api",
+        "http://ada:hunter2@127.0.0.1:4200/api",
+        "ftp://ada:hunter2@prefect.example/api",
+        "ada:hunter2@prefect.example/api",
+    ],
+)
+def test_an_address_that_holds_a_password_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidInput, match="PREFECT_API_AUTH_STRING") as refused:
+        PrefectServer(url)
+
+    assert "hunter2" not in str(refused.value)
+
+
 def test_on_this_machine_plain_http_is_enough() -> None:
     assert "hunter2" not in repr(PrefectServer("http://127.0.0.1:4200/api", auth_string=SECRET))
 

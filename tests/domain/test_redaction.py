@@ -1,8 +1,9 @@
 """No value of a credential survives in evidence, in any of the forms that programs print."""
 
+import httpx
 import pytest
 
-from slipway.domain.redaction import redacted
+from slipway.domain.redaction import redacted, redacted_error
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,15 @@ def test_the_value_is_gone_and_the_name_stays(text: str) -> None:
 )
 def test_what_is_no_credential_stays(text: str) -> None:
     assert redacted(text) == text
+
+
+def test_an_error_that_names_a_whole_address_is_told_without_its_password() -> None:
+    request = httpx.Request("GET", "https://ada:CANARY@prefect.example/api/hello")
+    with pytest.raises(httpx.HTTPStatusError) as denied:
+        httpx.Response(401, request=request).raise_for_status()
+
+    shown = redacted_error(denied.value)
+
+    assert "CANARY" in str(denied.value)
+    assert "CANARY" not in shown
+    assert shown.startswith("HTTPStatusError Client error '401 Unauthorized' for url")

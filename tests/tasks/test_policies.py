@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from slipway.errors import PermanentError, TransientError, Unreachable
-from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, once, repeatable
+from slipway.tasks.policies import SECONDS_BETWEEN_TRIES, once, repeatable, run_address
 from tests.fakes.virtual_time import run
 
 
@@ -72,3 +73,14 @@ def test_steps_do_not_import_prefect() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_address_of_a_run_is_shown_without_the_password_of_prefects_own() -> None:
+    run_id = "5b0f8d8e-0000-4000-8000-000000000000"
+    with temporary_settings(
+        {PREFECT_API_URL: "https://ada:hunter2@prefect.example/api"},
+        restore_defaults={PREFECT_UI_URL},
+    ):
+        shown = run_address(run_id)
+
+    assert shown == f"https://prefect.example/runs/flow-run/{run_id}"
