@@ -7,8 +7,8 @@ share the next (docs/decisions/webhook-receiver.md has the numbers).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from slipway.domain.delivery import Delivery, Receipt
 from slipway.errors import Unreachable
@@ -66,10 +66,31 @@ class GroupCommit:
                     waiter.set_result(receipt)
 
     async def _receive(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
+        receive = self.inbox.receive
         for pause in PAUSES:
             try:
-                return await self.inbox.receive(deliveries)
+                return await receive(deliveries)
             except Unreachable as error:
                 log.warning("%s: trying again in %g s", error, pause)
                 await asyncio.sleep(pause)
-        return await self.inbox.receive(deliveries)
+                receive = self._receive_again
+        return await receive(deliveries)
+
+    async def _receive_again(self, deliveries: Sequence[Delivery]) -> Sequence[Receipt]:
+        receipts = await self.inbox.receive(deliveries)
+        return [*_with_those_of_before(deliveries, receipts)]
+
+
+def _with_those_of_before(
+    deliveries: Sequence[Delivery], receipts: Sequence[Receipt]
+) -> Iterator[Receipt]:
+    """The receipts of another attempt, where the one before may have been kept without an answer.
+
+    What is kept under its own id is taken for that attempt's. Where it was a redelivery, its target
+    is looked at in vain, which is better than to let a new one lie.
+    """
+    seen: set[str] = set()
+    for delivery, receipt in zip(deliveries, receipts, strict=True):
+        is_its_own = receipt.delivery == delivery.id and delivery.id not in seen
+        seen.add(delivery.id)
+        yield replace(receipt, is_new=receipt.is_new or is_its_own)

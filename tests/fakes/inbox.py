@@ -28,7 +28,10 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class MemoryInbox:
-    """The `Inbox` port on a list; `failures` are raised by the next calls of `receive`."""
+    """The `Inbox` port on a list; `failures` are raised by the next calls of `receive`.
+
+    So are `lost_answers`, after the call has kept what it was given.
+    """
 
     kept: list[ReceivedDelivery] = field(default_factory=list)
     open: dict[tuple[int, str], PushAt] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class MemoryInbox:
     attempts: dict[tuple[int, str], int] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     failures: list[SlipwayError] = field(default_factory=list)
+    lost_answers: list[SlipwayError] = field(default_factory=list)
     clock: Callable[[], datetime] | None = None
     """Its database's, where that has one."""
 
@@ -47,7 +51,10 @@ class MemoryInbox:
         if self.failures:
             raise self.failures.pop(0)
         self.groups.append(len(deliveries))
-        return [self._keep(each) for each in deliveries]
+        receipts = [self._keep(each) for each in deliveries]
+        if self.lost_answers:
+            raise self.lost_answers.pop(0)
+        return receipts
 
     async def waiting(self, target: str = "") -> Sequence[PushAt]:
         return [each for each in self.open.values() if target in {"", each.target}]

@@ -51,6 +51,22 @@ async def test_a_moment_without_the_ledger_is_waited_out() -> None:
     assert receipt.is_new
 
 
+async def test_what_is_kept_although_the_answer_was_lost_is_new_once() -> None:
+    inbox = MemoryInbox(lost_answers=[Unreachable("reset"), Unreachable("reset")])
+    group = GroupCommit(inbox, most_waiting=10)
+    sent = [a_delivery("one"), a_delivery("two"), a_delivery("one"), a_delivery("3", body="two")]
+
+    receipts = await asyncio.gather(*(group.keep(each) for each in sent))
+
+    assert [(each.delivery, each.is_new) for each in receipts] == [
+        ("id-one", True),
+        ("id-two", True),
+        ("id-one", False),
+        ("id-two", False),
+    ]
+    assert len(inbox.kept) == 2
+
+
 @pytest.mark.parametrize("error", [LedgerUnusable("disk full"), RuntimeError("a defect")])
 async def test_a_group_that_can_not_be_kept_is_told_so_and_the_next_is_not_harmed(
     error: Exception,

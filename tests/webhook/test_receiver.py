@@ -1,6 +1,7 @@
 """What the receiver answers, and what it keeps: acknowledged is on disk, everything else is not."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,9 +9,20 @@ import pytest
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Push
 from slipway.errors import LedgerUnusable, Unreachable
+from slipway.webhook.app import build_receiver
 from slipway.webhook.health import Health
 from tests.fakes.inbox import MemoryInbox
-from tests.webhook.requests import AFTER, BEFORE, ask, deliver, headers, push, receiver
+from tests.webhook.requests import (
+    AFTER,
+    BEFORE,
+    SUBSCRIPTIONS,
+    ask,
+    deliver,
+    headers,
+    push,
+    receiver,
+    settings,
+)
 
 NOWHERE = "0" * 40
 
@@ -186,6 +198,16 @@ async def test_a_ledger_that_is_busy_for_a_moment_is_waited_for() -> None:
 
     assert status == 202
     assert len(inbox.kept) == 1
+
+
+async def test_a_delivery_whose_commit_was_not_answered_is_dealt_with_at_once() -> None:
+    inbox, woken = MemoryInbox(lost_answers=[Unreachable("reset")]), list[Sequence[str]]()
+    app = build_receiver(settings(), SUBSCRIPTIONS, inbox, woken.append)
+
+    _, answer = await deliver(app)
+
+    assert woken == [("adapter-prod", "sink-prod")]
+    assert answer["duplicate"] is False
 
 
 async def test_health_says_how_much_waits() -> None:
