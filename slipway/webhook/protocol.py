@@ -4,10 +4,12 @@ Tried with 200 connections that send half a head or half a body: they were open 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -17,10 +19,11 @@ from uvicorn.protocols.http.httptools_impl import (
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
+Headers = Sequence[tuple[bytes, bytes]]
 HEAD_CAP = 32 * 1024
 FRAMED = 8
 """A chunk of one byte is framed by five, so that a body may be several times what it holds."""
-TOO_SLOW, TOO_LARGE = 408, 431
+NO_HTTP, TOO_SLOW, TOO_LARGE, TOO_MANY = 400, 408, 431, 503
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -46,7 +49,7 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Expect the rest of a request that has begun."""
-        self._arrived, self._in_head = 0, True
+        self._in_head = True
         self._expect()
         super().on_message_begin()
 
@@ -62,6 +65,7 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect nothing until the next request begins; uvicorn ends a connection that idles."""
+        self._arrived = 0
         self._stop_expecting()
         super().on_message_complete()
 
@@ -70,26 +74,35 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._arrived += len(data)
         super().data_received(data)
         if self._arrived > (HEAD_CAP if self._in_head else self.cap):
-            self._refuse(TOO_LARGE)
+            self._refuse(TOO_LARGE, "the request is larger than any of GitHub's")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(NO_HTTP, msg)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
-        super()._start_asgi_task(cycle, AtOnce(cycle, app))
+        ours = too_many if app is service_unavailable else app
+        super()._start_asgi_task(cycle, AtOnce(cycle, ours))
 
     def _expect(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.within, self._refuse, TOO_SLOW)
+            self._deadline = self.loop.call_later(self.within, self._refuse_late)
 
     def _stop_expecting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, status: int) -> None:
+    def _refuse_late(self) -> None:
+        self._refuse(TOO_SLOW, f"the request did not arrive within {self.within:g} s")
+
+    def _refuse(self, status: int, why: str) -> None:
         """Answer for the application, which has not answered: it waits for the rest."""
         self._stop_expecting()
         if not self.transport.is_closing():
-            head = b"content-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(STATUS_LINE[status] + head)
+            body = _error(why)
+            headers = [*self.server_state.default_headers, *_described(body)]
+            self.transport.write(_message(status, headers, body))
             self.transport.close()
 
 
@@ -133,9 +146,37 @@ class AtOnce:
         headers = [*self.cycle.default_headers, *start["headers"]]
         if not self.cycle.keep_alive and not closes:
             headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % each for each in headers]
         shown = b"" if self.cycle.scope["method"] == "HEAD" else body
-        return b"".join([STATUS_LINE[start["status"]], *lines, b"\r\n", shown])
+        return _message(start["status"], headers, shown)
+
+
+async def too_many(
+    scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
+) -> None:
+    """The application beyond the most connections: uvicorn's own says less, and in plain text."""
+    del scope, receive
+    body = _error("too many connections")
+    headers = [*_described(body), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": TOO_MANY, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _error(why: str) -> bytes:
+    """As the receiver's own errors are."""
+    return msgspec.json.encode({"error": why})
+
+
+def _described(body: bytes) -> Headers:
+    return (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    )
+
+
+def _message(status: int, headers: Headers, body: bytes) -> bytes:
+    lines = [b"%b: %b\r\n" % each for each in headers]
+    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
 
 
 def protocol(within: float, body_cap: int) -> type[ImpatientProtocol]:

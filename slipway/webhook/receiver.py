@@ -124,7 +124,7 @@ class Receiver:
             return Answer(OK, {"status": "ok", **await self.health()}, (_CLOSE,))
         except SlipwayError as error:
             log.warning("not healthy: %s", error)
-            raise Refused(BUSY, "the inbox can't be used") from error
+            raise Refused(BUSY, "the inbox can't be used", (b"retry-after", b"5")) from error
 
     def _refusal(self, refused: Refused, source: str) -> Answer:
         if refused.status < BUSY:

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from slipway.errors import Unreachable
 from tests.fakes.inbox import MemoryInbox
@@ -16,6 +18,7 @@ BODY = json.dumps(push()).encode()
 HEAD = b"POST /github HTTP/1.1\r\nhost: slipway\r\n"
 CLAIMED = HEAD + b"x-hub-signature-256: sha256=" + b"0" * 64 + b"\r\n"
 """Begins a request whose body is waited for."""
+DESCRIPTION = Path(__file__).parents[2] / "docs" / "webhook.openapi.yaml"
 STALLED = 100
 DEADLINE = 4.0
 
@@ -170,6 +173,46 @@ async def test_what_is_not_http_is_a_400_and_the_end(broken: bytes) -> None:
         answer = await talk(port, broken)
 
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 401"))
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, b"no HTTP at all\r\n\r\n"),
+        (408, CLAIMED + b"content-length: 5\r\n\r\n{"),
+        (431, HEAD + b"x-padding: %s\r\n" % (b"x" * 40_000)),
+    ],
+)
+async def test_what_is_answered_before_a_request_is_whole_is_as_described(
+    status: int, sent: bytes
+) -> None:
+    async with serving(deadline=0.3) as port, asyncio.timeout(20):
+        answer = await talk(port, sent)
+
+    expect_described(answer, status)
+
+
+async def test_beyond_the_most_connections_senders_are_told_when_to_come_back() -> None:
+    async with serving(most_connections=3) as port, asyncio.timeout(20):
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        answer = await talk(port, _request(BODY, "delivery-late"))
+        for _, writer in idle:
+            writer.close()
+
+    expect_described(answer, 503)
+    assert b"\r\nretry-after: 1\r\n" in answer
+
+
+def expect_described(answer: bytes, status: int) -> None:
+    """Each is an error as docs/webhook.openapi.yaml has it, and the connection's last."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    responses = yaml.safe_load(DESCRIPTION.read_text())["paths"]["/github"]["post"]["responses"]
+
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert str(status) in responses
+    assert b"\r\ncontent-type: application/json\r\n" in head
+    assert b"\r\nconnection: close" in head
+    assert [*json.loads(body)] == ["error"]
 
 
 async def test_an_acknowledged_delivery_is_kept_when_the_server_is_asked_to_end() -> None:
