@@ -1,6 +1,7 @@
 """What people and scripts read: aligned lines, JSON, one record of a release for both."""
 
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from slipway.domain.release import Release, State
+from slipway.domain.shown import one_line
 
 COLOURS = {
     State.LIVE: "green",
@@ -26,12 +28,30 @@ def print_json(value: object) -> None:
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns as wide as they need to be; a terminal cuts the last, a pipe gets all of it."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads) - 1)]
     click.secho(_line(heads, widths), bold=True)
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
         line = _line(row, widths)
         click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
+
+
+class OneLine(logging.Formatter):
+    """Each message in one line, whatever was sent to us; a defect's traceback keeps its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line of a record, without its traceback."""
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
+
+
+def log_to_stderr() -> None:
+    """Log what a process does that serves until it is asked to end."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def state_text(state: State) -> str:

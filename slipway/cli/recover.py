@@ -1,12 +1,11 @@
 """`slipway recover`: finish what a dead process left."""
 
-import logging
 from collections.abc import Mapping
 
 import click
 
 from slipway.cli.ends import end_line, exit_code
-from slipway.cli.output import print_json, release_record
+from slipway.cli.output import log_to_stderr, print_json, release_record
 from slipway.cli.session import Session
 from slipway.domain.release import Release
 from slipway.errors import InvalidInput
@@ -93,9 +92,7 @@ def _watch(session: Session, names: tuple[str, ...], *, local: bool) -> None:
         watch_without_prefect,
     )
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr()
     file = session.file(secrets_of=frozenset())
     targets = [file.target(name).target() for name in names or file.targets]
     session.stay()

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 
 def watch_by_prefect(targets: Sequence[Target]) -> None:
     """Start a run of the deployment `recover/…` for what is left; a worker does the work."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     asyncio.run(_until_asked_to_end(watch(PrefectSettings.from_environment(), targets)))
 
 

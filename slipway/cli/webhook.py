@@ -9,6 +9,7 @@ import click
 import uvloop
 
 from blocks.file import SlipwayFile
+from slipway.cli.output import log_to_stderr
 from slipway.cli.session import Session
 from slipway.errors import InvalidInput
 from slipway.webhook.app import PushedTarget, serve
@@ -26,10 +27,7 @@ def webhook(session: Session) -> None:
     PREFECT_API_URL, SLIPWAY_LEDGER_URL. Of slipway.toml's secrets it reads only those of
     repositories.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stderr()
     settings = WebhookSettings.from_environment()
     file = session.file(secrets_of=frozenset({"repositories"}))
     pushed = list(_pushed(file))

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from slipway.domain.commit import Commit
+from slipway.domain.shown import one_line
 
 WORKFLOW_RUN = "workflow_run"
 """The event by which a workflow says that it has pushed an image."""
@@ -52,6 +53,9 @@ class Delivery:
     """Where the push may have to be deployed; with none, `ignored` says why nothing happens."""
     ignored: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ignored", one_line(self.ignored))
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -89,6 +93,9 @@ class Ending:
 
     At a held target it publishes the image, and ends held.
     """
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", one_line(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

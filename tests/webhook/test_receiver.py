@@ -91,6 +91,12 @@ async def test_what_deploys_nothing_is_answered_politely_with_the_reason(
     assert [each.delivery.ignored for each in inbox.kept] == [answer["reason"]]
 
 
+async def test_a_branch_name_that_moves_a_terminals_cursor_is_shown_as_one_printable_line() -> None:
+    _, answer = await deliver(receiver(), push(ref="refs/heads/x\x9b31m"))
+
+    assert answer["reason"].startswith("branch x\\x9b31m is that of no target")
+
+
 async def test_a_branch_deploys_only_its_own_targets() -> None:
     inbox = MemoryInbox()
 
