@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from slipway.clients.loopback import is_loopback
 from slipway.clients.trust import trusted
+from slipway.domain.redaction import redacted
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,9 @@ PUBLIC = "https://api.github.com"
 VERSION = "2022-11-28"
 TIMEOUT = httpx.Timeout(8.0, connect=4.0)
 RATE_TRIES = 2
+MOST_REDIRECTS = 3
 _REPOSITORIES = "repos/"
+_BY_NUMBER = re.compile(r"/repositories/([0-9]+)(?:/|\Z)")
 LONGEST_PAUSE = 5.0
 """Seconds that GitHub may ask us to wait and is obeyed here; a longer pause is not waited for."""
 
@@ -84,6 +88,8 @@ class GitHubSession:
             log.info("GitHub asks for %g s of patience", pause)
             await asyncio.sleep(pause)
             answer = await self._send_once(method, path, body)
+        if answer.has_redirect_location:
+            raise await self._moved(answer.headers["location"])
         return self._judge(method, path, answer)
 
     async def _send_once(
@@ -91,12 +97,39 @@ class GitHubSession:
     ) -> httpx.Response:
         try:
             async with self._connection() as client:
-                return await client.request(method, path, json=body)
+                # Redirects of what changes nothing are followed, as GitHub asks for; httpx takes
+                # the token to no other host.
+                return await client.request(
+                    method, path, json=body, follow_redirects=method == "GET"
+                )
         except httpx.HTTPError as error:
             raise Unreachable(
                 f"GitHub at {self.place.api} did not answer {method} {path} "
                 f"({type(error).__name__}): check `{self.place.address}` and the network"
             ) from error
+
+    async def _moved(self, location: str) -> InvalidInput:
+        """Why nothing is written that GitHub has another address for: people have to know it.
+
+        The deliveries of a renamed repository name the new one, which is nobody's until then.
+        """
+        # https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api: a
+        # renamed repository's requests are sent on to /repositories/ID.
+        found = _BY_NUMBER.search(location)
+        there = await self._name_of(found[1]) if found else ""
+        return InvalidInput(
+            f"{self.place.name} has moved at GitHub to {there or redacted(location)}: write that "
+            "into slipway.toml"
+        )
+
+    async def _name_of(self, number: str) -> str:
+        """What a repository is called now; empty where that can't be asked."""
+        try:
+            async with self._connection() as client:
+                answer = await client.get(f"{self.place.api.rstrip('/')}/repositories/{number}")
+        except httpx.HTTPError:
+            return ""
+        return str(object_in(answer).get("full_name", ""))
 
     def _judge(self, method: str, path: str, answer: httpx.Response) -> httpx.Response:
         """The answer if it is good; everything else as one of our errors."""
@@ -132,6 +165,7 @@ class GitHubSession:
             verify=trusted(),
             transport=self.transport,
             timeout=TIMEOUT,
+            max_redirects=MOST_REDIRECTS,
         )
 
 

@@ -131,6 +131,61 @@ async def test_what_github_does_not_take_is_told_in_its_own_words(status: int) -
         await api(answering(answer)).set_status(COMMIT, STATUS)
 
 
+def renamed(request: httpx.Request) -> httpx.Response:
+    """GitHub, where acme/shop is called acme/store now, and is repository 7."""
+    rest = request.url.path.removeprefix("/repos/acme/shop")
+    if rest != request.url.path:
+        there = f"https://api.github.com/repositories/7{rest}?{request.url.query.decode()}"
+        status = 301 if request.method == "GET" else 307
+        return httpx.Response(status, headers={"location": there})
+    if request.url.path == "/repositories/7":
+        return httpx.Response(200, json={"full_name": "acme/store"})
+    assert request.method == "GET"
+    assert request.headers["authorization"] == "Bearer canary-token"
+    return httpx.Response(200, json=[attempt(1)])
+
+
+async def test_a_renamed_repository_is_read_where_it_is() -> None:
+    assert [each.number for each in await GitHubHook(session(renamed), 7).attempts()] == [1]
+
+
+async def test_of_a_renamed_repository_the_new_name_is_told_before_anything_is_written() -> None:
+    with pytest.raises(InvalidInput) as moved:
+        await api(renamed).set_status(COMMIT, STATUS)
+
+    assert str(moved.value) == (
+        "acme/shop has moved at GitHub to acme/store: write that into slipway.toml"
+    )
+
+
+async def test_where_the_new_name_can_not_be_asked_the_address_is_told() -> None:
+    there = "https://api.github.com/repositories/7/statuses"
+    everywhere = answering(httpx.Response(307, headers={"location": there}))
+
+    with pytest.raises(InvalidInput, match=f"has moved at GitHub to {there}: write"):
+        await api(everywhere).set_status(COMMIT, STATUS)
+
+
+async def test_the_token_goes_along_to_no_other_host() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.url.host == "api.github.com":
+            elsewhere = {"location": "https://mallory.example/repositories/7/statuses"}
+            return httpx.Response(307, headers=elsewhere)
+        return httpx.Response(200, json=[])
+
+    await GitHubHook(session(handler), 7).attempts()
+    with pytest.raises(InvalidInput, match="has moved"):
+        await api(handler).set_status(COMMIT, STATUS)
+
+    strangers = [each for each in seen if each.url.host != "api.github.com"]
+    assert strangers
+    assert not any("authorization" in each.headers for each in strangers)
+    assert {each.method for each in strangers} == {"GET"}
+
+
 async def test_no_answer_is_unreachable() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectTimeout("late", request=request)
