@@ -37,7 +37,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that could be read of a repository: tags, and every manifest that they lead to."""
+    """All that a repository holds under its tags, and of what is in use without one; with parts."""
 
     repository: str
     tags: Mapping[str, Digest]

@@ -6,6 +6,7 @@ Every read must succeed: an error ends the planning, because what can't be seen 
 import asyncio
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.domain.auditing.picture import reference_of
@@ -32,48 +33,83 @@ async def make_plan(
 
     What is in use is read after what is there, so that nothing published meanwhile is in the plan.
     """
-    inventory = await read_inventory(every[0])
+    held = _Held(every[0])
+    tags = await held.read_tags()
     in_use = await read_in_use(every, together, policy)
-    return plan_retention(inventory, in_use, policy, at)
+    await held.read_untagged(in_use.digests)
+    return plan_retention(held.inventory(tags), in_use, policy, at)
 
 
-async def read_inventory(ports: Ports) -> Inventory:
-    """Every tag of the target's repository, and every manifest that they lead to."""
-    repository = ports.target.service.repository
-    gate = asyncio.Semaphore(AT_ONCE)
-    contents: dict[Digest, Contents] = {}
+@dataclass(slots=True)
+class _Held:
+    """What the target's repository holds, read as far as somebody asks; each manifest once."""
 
-    async def read(reference: ImageReference) -> Contents | None:
-        async with gate:
-            return await ports.registry.contents(reference)
+    ports: Ports
+    contents: dict[Digest, Contents] = field(default_factory=dict)
+    referrers: dict[Digest, frozenset[Digest]] = field(default_factory=dict)
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def refer(digest: Digest) -> frozenset[Digest]:
-        async with gate:
-            return await ports.registry.referrers(repository, digest)
+    @property
+    def repository(self) -> str:
+        return self.ports.target.service.repository
 
-    names = sorted(await ports.registry.tags(repository))
-    ports.registry.expect(len(names))
-    found = await asyncio.gather(*(read(ImageReference(repository, each)) for each in names))
-    tags = {}
-    for name, each in zip(names, found, strict=True):
-        if each is None:
-            raise Unreachable(
-                f"{repository}:{name} was listed and is not there: somebody deletes at the same "
-                "time; try again when that is over"
-            )
-        tags[name], contents[each.digest] = each.digest, each
-    referrers = dict(zip(contents, await asyncio.gather(*map(refer, [*contents])), strict=True))
-    waiting = {part for each in contents.values() for part in each.children}
-    waiting |= {each for some in referrers.values() for each in some}
-    for _ in range(DEEPEST):
-        wanted = sorted(waiting - {*contents})
-        parts = await asyncio.gather(
-            *(read(ImageReference(repository, digest=each)) for each in wanted)
-        )
-        # A part that is gone protects nothing, and is not there to be deleted.
-        contents |= {each.digest: each for each in parts if each is not None}
-        waiting = {part for each in parts if each is not None for part in each.children}
-    return Inventory(repository, tags, contents, {k: each for k, each in referrers.items() if each})
+    def inventory(self, tags: Mapping[str, Digest]) -> Inventory:
+        """All that was read."""
+        referrers = {digest: each for digest, each in self.referrers.items() if each}
+        return Inventory(self.repository, tags, self.contents, referrers)
+
+    async def read_tags(self) -> Mapping[str, Digest]:
+        """Every tag, and every manifest that they lead to."""
+        names = sorted(await self.ports.registry.tags(self.repository))
+        self.ports.registry.expect(len(names))
+        named = [ImageReference(self.repository, each) for each in names]
+        found = await asyncio.gather(*map(self._read, named))
+        tags = {}
+        for name, each in zip(names, found, strict=True):
+            if each is None:
+                raise Unreachable(
+                    f"{self.repository}:{name} was listed and is not there: somebody deletes at "
+                    "the same time; try again when that is over"
+                )
+            tags[name] = each.digest
+        await self._follow([each for each in found if each is not None])
+        return tags
+
+    async def read_untagged(self, digests: Iterable[Digest]) -> None:
+        """Those that no tag leads to, as when it was pushed again, and what they lead to.
+
+        Most that a cluster has is another repository's: what is not here is nothing to protect.
+        """
+        await self._follow(await self._read_digests(digests))
+
+    async def _follow(self, wholes: Sequence[Contents]) -> None:
+        """Read what belongs to these, and their parts."""
+        self.contents |= {each.digest: each for each in wholes}
+        unasked = dict.fromkeys(each.digest for each in wholes if each.digest not in self.referrers)
+        told = dict(zip(unasked, await asyncio.gather(*map(self._refer, unasked)), strict=True))
+        self.referrers |= told
+        waiting = {part for each in wholes for part in each.children}
+        waiting |= {each for some in told.values() for each in some}
+        for _ in range(DEEPEST):
+            # A part that is gone protects nothing, and is not there to be deleted.
+            parts = await self._read_digests(waiting)
+            self.contents |= {each.digest: each for each in parts}
+            waiting = {part for each in parts for part in each.children}
+
+    async def _read_digests(self, digests: Iterable[Digest]) -> Sequence[Contents]:
+        """Of those that were not read yet, what is there."""
+        wanted = sorted({*digests} - {*self.contents})
+        named = [ImageReference(self.repository, digest=each) for each in wanted]
+        found = await asyncio.gather(*map(self._read, named))
+        return [each for each in found if each is not None]
+
+    async def _read(self, reference: ImageReference) -> Contents | None:
+        async with self.gate:
+            return await self.ports.registry.contents(reference)
+
+    async def _refer(self, digest: Digest) -> frozenset[Digest]:
+        async with self.gate:
+            return await self.ports.registry.referrers(self.repository, digest)
 
 
 async def read_in_use(every: Sequence[Ports], together: Together, policy: Policy) -> InUse:

@@ -17,11 +17,12 @@ from flows.pruning import plan
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.kubernetes_images import WORKLOAD_LISTS
 from slipway.domain.hold import NewHold
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import State
-from slipway.domain.retention import Plan, Policy
+from slipway.domain.retention import Contents, Plan, Policy
 from slipway.errors import AccessDenied, DeploymentUnfit, SlipwayError, Unreachable
 from slipway.ports import Ports
-from tests.fakes.images import FakeImage
+from tests.fakes.images import FakeImage, digest_of
 from tests.fakes.restrictions import EPOCH
 from tests.fakes.virtual_time import run
 from tests.fakes.world import World, deploy_request
@@ -190,6 +191,58 @@ def test_whatever_names_an_image_wherever_in_a_cluster_keeps_it_and_nothing_else
     run(story())
 
 
+def push_again(world: World, name: str) -> FakeImage:
+    """Another index over the same layers takes the commit's tag; the first, as it was."""
+    digest = world.digest_of(name)
+    assert digest is not None
+    first = world.registry.images[ADAPTER, digest]
+    again = replace(first, digest=digest_of(f"{name} pushed again"))
+    world.registry.put(ADAPTER, world.commits[name].sha, again)
+    return first
+
+
+def sign(world: World, image: FakeImage) -> Digest:
+    signature = digest_of(f"signature of {image.digest}")
+    world.registry.attached[ADAPTER, signature] = Contents(signature, subject=image.digest)
+    return signature
+
+
+OF_THE_FIRST = ("digest", "a mirror's digest")
+
+
+@given(
+    st.sets(st.sampled_from(NAMES)),
+    st.dictionaries(st.sampled_from(NAMES), st.sampled_from(OF_THE_FIRST)),
+    st.sampled_from(sorted(KINDS)),
+)
+def test_an_index_in_use_keeps_its_parts_although_its_tag_was_pushed_again(
+    pushed_again: set[str], used: dict[str, str], path: str
+) -> None:
+    """The index that has the tag now shares its platforms, and stays for them."""
+
+    async def story() -> None:
+        world = published()
+        ports = listing(world)
+        assert isinstance(ports.cluster, Listed)
+        kept: set[Digest] = set()
+        for name, form in used.items():
+            held = world.registry.held(ImageReference(ADAPTER, world.commits[name].sha))
+            assert held is not None
+            first = push_again(world, name) if name in pushed_again else held
+            kept |= first.accepted | {sign(world, first)}
+            text = FORMS[form](first, world.commits[name].sha)
+            ports.cluster.lists.setdefault(path, []).append(KINDS[path](PLACES["container"](text)))
+        for name in pushed_again - {*used}:
+            push_again(world, name)
+
+        made = await plan([ports], Policy(), LATER)
+
+        assert not kept & {each for some in made.deletions for each in (some.digest, *some.parts)}
+        assert names_in(world, made) == set(NAMES) - {*used}
+
+    run(story())
+
+
 @pytest.mark.parametrize("path", WORKLOAD_LISTS)
 @pytest.mark.parametrize(
     ("status", "error"),
@@ -250,7 +303,7 @@ PLACES_OUTSIDE = ("source", "registry", "config", "stack", "cluster", "ledger")
 
 
 async def history() -> World:
-    """What a plan reads all of: releases, a hold, tags that only git dates, a signature."""
+    """What a plan reads all of: releases, a hold, tags that only git dates, an untagged index."""
     world = published()
     for number in range(2):
         name = f"live-{number}"
@@ -260,6 +313,7 @@ async def history() -> World:
         await asyncio.sleep(60)
     hold = NewHold("watch it", "ada", about=world.commits["one"])
     await world.ledger.place_hold(world.target.name, hold)
+    sign(world, push_again(world, "live-0"))
     return world
 
 
