@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from slipway.domain.image import Digest
+from slipway.domain.removal import Sight, require_untouched
 from slipway.domain.retention import Plan, Policy, require_same
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.lease import stack_lease
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.retaining import make_plan
+from slipway.tasks.retaining import look_around, make_plan
 
 log = logging.getLogger(__name__)
 
@@ -65,19 +66,21 @@ async def apply(
 ) -> Pruned:
     """Delete exactly the plan of this hash, under the leases of all stacks concerned.
 
-    No release changes what is in use meanwhile. By what each would be restored is logged, and told
-    to `tell`, before the first is deleted: whatever happens then, it is known. A deletion that
-    fails ends it, and a new plan finds the rest.
+    No release changes what is in use meanwhile, and where one begins, or anything is published,
+    nothing more is deleted. By what each would be restored is logged, and told to `tell`, before
+    the first is deleted: whatever happens then, it is known. A deletion that fails ends it, and a
+    new plan finds the rest.
     """
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
         for name in sorted(stacks):
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
+        before = await look_around(every)
         made = await plan(every, policy, at)
         require_same(made, wanted)
         planned = Pruned(made, restored_by=await _restored_by(every[0], made))
         await tell(planned)
-        deleted, stopped = await _delete(every[0], made)
+        deleted, stopped = await _delete(every, made, before)
         return replace(planned, deleted=tuple(deleted), stopped=stopped)
 
 
@@ -93,14 +96,17 @@ async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
 
 
 @once("delete the plan's images")
-async def _delete(ports: Ports, made: Plan) -> tuple[list[Digest], SlipwayError | None]:
+async def _delete(
+    every: Sequence[Ports], made: Plan, before: Sight
+) -> tuple[list[Digest], SlipwayError | None]:
     """One after the other, an image before its parts: a crash leaves no image without a part."""
     deleted: list[Digest] = []
     for digest in _in_order(made):
         try:
-            await ports.registry.remove(made.repository, digest)
+            require_untouched(made.repository, before, await look_around(every))
+            await every[0].registry.remove(made.repository, digest)
         except SlipwayError as error:
-            log.error("%s@%s may be deleted, or not: %s", made.repository, digest, error)  # noqa: TRY400 - one sentence says it
+            log.error("stopped at %s@%s: %s", made.repository, digest, error)  # noqa: TRY400 - one sentence says it
             return deleted, error
         deleted.append(digest)
         log.info("deleted %s@%s", made.repository, digest)

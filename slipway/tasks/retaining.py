@@ -13,10 +13,12 @@ from slipway.domain.auditing.picture import reference_of
 from slipway.domain.candidate import proven_live
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Release
+from slipway.domain.removal import Sight
 from slipway.domain.retention import Contents, InUse, Inventory, Plan, Policy, plan_retention
 from slipway.errors import UnknownCommit, Unreachable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
+from slipway.tasks.policies import repeatable
 
 AT_ONCE = 16
 DEEPEST = 3
@@ -38,6 +40,23 @@ async def make_plan(
     in_use = await read_in_use(every, together, policy)
     await held.read_untagged(in_use.digests)
     return plan_retention(held.inventory(tags), in_use, policy, at)
+
+
+@repeatable("look whether anything has come since")
+async def look_around(every: Sequence[Ports]) -> Sight:
+    """What may change while a plan is carried out: a page of tags, and what the ledger has.
+
+    Open releases are looked at last: it is they who choose images.
+    """
+    repository, ledger = every[0].target.service.repository, every[0].ledger
+    tags = frozenset(await every[0].registry.tags(repository))
+    recorded = await ledger.published_tags(repository)
+    targets = {each.target.name for each in every}
+    opened: dict[str, Digest | None] = {}
+    for stack in sorted({str(each.target.stack) for each in every}):
+        found = await ledger.unfinished(stack)
+        opened |= {each.id: each.digest for each in found if each.target in targets}
+    return Sight(tags, recorded, opened)
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from flows.deploy import release as deploy
 from flows.pruning import Pruned, apply, by_repository, plan
 from flows.rollback import release as roll_back
 from slipway.domain.hold import NewHold
-from slipway.domain.image import Digest
-from slipway.domain.release import State
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.release import Outcome, State
 from slipway.domain.retention import Contents, Plan, Policy
 from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
 from slipway.ports import Ledger
@@ -23,6 +23,7 @@ from tests.fakes.restrictions import EPOCH
 from tests.fakes.world import World, deploy_request, rollback_request
 
 LATER = EPOCH + timedelta(days=100)
+MUCH_LATER = EPOCH + timedelta(days=400)
 POLICY = Policy(keep_live=2)
 NAMES = ("one", "two", "three", "four", "five")
 READS = (
@@ -50,6 +51,17 @@ async def aged() -> World:
         assert outcome.state is State.LIVE, outcome.release.reason
         await asyncio.sleep(60)
     return world
+
+
+async def publish_only(world: World, name: str, text: str) -> None:
+    """What automation has published under a hold, and nobody ever deployed."""
+    world.commits[name] = world.git.commit(name, {"adapter/app.py": text})
+    hold = await world.ledger.place_hold(world.target.name, NewHold("freeze", "bob"))
+    request = replace(deploy_request(world.commits[name].sha), automatic=True)
+    outcome = await deploy(world.ports(), request)
+    assert outcome.code == "held"
+    assert world.digest_of(name) is not None
+    await world.ledger.lift_hold(hold.number, "bob", "over")
 
 
 async def planned(world: World, policy: Policy = POLICY, at: datetime = LATER) -> Plan:
@@ -232,6 +244,76 @@ async def test_a_plan_that_is_not_the_same_any_more_is_refused() -> None:
         await apply([world.ports()], POLICY, made.hash, LATER)
 
     assert world.registry.removed == []
+
+
+async def test_what_a_deploy_publishes_once_more_meanwhile_is_not_deleted() -> None:
+    """Equal inputs take the image that the plan lets go, before the deploy waits for the lease."""
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    await publish_only(world, "fourth", "good 4")
+    world.commits["fifth"] = world.git.commit("fifth", {"adapter/app.py": "good 5"})
+    world.commits["again"] = world.git.commit("again", {"adapter/app.py": "good 4"})
+    made = await planned(world, at=MUCH_LATER)
+    assert names(world, made) == {"fourth"}
+    deploys: list[asyncio.Task[Outcome]] = []
+
+    async def begin(_: Pruned) -> None:
+        request = deploy_request(world.commits["again"].sha)
+        deploys.append(asyncio.create_task(deploy(world.ports(), request)))
+        await asyncio.sleep(5)
+
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER, tell=begin)
+
+    assert (pruned.deleted, world.registry.removed) == ((), [])
+    assert "has chosen" in str(pruned.stopped)
+    [outcome] = await asyncio.gather(*deploys)
+    assert (outcome.state, outcome.release.digest) == (State.LIVE, made.deletions[0].digest)
+
+
+async def test_what_anybody_publishes_between_two_deletions_ends_them() -> None:
+    """The platforms of what is pushed now may be those that would go next."""
+    world = await aged()
+    made = await planned(world)
+    again = world.git.commit("again", {"adapter/app.py": "good 300"})
+    world.commits["again"] = again
+
+    async def push() -> None:
+        world.publish("again")
+
+    world.faults.after("registry.remove", push)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert pruned.deleted == (made.deletions[0].digest,)
+    assert f"the tag {again} is new" in str(pruned.stopped)
+    assert "look at the plan again" in str(pruned.stopped)
+
+
+async def test_beside_a_release_that_still_chooses_its_image_nothing_is_deleted() -> None:
+    world = await aged()
+    opened = await world.ledger.open(world.target, deploy_request(world.commits["one"].sha))
+    made = await planned(world)
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert world.registry.removed == []
+    assert f"release {opened.id} is open and has not chosen" in str(pruned.stopped)
+
+
+async def test_what_is_recorded_as_published_between_two_deletions_ends_them() -> None:
+    """A release that came and went meanwhile has found it there."""
+    world = await aged()
+    made = await planned(world)
+    second = made.deletions[1]
+    found = ImageReference(world.target.service.repository, second.tags[0])
+
+    async def record() -> None:
+        await world.ledger.record_published(found, second.digest)
+
+    world.faults.after("registry.remove", record)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert pruned.deleted == (made.deletions[0].digest,)
+    assert "was recorded as published since" in str(pruned.stopped)
 
 
 async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
