@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from slipway.domain.image import Digest
-from slipway.domain.removal import Sight, require_untouched
-from slipway.domain.retention import Plan, Policy, require_same
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.removal import Sight, records_of, require_untouched
+from slipway.domain.retention import Deletion, Plan, Policy, require_same
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
@@ -87,7 +87,7 @@ async def apply(
 @repeatable("look up what restores them")
 async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
     found = {}
-    for digest in _in_order(made):
+    for _, digest in _in_order(made):
         number = await ports.registry.restore_number(made.repository, digest)
         if number:
             found[digest] = number
@@ -99,12 +99,18 @@ async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
 async def _delete(
     every: Sequence[Ports], made: Plan, before: Sight
 ) -> tuple[list[Digest], SlipwayError | None]:
-    """One after the other, an image before its parts: a crash leaves no image without a part."""
-    deleted: list[Digest] = []
-    for digest in _in_order(made):
+    """One after the other, an image before its parts: a crash leaves no image without a part.
+
+    The record of what its tags were published as goes first: a crash in between must not leave a
+    commit that can never be published again.
+    """
+    ports, deleted = every[0], list[Digest]()
+    for each, digest in _in_order(made):
         try:
             require_untouched(made.repository, before, await look_around(every))
-            await every[0].registry.remove(made.repository, digest)
+            if digest == each.digest:
+                await _forget(ports, made.repository, each, before)
+            await ports.registry.remove(made.repository, digest)
         except SlipwayError as error:
             log.error("stopped at %s@%s: %s", made.repository, digest, error)  # noqa: TRY400 - one sentence says it
             return deleted, error
@@ -114,5 +120,11 @@ async def _delete(
     return deleted, None
 
 
-def _in_order(made: Plan) -> Sequence[Digest]:
-    return [digest for each in made.deletions for digest in (each.digest, *each.parts)]
+async def _forget(ports: Ports, repository: str, image: Deletion, before: Sight) -> None:
+    for tag in sorted(records_of(image, before)):
+        await ports.ledger.forget_published(ImageReference(repository, tag), image.digest)
+        log.info("%s:%s is not recorded as %s any more", repository, tag, image.digest)
+
+
+def _in_order(made: Plan) -> Sequence[tuple[Deletion, Digest]]:
+    return [(each, digest) for each in made.deletions for digest in (each.digest, *each.parts)]

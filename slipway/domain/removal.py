@@ -1,9 +1,10 @@
-"""Removal: whether what a plan lets go may still go, right before it is deleted."""
+"""Removal: whether what a plan lets go may still go, and which records go with it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slipway.domain.image import Digest, RecordedTag
+from slipway.domain.retention import Deletion
 from slipway.errors import InvalidInput
 
 
@@ -47,3 +48,15 @@ def _new(before: Sight, now: Sight) -> Iterable[str]:
     for tag, each in sorted(now.recorded.items()):
         if tag in before.tags and before.recorded.get(tag) != each:
             yield f"{tag} was recorded as published since, as {each.digest}"
+
+
+def records_of(deletion: Deletion, before: Sight) -> frozenset[str]:
+    """Tags whose record goes with the image: it is what they were published as.
+
+    Not that of a tag which holds another image now: that it was overwritten stays true.
+    """
+    return frozenset(
+        tag
+        for tag, each in before.recorded.items()
+        if each.digest == deletion.digest and (tag in deletion.tags or tag not in before.tags)
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
 from slipway.domain.image import Digest, ImageReference, RecordedTag
@@ -63,6 +63,11 @@ class SqlImages(LedgerPart):
                 f"{reference.repository}:{reference.tag} is recorded as {recorded}, not {digest}: "
                 "a tag is written once; find out who moved it before anything is deployed from it"
             )
+
+    async def forget_published(self, reference: ImageReference, digest: Digest) -> None:
+        """See `slipway.ports.Ledger`."""
+        gone = delete(images).where(_is(reference), images.c.digest == str(digest))
+        await self._database.transaction(lambda connection: connection.execute(gone))
 
 
 def _tag_of(reference: ImageReference) -> str:

@@ -196,3 +196,9 @@ class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
 
         The id of what it was built from is None where nobody knows it, and may be told later, once.
         """
+
+    async def forget_published(self, reference: ImageReference, digest: Digest) -> None:
+        """Have a tag's digest recorded no more: it is deleted, and the tag may be published anew.
+
+        Nothing happens where another digest is recorded, or none.
+        """

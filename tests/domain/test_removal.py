@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from slipway.domain.image import Digest, RecordedTag
-from slipway.domain.removal import Sight, require_untouched
+from slipway.domain.removal import Sight, records_of, require_untouched
+from slipway.domain.retention import Deletion
 from slipway.errors import InvalidInput
 
 REPOSITORY = "ghcr.io/acme/shop/adapter"
@@ -51,3 +52,12 @@ def test_a_release_that_was_choosing_when_the_plan_was_made_may_choose_any_image
 
     with pytest.raises(InvalidInput, match="r1 is open"):
         require_untouched(REPOSITORY, choosing, choosing)
+
+
+def test_the_records_of_what_is_deleted_go_and_no_other() -> None:
+    """Of `moved` somebody has overwritten the tag, which stays true; `untagged` has no tag."""
+    published = {"mine": ONE, "moved": ONE, "untagged": ONE, "another": OTHER}
+    recorded = {tag: RecordedTag(each, AT) for tag, each in published.items()}
+    before = Sight(frozenset({"mine", "unrecorded", "moved", "another"}), recorded, {})
+
+    assert records_of(Deletion(ONE, ("mine", "unrecorded")), before) == {"mine", "untagged"}

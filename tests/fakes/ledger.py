@@ -251,6 +251,13 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         if build_inputs is not None:
             self.built_from.setdefault(_tag_of(reference), build_inputs)
 
+    async def forget_published(self, reference: ImageReference, digest: Digest) -> None:
+        """See `slipway.ports.Ledger`."""
+        key = _tag_of(reference)
+        if self.tags.get(key) == digest:
+            del self.tags[key], self.tagged_at[key]
+            self.built_from.pop(key, None)
+
     def _after_all_live(self, target: str) -> datetime:
         times = (each.live_since for each in self.releases.values() if each.target == target)
         ordered = (each + timedelta(microseconds=2) for each in times if each is not None)

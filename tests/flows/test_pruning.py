@@ -1,12 +1,14 @@
 """Pruning the seed's system in memory: a plan on facts all read, and exactly that plan."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
+from flows.auditing import audit
 from flows.deploy import release as deploy
 from flows.pruning import Pruned, apply, by_repository, plan
 from flows.rollback import release as roll_back
@@ -18,7 +20,7 @@ from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
 from slipway.ports import Ledger
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.faults import raising
-from tests.fakes.images import digest_of
+from tests.fakes.images import digest_of, make_image
 from tests.fakes.restrictions import EPOCH
 from tests.fakes.world import World, deploy_request, rollback_request
 
@@ -330,6 +332,52 @@ async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
 
     assert holders == ["prune"]
     assert await world.ledger.holder(str(world.target.stack)) is None
+
+
+async def pruned_and_built_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Digest, Digest]:
+    """A commit whose image was pruned is deployed; its build never gives the same digest twice."""
+    builds = itertools.count()
+    monkeypatch.setattr(
+        "tests.fakes.images.make_image",
+        lambda text, labels: make_image(f"{text}, build {next(builds)}", labels),
+    )
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    await publish_only(world, "fourth", "good 4")
+    made = await planned(world, at=MUCH_LATER)
+    assert names(world, made) == {"fourth"}
+    await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+    outcome = await deploy(world.ports(), deploy_request(world.commits["fourth"].sha))
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert outcome.release.digest is not None
+    return made.deletions[0].digest, outcome.release.digest
+
+
+async def test_a_pruned_commit_is_deployed_again_and_no_audit_calls_its_tag_overwritten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World.seeded()
+
+    before, after = await pruned_and_built_anew(world, monkeypatch)
+
+    assert before != after == world.digest_of("fourth")
+    report = await audit([world.ports()], every_tag=True, at=MUCH_LATER)
+    assert "IMG004" not in {each.rule for each in report.findings}
+    assert dict(report.not_judged) == {}
+
+
+async def test_a_deletion_that_is_not_seen_to_happen_keeps_nobody_from_publishing_again() -> None:
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    await publish_only(world, "fourth", "good 4")
+    made = await planned(world, at=MUCH_LATER)
+    world.faults.after("registry.remove", raising(Unreachable("the answer is lost: look again")))
+
+    await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    tag = ImageReference(world.target.service.repository, world.commits["fourth"].sha)
+    await world.ledger.record_published(tag, digest_of("built anew"))
 
 
 async def test_after_a_prune_the_default_rollback_still_works() -> None:

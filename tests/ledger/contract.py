@@ -438,6 +438,36 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.published(tag) == DIGEST
         assert await ledger.published(ImageReference(IMAGE.repository, "2" * 40)) is None
 
+    async def test_a_tag_whose_image_was_deleted_may_be_published_anew(
+        self, ledger: Ledger
+    ) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        beside = ImageReference(IMAGE.repository, "2" * 40)
+        elsewhere = ImageReference("ghcr.io/acme/sink", COMMIT.sha)
+        for each in (tag, beside, elsewhere):
+            await ledger.record_published(each, DIGEST, INPUTS)
+
+        await ledger.forget_published(tag, DIGEST)
+
+        assert await ledger.published(tag) is None
+        assert set(await ledger.published_tags(IMAGE.repository)) == {beside.tag}
+        await ledger.record_published(tag, OTHER)
+        assert await ledger.published(tag) == OTHER
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
+        assert [await ledger.published(each) for each in (beside, elsewhere)] == [DIGEST, DIGEST]
+
+    async def test_another_digest_of_a_tag_than_the_deleted_one_stays_recorded(
+        self, ledger: Ledger
+    ) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        await ledger.forget_published(tag, OTHER)
+        await ledger.record_published(tag, DIGEST, INPUTS)
+
+        await ledger.forget_published(tag, OTHER)
+
+        assert await ledger.published(tag) == DIGEST
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
+
     async def test_images_built_from_the_same_inputs_are_found_newest_first_and_each_once(
         self, ledger: Ledger
     ) -> None:
