@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, PublishedImage
-from slipway.domain.publication import origin, require_platforms
+from slipway.domain.publication import origin, require_platforms, require_whole
 from slipway.errors import AlreadyLive, ImageMissing, TagConflict
 
 
@@ -66,5 +66,6 @@ def acceptable(found: Published, there: Surroundings) -> PublishedImage:
             f"{found.commit.short} is what runs at {there.target} already ({image.digest}): choose "
             "another commit"
         )
+    require_whole(image)
     require_platforms(image, there.nodes)
     return image

@@ -77,6 +77,24 @@ def require_as_recorded(image: PublishedImage, commit: Commit, recorded: Digest 
         )
 
 
+def is_whole(image: PublishedImage) -> bool:
+    """Whether any platform of it is left: cleaners of untagged manifests leave the bare index.
+
+    Where some are left, it is `require_platforms` that says whether a node lacks one.
+    """
+    return bool(image.platforms) or not image.missing
+
+
+def require_whole(image: PublishedImage) -> None:
+    """Refuse an image that no node can pull any more."""
+    if not is_whole(image):
+        raise ImageMissing(
+            f"{image.repository}@{image.digest} is an index whose {min(image.missing)} is gone "
+            "from the registry, so that no node can pull it: choose another commit, or push the "
+            "same image again"
+        )
+
+
 def require_platforms(image: PublishedImage, nodes: frozenset[str]) -> None:
     """Refuse an image that some node could not run; an image that names no platform is let pass."""
     missing = sorted(nodes - image.platforms)

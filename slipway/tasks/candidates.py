@@ -10,7 +10,13 @@ from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Release
 from slipway.domain.target import CommitInfo
-from slipway.errors import NothingToRollBackTo, PermanentError, PlatformMissing, UnknownCommit
+from slipway.errors import (
+    ImageMissing,
+    NothingToRollBackTo,
+    PermanentError,
+    PlatformMissing,
+    UnknownCommit,
+)
 from slipway.ports import Ports
 from slipway.tasks.rehearsing import Way, look_ahead
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
@@ -137,4 +143,6 @@ def _with_image_state(
     """What is wrong with its image comes before what its history tells."""
     if found.image is None:
         return ("tag overwritten" if found.overwritten else "image gone", *states)
+    if isinstance(error, ImageMissing):
+        return ("image not whole", *states)
     return ("wrong platform", *states) if isinstance(error, PlatformMissing) else states

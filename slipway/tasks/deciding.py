@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from slipway.domain.change import ImageChange, find_first_urn
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import ImageReference, PublishedImage
-from slipway.domain.publication import require_platforms
+from slipway.domain.publication import require_platforms, require_whole
 from slipway.domain.release import Baseline, Phase, Release
 from slipway.domain.workloads import Workloads
-from slipway.errors import ConfigConflict, DeploymentUnfit
+from slipway.errors import ConfigConflict, DeploymentUnfit, ImageMissing
 from slipway.ports import Ports, ProgramRevision, StackState
 from slipway.tasks.applying import guard, wait_until_idle
 from slipway.tasks.baseline import Sight, describe_baseline
@@ -117,12 +117,24 @@ async def _require_runnable(
     ports: Ports, release: Release, seen: Workloads | None, image: PublishedImage
 ) -> None:
     await check_vetoes(ports, release, image.digest)
+    await _require_there_still(ports, release)
     await check_holds(ports, release)
     if seen is None:
         return
     await require_in_order(ports, release, seen)
     require_platforms(image, await ports.cluster.node_platforms())
     await require_pullable(ports, seen, ImageReference.parse(release.image))
+
+
+async def _require_there_still(ports: Ports, release: Release) -> None:
+    """The image may have been deleted while the release waited for the lease."""
+    image = await ports.registry.find(ImageReference.parse(release.image))
+    if image is None:
+        raise ImageMissing(
+            f"{release.image} is not in the registry any more: find out who deletes there, and "
+            "start a new run"
+        )
+    require_whole(image)
 
 
 async def _guard_first_or_next(

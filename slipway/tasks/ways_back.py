@@ -10,6 +10,7 @@ from slipway.domain.candidate import previous, proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.publication import is_whole
 from slipway.domain.release import PREVIOUS, Release
 from slipway.errors import (
     AlreadyLive,
@@ -78,12 +79,12 @@ async def default_way_back(ports: Ports, running: Digest | None) -> tuple[Commit
     gone: list[str] = []
     for way in previous(history, known_as(history, running), vetoed):
         image = await ports.registry.find(ImageReference.parse(way.image))
-        if image is not None and way.commit is not None:
+        if image is not None and is_whole(image) and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
             return way.commit, image
         gone.append(f"{way.image} of release {way.id}")
     skipped = f" and is not vetoed ({', '.join(each.short for each in vetoed)})" if vetoed else ""
-    lost = f"; no longer in the registry: {', '.join(gone)}" if gone else ""
+    lost = f"; no longer whole in the registry: {', '.join(gone)}" if gone else ""
     raise NothingToRollBackTo(
         f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}: name a "
         "commit with --to instead"

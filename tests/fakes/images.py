@@ -4,7 +4,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -56,6 +56,8 @@ class FakeImage:
     labels: Mapping[str, str]
     platforms: frozenset[str] = frozenset({"linux/amd64"})
     created: datetime | None = None
+    missing: frozenset[Digest] = frozenset()
+    """Of its platforms, what is gone from the registry."""
 
     @property
     def accepted(self) -> frozenset[Digest]:
@@ -105,6 +107,12 @@ class FakeRegistry:
         del self.images[repository, digest]
         self.tagged = {key: each for key, each in self.tagged.items() if each != digest}
 
+    def lose_platform(self, repository: str, digest: Digest) -> None:
+        """Leave the bare index of an image: its labels and platforms were its child's."""
+        image = self.images[repository, digest]
+        bare = replace(image, labels={}, platforms=frozenset(), missing=frozenset({image.child}))
+        self.images[repository, digest] = bare
+
     def held(self, reference: ImageReference) -> FakeImage | None:
         """The image under a reference, whatever digest of it is named."""
         if reference.digest is None:
@@ -135,6 +143,7 @@ class FakeRegistry:
             image.labels.get(SOURCE_LABEL),
             image.labels.get(BUILD_INPUTS_LABEL),
             image.created,
+            image.missing,
         )
 
     async def tags(self, repository: str) -> Sequence[str]:
@@ -201,8 +210,9 @@ class FakeRegistry:
         password = credentials.password.get_secret_value()
         if self.passwords.get(credentials.username) != password:
             raise AccessDenied(f"{reference}: user {credentials.username} was rejected")
-        if self.held(reference) is None:
-            raise ImageMissing(f"{reference} does not exist")
+        held = self.held(reference)
+        if held is None or held.missing:
+            raise ImageMissing(f"{reference} does not exist, or not whole")
 
 
 @dataclass

@@ -48,6 +48,17 @@ def delete(name: str) -> Spoil:
     return spoil
 
 
+def lose_platform(name: str) -> Spoil:
+    """What cleaners of untagged manifests do."""
+
+    def spoil(world: World) -> None:
+        digest = world.digest_of(name)
+        assert digest is not None
+        world.registry.lose_platform(world.target.service.repository, digest)
+
+    return spoil
+
+
 def overwrite(name: str) -> Spoil:
     def spoil(world: World) -> None:
         tag = world.commits[name].sha
@@ -138,6 +149,8 @@ OF_IMAGES: dict[str, Spoil] = {
     "second gone": delete("second"),
     "third gone, which runs": delete("third"),
     "sick gone": delete("sick"),
+    "second without its platform": lose_platform("second"),
+    "sick without its platform": lose_platform("sick"),
     "first overwritten": overwrite("first"),
     "sick overwritten": overwrite("sick"),
     "second vetoed": veto("second"),
@@ -223,6 +236,22 @@ def test_whatever_has_happened_the_list_allows_exactly_what_the_rollback_does_no
     image: str, spoils: set[str], wanted: str
 ) -> None:
     require_agreement(*run(_compared(image, spoils, wanted)))
+
+
+async def test_a_way_back_without_its_only_platform_is_passed_over_by_list_and_rollback() -> None:
+    world = await told()
+    lose_platform("second")(world)
+
+    found = await list_candidates(world.ports())
+    named = await roll_back(world.ports(), rollback_request(world.commits["second"].sha))
+    outcome = await roll_back(world.ports(), rollback_request())
+
+    by_commit = {each.commit: each for each in found.listed}
+    lame, default = by_commit[world.commits["second"]], by_commit[world.commits["first"]]
+    assert (lame.allowed, lame.is_default, lame.states[0]) == (False, False, "image not whole")
+    assert (default.allowed, default.is_default) == (True, True)
+    assert (named.state, named.code) == (State.REFUSED, "image-missing")
+    assert (outcome.state, outcome.release.commit) == (State.LIVE, world.commits["first"])
 
 
 @pytest.mark.parametrize("spoil", [sink_changes, service_changes])

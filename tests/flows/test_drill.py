@@ -38,6 +38,13 @@ def gone(world: World) -> None:
         world.registry.delete(world.target.service.repository, digest)
 
 
+def bare(world: World) -> None:
+    for name in ("first", "second"):
+        digest = world.digest_of(name)
+        assert digest is not None
+        world.registry.lose_platform(world.target.service.repository, digest)
+
+
 def revoked(world: World) -> None:
     world.registry.passwords.clear()
 
@@ -88,6 +95,7 @@ def taken(world: World) -> None:
 TROUBLES: dict[str, tuple[Callable[[World], None], str]] = {
     "no image": (gone, "no-candidate"),
     "secret revoked": (revoked, "pull-secret-unusable"),
+    "every way back is a bare index": (bare, "no-candidate"),
     "wrong platform": (arm_node, "platform-missing"),
     "somebody else's change": (somebodys_change, "not-image-only"),
     "program broken": (broken_program, "preview-failed"),

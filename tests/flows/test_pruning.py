@@ -318,6 +318,26 @@ async def test_what_is_recorded_as_published_between_two_deletions_ends_them() -
     assert "was recorded as published since" in str(pruned.stopped)
 
 
+async def test_a_release_whose_image_goes_while_it_waits_is_refused_and_changes_nothing() -> None:
+    """It begins in the very moment that no look before a deletion can see."""
+    world = await aged()
+    made = await planned(world)
+    [going] = made.deletions[0].tags
+    rollbacks: list[asyncio.Task[Outcome]] = []
+
+    async def begin() -> None:
+        rollbacks.append(asyncio.create_task(roll_back(world.ports(), rollback_request(going))))
+        await asyncio.sleep(5)
+
+    before = world.deployment.image
+    world.faults.before("registry.remove", begin)
+    await apply([world.ports()], POLICY, made.hash, LATER)
+
+    [outcome] = await asyncio.gather(*rollbacks)
+    assert (outcome.state, outcome.code) == (State.REFUSED, "image-missing")
+    assert world.deployment.image == before
+
+
 async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
     world = await aged()
     made = await planned(world)
