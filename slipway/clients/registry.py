@@ -10,14 +10,14 @@ from slipway.clients.github_packages import GitHubPackages
 from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.registry_documents import Documents, ask, list_pages
 from slipway.clients.registry_image import Reading, children, read_image
-from slipway.clients.registry_prune import contents_of, remove
+from slipway.clients.registry_prune import contents_of, is_only_a_blob, remove
 from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
 from slipway.clients.registry_signatures import read_signatures
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.retention import Contents
 from slipway.domain.signature import SignedPayload
-from slipway.errors import ImageMissing, PushFailed
+from slipway.errors import ImageMissing, PushFailed, RegistryUnusable, Unreachable
 from slipway.ports import PullCredentials
 
 REMEMBERED_IMAGES = 4096
@@ -83,7 +83,12 @@ class OciRegistry:
 
     async def contents(self, reference: ImageReference) -> Contents | None:
         """See `slipway.ports.ImageRegistry`."""
-        document = await self._documents.manifest(reference, _name(reference))
+        try:
+            document = await self._documents.manifest(reference, _name(reference))
+        except (RegistryUnusable, Unreachable):
+            if await is_only_a_blob(self.session, reference):
+                return None
+            raise
         return None if document is None else contents_of(document.digest, document.content)
 
     async def referrers(self, repository: str, digest: Digest) -> frozenset[Digest]:

@@ -1,16 +1,21 @@
 """What retention asks of a registry: what belongs to a manifest, and its deletion (OCI 1.1)."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
+from slipway.clients.registry_documents import ask
+from slipway.clients.registry_http import LARGEST_BODY
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.retention import Contents
 from slipway.errors import RegistryUnusable
 
 PULL_AND_DELETE = "pull,delete"
+_OF_MANIFESTS = frozenset({"schemaVersion", "mediaType", "manifests", "layers"})
+"""No configuration has any of these (OCI image specification 1.1)."""
 GONE = frozenset({httpx.codes.OK, httpx.codes.ACCEPTED, httpx.codes.NOT_FOUND})
 
 
@@ -26,6 +31,29 @@ def contents_of(digest: Digest, content: Mapping[str, Any]) -> Contents:
         Digest(str(subject["digest"])) if isinstance(subject, Mapping) else None,
         sum(int(each.get("size", 0)) for each in own),
     )
+
+
+async def is_only_a_blob(session: RegistrySession, reference: ImageReference) -> bool:
+    """Whether the reference's digest is of a configuration or a layer, and of no manifest.
+
+    docker-registry 2.8 answers 500 to whoever asks for one as a manifest. Runtimes name images by
+    their configuration, too (kubernetes/kubernetes#115199).
+    """
+    blob = f"blobs/{reference.digest}"
+    if reference.digest is None or (head := await ask(session, "HEAD", reference, blob)) is None:
+        return False
+    if int(head.headers.get("content-length", 0)) > LARGEST_BODY:
+        return True
+    answer = await ask(session, "GET", reference, blob)
+    return answer is not None and not _may_be_manifest(answer.body)
+
+
+def _may_be_manifest(body: bytes) -> bool:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(content, Mapping) and not _OF_MANIFESTS.isdisjoint(content)
 
 
 async def remove(session: RegistrySession, image: ImageReference) -> None:

@@ -135,8 +135,10 @@ class Recorded:
             return httpx.Response(200, json={"name": PATH, "tags": tags})
         if kind == "manifests" and name in self.manifests:
             return self._manifest(request, *self.manifests[name])
-        error = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
-        return httpx.Response(404, json=error)
+        # docker-registry 2.8.2 looks for a manifest where it links blobs, too.
+        taken_for_one = kind == "manifests" and name in self.blobs
+        status, code = (500, "UNKNOWN") if taken_for_one else (404, "MANIFEST_UNKNOWN")
+        return httpx.Response(status, json={"errors": [{"code": code, "message": code.lower()}]})
 
     def _manifest(self, request: httpx.Request, kind: str, body: bytes) -> httpx.Response:
         if kind not in request.headers["accept"]:

@@ -135,6 +135,21 @@ class RegistryContract:
         assert await holding.registry.contents(holding.named("main")) is None
         assert await holding.registry.referrers(holding.repository, digest) == frozenset()
 
+    async def test_a_configuration_is_no_manifest_that_anything_could_belong_to(
+        self, holding: Holding
+    ) -> None:
+        """Runtimes name an image by it (kubernetes/kubernetes#115199)."""
+        await holding.put(COMMIT, LABELS)
+        image = await holding.registry.find(holding.named(COMMIT))
+        assert image is not None
+
+        every = [ImageReference(holding.repository, digest=each) for each in image.accepted]
+        read = [await holding.registry.contents(each) for each in every]
+
+        [config] = {each.config for each in read if each is not None and each.config is not None}
+        manifests = {each.digest for each in read if each is not None}
+        assert image.accepted - manifests == {config}
+
     async def test_what_is_removed_is_gone_with_every_tag_of_it(self, holding: Holding) -> None:
         digest = await holding.put(COMMIT, LABELS)
         image = await holding.registry.find(holding.named(COMMIT))
