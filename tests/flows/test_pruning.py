@@ -320,22 +320,55 @@ async def test_what_is_recorded_as_published_between_two_deletions_ends_them() -
 
 async def test_a_release_whose_image_goes_while_it_waits_is_refused_and_changes_nothing() -> None:
     """It begins in the very moment that no look before a deletion can see."""
-    world = await aged()
-    made = await planned(world)
-    [going] = made.deletions[0].tags
-    rollbacks: list[asyncio.Task[Outcome]] = []
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    await publish_only(world, "fourth", "good 4")
+    made = await planned(world, at=MUCH_LATER)
+    deploys: list[asyncio.Task[Outcome]] = []
 
     async def begin() -> None:
-        rollbacks.append(asyncio.create_task(roll_back(world.ports(), rollback_request(going))))
+        request = deploy_request(world.commits["fourth"].sha)
+        deploys.append(asyncio.create_task(deploy(world.ports(), request)))
         await asyncio.sleep(5)
 
-    before = world.deployment.image
     world.faults.before("registry.remove", begin)
-    await apply([world.ports()], POLICY, made.hash, LATER)
+    await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
 
-    [outcome] = await asyncio.gather(*rollbacks)
+    [outcome] = await asyncio.gather(*deploys)
+    await require_refused_unchanged(world, outcome, "is not in the registry any more")
+
+
+@pytest.mark.parametrize(
+    ("what_goes", "told"),
+    [("the image", "is not in the registry any more"), ("its platform", "no node can pull it")],
+)
+async def test_a_deploy_looks_at_its_image_again_once_it_may_change_the_stack(
+    what_goes: str, told: str
+) -> None:
+    """Whoever deletes while it waits: nothing asks a node, whose own copy of the image may do."""
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    world.publish("third")
+    repository, digest = world.target.service.repository, world.digest_of("third")
+    assert digest is not None
+    lease = await world.ledger.acquire(str(world.target.stack), "somebody", 600)
+    assert lease is not None
+    request = deploy_request(world.commits["third"].sha)
+    waiting = asyncio.create_task(deploy(world.ports(), request))
+    await asyncio.sleep(5)
+
+    spoil = world.registry.delete if what_goes == "the image" else world.registry.lose_platform
+    spoil(repository, digest)
+    await world.ledger.give_back(lease)
+
+    await require_refused_unchanged(world, await waiting, told)
+
+
+async def require_refused_unchanged(world: World, outcome: Outcome, told: str) -> None:
     assert (outcome.state, outcome.code) == (State.REFUSED, "image-missing")
-    assert world.deployment.image == before
+    assert told in outcome.release.reason
+    assert world.commits["second"].sha in world.deployment.image
+    assert world.commits["second"].sha in str(world.value)
 
 
 async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
