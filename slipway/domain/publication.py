@@ -1,6 +1,7 @@
 """Whether an image that stands under a commit's tag may be used as that commit's image."""
 
 from enum import StrEnum
+from typing import TypeGuard
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, PublishedImage
@@ -77,12 +78,12 @@ def require_as_recorded(image: PublishedImage, commit: Commit, recorded: Digest 
         )
 
 
-def is_whole(image: PublishedImage) -> bool:
-    """Whether any platform of it is left: cleaners of untagged manifests leave the bare index.
+def is_whole(image: PublishedImage | None) -> TypeGuard[PublishedImage]:
+    """Whether it is there, and any platform of it: cleaners of untagged ones leave a bare index.
 
     Where some are left, it is `require_platforms` that says whether a node lacks one.
     """
-    return bool(image.platforms) or not image.missing
+    return image is not None and (bool(image.platforms) or not image.missing)
 
 
 def require_whole(image: PublishedImage) -> None:

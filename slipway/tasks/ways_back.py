@@ -79,7 +79,7 @@ async def default_way_back(ports: Ports, running: Digest | None) -> tuple[Commit
     gone: list[str] = []
     for way in previous(history, known_as(history, running), vetoed):
         image = await ports.registry.find(ImageReference.parse(way.image))
-        if image is not None and is_whole(image) and way.commit is not None:
+        if is_whole(image) and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
             return way.commit, image
         gone.append(f"{way.image} of release {way.id}")

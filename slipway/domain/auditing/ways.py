@@ -7,6 +7,7 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import NotKnown, Picture, known
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.publication import is_whole
 from slipway.errors import ImageMissing, PermanentError, PlatformMissing
 
 WAYS_BACK = 1
@@ -22,7 +23,7 @@ def why_no_way(
     """
     if way.commit is None:
         return "its tag names no commit"
-    if image is not None and image.missing and not image.platforms:
+    if image is not None and not is_whole(image):
         return f"its part {min(image.missing)} is gone from the registry"
     found = Published(way.repository, way.commit, way.digest, image)
     try:
@@ -75,7 +76,7 @@ def find_way_back(picture: Picture) -> WayBack | Unknown | None:
             image = held.image(str(way))
             if way.commit and not why_no_way(picture.target.name, way, image, nodes):
                 return WayBack(way.commit, is_default)
-            is_default = is_default and (image is None or way.commit is None)
+            is_default = is_default and not (is_whole(image) and way.commit)
     except NotKnown as error:
         return Unknown(str(error))
     return None

@@ -68,6 +68,19 @@ def test_a_way_back_behind_one_that_no_node_can_run_is_rolled_back_to_by_its_nam
     assert f" --to {oldest} " in found.remedy.command
 
 
+def test_a_way_back_behind_a_bare_index_is_the_default_one() -> None:
+    """A rollback without a name passes over what has no platform left."""
+    further = ImageReference(REPOSITORY, Commit("9" * 40).sha, OTHER)
+    bare = image(OLD, BEFORE, platforms=frozenset(), missing=frozenset({CHILD}))
+    held = {REFERENCE: None, str(WAY_BACK): bare, str(further): image(OTHER, Commit("9" * 40))}
+    ways = memory(ways_back=(WAY_BACK, further))
+
+    [found] = judge(picture(registry=holdings(images=held), ledger=ways)).findings
+
+    assert found.rule == "IMG001"
+    assert "--to" not in found.remedy.command
+
+
 def test_a_target_that_was_live_once_needs_no_way_back() -> None:
     alone = memory(history=(release(),), ways_back=())
 
