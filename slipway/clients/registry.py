@@ -1,5 +1,6 @@
 """The OCI registry: what it holds under a name, by digest, read and checked byte by byte."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ import httpx
 
 from slipway.clients.github_packages import GitHubPackages
 from slipway.clients.kept_documents import KeptDocuments
-from slipway.clients.registry_documents import Documents, ask, list_pages
+from slipway.clients.registry_documents import Document, Documents, ask, list_pages
 from slipway.clients.registry_image import Reading, children, read_image
 from slipway.clients.registry_prune import contents_of, is_only_a_blob, remove
 from slipway.clients.registry_push import PULL_AND_PUSH, require_push
@@ -21,7 +22,15 @@ from slipway.errors import ImageMissing, PushFailed, RegistryUnusable, Unreachab
 from slipway.ports import PullCredentials
 
 REMEMBERED_IMAGES = 4096
-"""An image never changes under its digest, so what was read of it once stays true."""
+"""An image never changes under its digest: what was read of it once is true while it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An image that was whole when it was read, and the images that its index names."""
+
+    image: PublishedImage
+    parts: tuple[ImageReference, ...]
 
 
 @dataclass(slots=True)
@@ -35,9 +44,7 @@ class OciRegistry:
     kept: KeptDocuments | None = None
     packages: GitHubPackages | None = None
     """Where deletions go, for GHCR, which takes none itself."""
-    _images: OrderedDict[tuple[str, Digest], PublishedImage] = field(
-        default_factory=OrderedDict, repr=False
-    )
+    _images: OrderedDict[tuple[str, Digest], _Read] = field(default_factory=OrderedDict, repr=False)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -55,16 +62,20 @@ class OciRegistry:
         if digest is None:
             return None
         known = self._images.get((reference.repository, digest))
-        if known is None:
-            documents = self._documents
-            document = await documents.known_manifest(reference, digest)
-            if document is None:
-                return None
-            reading = Reading(documents.child, documents.blob)
-            known = await read_image(reading, reference, document)
-            if not known.missing:  # what is gone may come back under the same digest
-                self._remember(known)
-        return known
+        if known is not None and await self._has_all(known.parts):
+            return known.image
+        documents = self._documents
+        document = await documents.known_manifest(reference, digest)
+        if document is None:
+            return None
+        image = await read_image(Reading(documents.child, documents.blob), reference, document)
+        if not image.missing:  # what is gone may come back under the same digest
+            self._remember(image, document)
+        return image
+
+    async def _has_all(self, parts: Sequence[ImageReference]) -> bool:
+        """Whether all are there still: what is remembered tells what they say, and no more."""
+        return None not in await asyncio.gather(*map(self.digest, parts))
 
     async def digest(self, reference: ImageReference) -> Digest | None:
         """The digest under a reference, by HEAD: no manifest is downloaded for it."""
@@ -170,8 +181,10 @@ class OciRegistry:
                     "and deploy a new commit"
                 )
 
-    def _remember(self, image: PublishedImage) -> None:
-        self._images[image.repository, image.digest] = image
+    def _remember(self, image: PublishedImage, document: Document) -> None:
+        named = children(document) if document.is_index else ()
+        parts = tuple(ImageReference(image.repository, digest=each) for each, _ in named)
+        self._images[image.repository, image.digest] = _Read(image, parts)
         while len(self._images) > REMEMBERED_IMAGES:
             self._images.popitem(last=False)
 

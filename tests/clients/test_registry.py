@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -728,6 +729,39 @@ async def test_what_was_removed_is_not_remembered(recorded: Recorded) -> None:
     await client.remove(AT_COMMIT.repository, digest)
 
     assert await client.find(ImageReference(AT_COMMIT.repository, digest=digest)) is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_part_that_goes_is_missed_by_the_client_that_has_read_the_whole(
+    recorded: Recorded, tmp_path: Path, *, kept: bool
+) -> None:
+    """A release waits, and a process that recovers lives, for longer than images do."""
+    amd = recorded.add_image()
+    platform = {"os": "linux", "architecture": "amd64"}
+    recorded.add_manifest(INDEX, {"manifests": [{"digest": amd, "platform": platform}]}, COMMIT)
+    client = recorded.client(kept=tmp_path if kept else None)
+    before = await client.find(AT_COMMIT)
+    assert before is not None
+    assert before.missing == frozenset()
+
+    del recorded.manifests[amd]
+
+    after = await client.find(AT_COMMIT)
+    assert after is not None
+    assert not after.platforms
+    assert after.missing == {Digest(amd)}
+
+
+async def test_what_was_read_of_an_index_is_not_read_again(recorded: Recorded) -> None:
+    amd = recorded.add_image()
+    recorded.add_manifest(INDEX, {"manifests": [{"digest": amd}]}, COMMIT)
+    client = recorded.client()
+    before = await client.find(AT_COMMIT)
+    recorded.requests.clear()
+
+    assert await client.find(AT_COMMIT) == before
+
+    assert recorded.asked("GET") == []
 
 
 async def test_everything_that_was_signed_of_an_image_is_read(recorded: Recorded) -> None:
