@@ -51,7 +51,11 @@ def agrees_with_inputs(image: PublishedImage, inputs: str) -> bool:
 def require_deployable(
     image: PublishedImage, commit: Commit, found: Origin, *, adopt: bool
 ) -> None:
-    """Refuse an existing image that a deploy may not reuse."""
+    """Refuse an existing image that a deploy may not reuse.
+
+    A bare index first: its labels went with its platforms, which makes it nobody's.
+    """
+    require_whole(image)
     if found is Origin.FOREIGN and not adopt:
         raise TagConflict(
             f"{image.repository}:{commit} holds {image.digest}, which was not built by Slipway (no "
@@ -91,8 +95,8 @@ def require_whole(image: PublishedImage) -> None:
     if not is_whole(image):
         raise ImageMissing(
             f"{image.repository}@{image.digest} is an index whose {min(image.missing)} is gone "
-            "from the registry, so that no node can pull it: choose another commit, or push the "
-            "same image again"
+            "from the registry, so that no node can pull it: push the same image again, or choose "
+            "another commit"
         )
 
 

@@ -9,6 +9,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import ready_reference, the_ready_digest
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.publication import is_whole
 from slipway.domain.release import Baseline, Release, Request
 from slipway.domain.workloads import Workloads
 from slipway.errors import ImageMissing, PreviewFailed, SlipwayError
@@ -90,7 +91,11 @@ async def _stands_without_key(ports: Ports, baseline: Baseline) -> bool:
 async def find_way_back(
     ports: Ports, request: Request, config: ConfigSnapshot, seen: Workloads | None
 ) -> tuple[str | None, frozenset[Digest]]:
-    """The value that a restore writes, and the digests that then prove it."""
+    """The value that a restore writes, and the digests that then prove it.
+
+    What runs is no way back where no node can pull it: the pods that a restore makes may come to
+    another node than those that have it.
+    """
     if seen is None:
         return config.value, frozenset()
     running = the_ready_digest(seen, ports.target.workload.container)
@@ -99,16 +104,17 @@ async def find_way_back(
     asked = ImageReference.parse(ready_reference(seen, ports.target.workload.container, running))
     if config.value == str(asked):
         image = await ports.registry.find(asked)
-        if image is not None and running in image.accepted:
+        if is_whole(image) and running in image.accepted - image.missing:
             return config.value, image.accepted
     exact = ImageReference(asked.repository, asked.tag, running)
     image = await ports.registry.find(exact)
-    if image is not None:
+    if is_whole(image):
         return str(exact), image.accepted | {running}
     if request.automatic or not request.options.no_way_back:
         raise ImageMissing(
-            f"{ports.target.name} runs {exact}, which the registry does not have any more, so a "
-            "failed release could not be undone: push it again, or accept that with --no-way-back"
+            f"{ports.target.name} runs {exact}, which the registry does not have whole any more, "
+            "so a failed release could not be undone: push it again, or accept that with "
+            "--no-way-back"
         )
     return config.value, frozenset()
 
@@ -119,7 +125,7 @@ async def _last_proven(
     """The newest release proven live whose image still exists; else the value as it stands."""
     for release in proven_live(await ports.ledger.history(ports.target.name)):
         image = await ports.registry.find(ImageReference.parse(release.image))
-        if image is not None:
+        if is_whole(image):
             return release.image, image.accepted | release.accepted
     log.warning("%s has no healthy pod and no proven release to go back to", ports.target.name)
     return config.value, frozenset()

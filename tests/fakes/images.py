@@ -122,7 +122,8 @@ class FakeRegistry:
         if found is not None:
             return found
         for (repository, _), image in self.images.items():
-            if repository == reference.repository and reference.digest in image.accepted:
+            there = image.accepted - image.missing
+            if repository == reference.repository and reference.digest in there:
                 return image
         return None
 
@@ -158,7 +159,7 @@ class FakeRegistry:
                 continue
             if image.digest == digest:
                 return Contents(digest, (image.child,), bytes=100)
-            if image.child == digest:
+            if image.child == digest and digest not in image.missing:
                 return Contents(digest, config=image.config, bytes=1000)
         return self.attached.get((reference.repository, digest)) if digest else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import SecretStr
 
-from slipway.domain.image import ImageReference
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.errors import DeploymentUnfit
@@ -40,6 +40,8 @@ class FakePod:
     restarts: int = 0
     """How often it had restarted before anything that its behaviour tells of."""
     unready_until: float = 0.0
+    named: Digest | None = None
+    """By which digest the runtime tells its image; None for the image's own."""
 
 
 @dataclass
@@ -208,7 +210,8 @@ class FakeCluster:
             deployment.pods.append(FakePod(name, replica_set, reference, image, refused, now))
 
     def _pull(self, deployment: FakeDeployment, reference: ImageReference) -> str:
-        if self.registry.held(reference) is None:
+        held = self.registry.held(reference)
+        if held is None or held.missing:
             return f"failed to resolve {reference}: not found"
         secret = self.secrets.get(deployment.pull_secret)
         for each in secret.credentials if secret else ():
@@ -259,7 +262,7 @@ def _state(pod: FakePod, now: float, name: str = "app") -> Container:
         return Container(name, waiting="ErrImagePull", waiting_message=pod.refused)
     passed = bisect.bisect_right(CHANGES_AT, now - pod.created)
     age = CHANGES_AT[passed - 1] if passed else 0.0
-    state = _container(name, str(pod.image.digest), pod.image.behaviour, age)
+    state = _container(name, str(pod.named or pod.image.digest), pod.image.behaviour, age)
     if pod.restarts:
         state = replace(state, restarts=state.restarts + pod.restarts, terminated="Error")
     return replace(state, ready=False) if now < pod.unready_until else state

@@ -13,7 +13,7 @@ from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.config import KeyForm
 from slipway.domain.image import Digest
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL
-from slipway.domain.release import Options, Outcome, State
+from slipway.domain.release import Options, Outcome, Phase, State
 from slipway.domain.target import Allowance
 from slipway.errors import (
     AccessDenied,
@@ -605,6 +605,24 @@ async def test_a_system_that_can_not_be_used_is_refused(
     assert (await refused(world, world.commits["second"].sha)).code == code
 
 
+@pytest.mark.parametrize("adopt", [True, False])
+async def test_a_tag_without_any_platform_is_not_called_anybodys(*, adopt: bool) -> None:
+    """The labels went with the platforms: to adopt the bare index would help nobody."""
+    world = World.seeded()
+    world.publish("second")
+    digest = world.digest_of("second")
+    assert isinstance(digest, Digest)
+    world.registry.lose_platform(world.target.service.repository, digest)
+
+    options = Options(adopt_image=adopt)
+    outcome = await refused(world, world.commits["second"].sha, options)
+
+    assert outcome.code == "image-missing"
+    assert "--adopt-image" not in outcome.release.reason
+    assert "push the same image again, or choose another commit" in outcome.release.reason
+    assert not outcome.release.phase.reached(Phase.PUBLISHED)
+
+
 async def test_an_image_for_another_platform_is_refused() -> None:
     world = World.seeded()
     world.cluster.platforms = frozenset({"linux/amd64", "linux/arm64"})
@@ -615,11 +633,21 @@ async def test_an_image_for_another_platform_is_refused() -> None:
     assert "linux/arm64" in outcome.release.reason
 
 
-async def test_a_running_image_that_is_gone_from_the_registry_is_no_way_back() -> None:
+@pytest.mark.parametrize("by_platform", [True, False])
+@pytest.mark.parametrize("what_goes", ["the image", "its platform"])
+async def test_a_running_image_that_is_gone_from_the_registry_is_no_way_back(
+    what_goes: str, *, by_platform: bool
+) -> None:
+    """Another node could not pull it, whichever of its digests the runtime tells."""
     world = World.seeded()
     digest = world.digest_of("first")
     assert isinstance(digest, Digest)
-    world.registry.delete(world.target.service.repository, digest)
+    if by_platform:
+        [pod] = world.deployment.pods
+        assert pod.image is not None
+        pod.named = pod.image.child
+    spoil = world.registry.delete if what_goes == "the image" else world.registry.lose_platform
+    spoil(world.target.service.repository, digest)
 
     outcome = await refused(world, world.commits["second"].sha)
     built = "builder.build" in world.faults.effects

@@ -517,6 +517,23 @@ async def test_a_broken_deployment_goes_back_to_the_last_proven_release() -> Non
     assert world.runs() == {second}
 
 
+async def test_a_broken_deployment_goes_back_past_a_release_that_no_node_could_pull() -> None:
+    """Cleaners of untagged manifests have left the bare index of the newest."""
+    world = World.seeded()
+    for name in ("second", "third"):
+        await deploy.release(world.ports(), deploy_request(world.commits[name].sha))
+        await asyncio.sleep(60)
+    third = world.digest_of("third")
+    assert isinstance(third, Digest)
+    world.registry.lose_platform(world.target.service.repository, third)
+    _break(world, world.publish("crashing"))
+
+    outcome = await deploy.release(world.ports(), deploy_request(world.commits["hungry"].sha))
+
+    assert outcome.state is State.RESTORED, outcome.release.reason
+    assert world.runs() == {world.digest_of("second")}
+
+
 async def test_a_broken_deployment_without_any_proven_release_needs_attention() -> None:
     world = World.seeded()
     value = world.value
