@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.clients.esc_definition import has_imports, inserted, locate, removed, replaced
+from slipway.clients.esc_evaluated import evaluated
 from slipway.clients.pulumi_api import Answer, PulumiApi
-from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm
+from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
 from slipway.domain.target import ConfigKey
 from slipway.errors import (
     ConfigConflict,
@@ -75,12 +76,12 @@ class EscConfigStore:
         return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
 
     async def values(self, key: ConfigKey) -> frozenset[str]:
-        """See `slipway.ports.ConfigStore`: one request a revision, some at a time."""
+        """See `slipway.ports.ConfigStore`: one request a revision or two, some at a time."""
         gate = asyncio.Semaphore(_REVISIONS_AT_ONCE)
 
         async def value(revision: int) -> str | None:
             async with gate:
-                return locate((await self._read(key, revision)).text, key.key).value
+                return await self._told(key, await self._read(key, revision))
 
         numbers = [each.number for each in await self._all_revisions(key)]
         found = await asyncio.gather(*map(value, numbers))
@@ -125,6 +126,18 @@ class EscConfigStore:
                 f"could not be guarded: check what answers at {self.api.backend}"
             )
         return _Definition(answer.text, answer.headers["etag"], int(number))
+
+    async def _told(self, key: ConfigKey, at: _Definition) -> str | None:
+        """What the key was at a revision: as it stands there, else as ESC evaluates it now."""
+        found = locate(at.text, key.key)
+        absent = found.form is KeyForm.MISSING and not has_imports(at.text)
+        if absent or found.form in {KeyForm.PLAIN, KeyForm.EMPTY}:
+            return found.value
+        told = evaluated(await self._ask_check(key, at.text), key.key)
+        if told is None:
+            form = KeyForm.INHERITED if found.form is KeyForm.MISSING else found.form
+            raise untold(key, at.revision, form)
+        return told
 
     async def _read_back(self, before: ConfigSnapshot, revision: int, text: str) -> _Definition:
         """What was written; from here on no error may say that nothing was."""

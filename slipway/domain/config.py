@@ -75,3 +75,12 @@ def require_unshadowed(key: ConfigKey, shadow: str | None, stack_file: str) -> N
             f"ESC key {key} has no effect: {stack_file} sets {key.key} to {shadow[:200]!r}, and "
             "the stack file wins over ESC; remove the key from the stack file and commit that"
         )
+
+
+def untold(key: ConfigKey, revision: int, form: KeyForm) -> ConfigKeyUnusable:
+    """The error where nobody can say what a revision had: what it named could not be kept."""
+    return ConfigKeyUnusable(
+        f"ESC key {key} was {form} at revision {revision}, so the image that it named can't be "
+        "told, and would not be kept: let the target use another key or environment, whose whole "
+        "history is plain text"
+    )

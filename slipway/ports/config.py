@@ -25,7 +25,11 @@ class ConfigStore(Protocol):
         """
 
     async def values(self, key: ConfigKey) -> frozenset[str]:
-        """Every plain value that the key has had in any revision that ESC still has."""
+        """Every value that the key has had in any revision that ESC still has, as a text.
+
+        What an import or another value said of it is told as it is today; nothing is decrypted:
+        `ConfigKeyUnusable` where it was secret, or can't be told.
+        """
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first: who changed the environment, and when."""

@@ -23,9 +23,10 @@ from slipway.tasks.policies import repeatable
 AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; deeper ones are nothing that a build makes."""
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_COMMIT_TAG = re.compile(r":([0-9a-f]{40})(?![0-9a-f])")
-"""Meant wherever it stands: a mirror, or a short name, is another repository's by its text."""
+_DIGEST = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_COMMIT = re.compile("(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+"""Meant wherever they stand: a mirror, or a short name, is another repository's by its text, and a
+value of ESC may hold the tag alone."""
 
 
 async def make_plan(
@@ -138,9 +139,9 @@ async def read_in_use(every: Sequence[Ports], together: Together, policy: Policy
     for ports in every:
         repository = ports.target.service.repository
         for text, why in await _named(ports, together, policy):
-            for digest in _DIGEST.findall(text):
-                digests.setdefault(Digest(digest), why)
-            for tag in _COMMIT_TAG.findall(text):
+            for hexadecimal in _DIGEST.findall(text):
+                digests.setdefault(Digest(f"sha256:{hexadecimal}"), why)
+            for tag in _COMMIT.findall(text):
                 tags.setdefault(tag, why)
             reference = reference_of(text)
             if reference is not None and reference.repository == repository:

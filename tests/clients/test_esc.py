@@ -214,6 +214,75 @@ async def test_values_of_a_history_that_can_not_be_read_whole_are_none(
         await cloud.store().values(key())
 
 
+def adapter(value: str) -> str:
+    return (
+        f"values:\n  image: {IMAGE}\n  token: {{fn::secret: canary}}\n"
+        f"  pulumiConfig:\n    cluster:adapterImage: {value}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        IMAGE,
+        "${image}",
+        f"'{IMAGE.partition(':')[0]}:${{version}}'",
+        "{fn::join: ['', [ghcr.io/, '${rest}']]}",
+        f"[x, '{IMAGE}']",
+        "{a: {b: '${image}'}}",
+        f"|\n      {IMAGE}",
+    ],
+)
+async def test_whatever_form_the_key_had_in_a_revision_its_value_is_told(
+    cloud: CloudHere, value: str
+) -> None:
+    """Pruning keeps what ESC ever had, and a person may have written it in any form."""
+    pieces = {"version": IMAGE.partition(":")[2], "rest": IMAGE.partition("/")[2]}
+    written = adapter(value).replace(
+        "  token:", "".join(f"  {name}: {each}\n" for name, each in pieces.items()) + "  token:"
+    )
+    await cloud.define(written)
+    await cloud.define(BEFORE)
+
+    found = await cloud.store().values(key())
+
+    assert any(IMAGE in each for each in found)
+    assert "ghcr.io/acme/shop/adapter:v1" in found
+
+
+async def test_a_value_that_only_an_import_had_is_told_as_it_is_now(cloud: CloudHere) -> None:
+    await cloud.define(adapter(IMAGE), environment="-x")
+    await cloud.define("imports: [default/cluster-x]\nvalues: {}\n")
+    await cloud.define(BEFORE)
+
+    assert IMAGE in await cloud.store().values(key())
+
+
+@pytest.mark.parametrize("value", ["{fn::secret: canary}", "${token}", "'a/b:${token}'"])
+async def test_a_revision_in_which_the_key_can_not_be_read_ends_the_reading(
+    cloud: CloudHere, value: str
+) -> None:
+    """What it named could not be kept; nothing is decrypted for it."""
+    await cloud.define(adapter(value))
+    await cloud.define(BEFORE)
+
+    with pytest.raises(ConfigKeyUnusable, match=r"at revision 3.*let the target use") as untold:
+        await cloud.store().values(key())
+
+    assert "canary" not in str(untold.value)
+
+
+async def test_a_revision_that_esc_does_not_evaluate_any_more_ends_the_reading(
+    cloud: CloudHere,
+) -> None:
+    await cloud.define(adapter("${image}"))
+    check = "/api/esc/environments/acme/yaml/check"
+    cloud.wire.spoil = spoil("POST", after=False, answer=httpx.Response(400), path=check)
+
+    with pytest.raises(ConfigKeyUnusable, match="at revision 3"):
+        await cloud.store().values(key())
+
+
 async def test_a_history_without_any_revision_is_none(cloud: CloudHere) -> None:
     cloud.wire.spoil = spoil("GET", after=False, answer=httpx.Response(200, json=[]), path=VERSIONS)
 

@@ -7,7 +7,7 @@ import pytest
 
 from slipway.domain.config import KeyForm
 from slipway.domain.target import ConfigKey
-from slipway.errors import ConfigConflict
+from slipway.errors import ConfigConflict, ConfigKeyUnusable
 from slipway.ports import ConfigStore
 from tests.clients.cloud import CloudHere, key
 from tests.fakes.esc import FakeConfigStore
@@ -62,6 +62,23 @@ async def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Environ
 
 async def value_of(environment: Environment, which: ConfigKey) -> str | None:
     return (await environment.store.read(which)).value
+
+
+async def test_every_value_that_the_key_ever_had_is_told(environment: Environment) -> None:
+    for value in ("ghcr.io/acme/adapter:2", KeyForm.EMPTY, "ghcr.io/acme/adapter:3"):
+        await environment.edit(adapterImage=value)
+
+    found = await environment.store.values(key())
+
+    assert found == {f"ghcr.io/acme/adapter:{number}" for number in (1, 2, 3)}
+
+
+async def test_a_value_that_was_secret_once_is_not_taken_for_none(environment: Environment) -> None:
+    await environment.edit(adapterImage=KeyForm.SECRET)
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+
+    with pytest.raises(ConfigKeyUnusable, match="secret at revision"):
+        await environment.store.values(key())
 
 
 async def test_what_is_written_is_read(environment: Environment) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm
+from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
 from slipway.domain.target import ConfigKey
 from slipway.errors import ConfigConflict
 from tests.fakes.faults import Faults
@@ -91,6 +91,9 @@ class FakeConfigStore:
     async def values(self, key: ConfigKey) -> frozenset[str]:
         await self.faults.at("before", "config.values")
         name = _name(key)
+        for each in self.revisions:
+            if each.forms.get(name, KeyForm.EMPTY) is not KeyForm.EMPTY:
+                raise untold(key, each.number, each.forms[name])
         return frozenset(each.values[name] for each in self.revisions if each.values.get(name))
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:

@@ -12,11 +12,12 @@ from flows.auditing import audit
 from flows.deploy import release as deploy
 from flows.pruning import Pruned, apply, by_repository, plan
 from flows.rollback import release as roll_back
+from slipway.domain.config import KeyForm
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Outcome, State
 from slipway.domain.retention import Contents, Plan, Policy
-from slipway.errors import AccessDenied, InvalidInput, SlipwayError, Unreachable
+from slipway.errors import AccessDenied, ConfigKeyUnusable, InvalidInput, SlipwayError, Unreachable
 from slipway.ports import Ledger
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.faults import raising
@@ -107,6 +108,46 @@ async def test_what_is_live_or_was_or_stands_in_escs_history_stays() -> None:
         assert why in reasons
     first = world.digest_of("first")
     assert first in made.kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{repository}:{commit}",
+        "{repository}:{commit}@{digest}",
+        "ls-triton-adapter:{commit}",
+        "ls-triton-adapter@{digest}",
+        "{commit}",
+        "{hex}",
+        '["x", "{commit}"]',
+        " https://{repository}:{commit}\n",
+    ],
+)
+async def test_what_esc_had_in_whatever_words_stays(value: str) -> None:
+    """A key may have held a tag alone, which the program put behind the repository's name."""
+    world = await aged()
+    digest = str(world.digest_of("three"))
+    told = {
+        "repository": world.target.service.repository,
+        "commit": world.commits["three"].sha,
+        "digest": digest,
+        "hex": digest.partition(":")[2],
+    }
+    now = world.value
+    world.config.edit("bob", adapterImage=value.replace("{", "{0[").replace("}", "]}").format(told))
+    world.config.edit("bob", adapterImage=now)
+
+    assert names(world, await planned(world)) == set(NAMES) - {"three"}
+
+
+async def test_a_key_whose_history_can_not_be_told_ends_the_planning() -> None:
+    world = await aged()
+    now = world.value
+    world.config.edit("bob", adapterImage=KeyForm.SECRET)
+    world.config.edit("bob", adapterImage=now)
+
+    with pytest.raises(ConfigKeyUnusable, match="can't be told"):
+        await planned(world)
 
 
 async def test_an_image_that_anybody_in_the_cluster_runs_stays() -> None:
