@@ -53,7 +53,7 @@ class InUse:
     digests: Mapping[Digest, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     born: Mapping[str, datetime] = field(default_factory=dict)
-    """Tag → when its image was published, or its commit made; unknown is too young."""
+    """Tag → since when it has its image, at the earliest; unknown is too young."""
 
 
 @dataclass(frozen=True, slots=True)

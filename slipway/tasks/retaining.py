@@ -38,7 +38,7 @@ async def make_plan(
     """
     held = _Held(every[0])
     tags = await held.read_tags()
-    in_use = await read_in_use(every, together, policy)
+    in_use = await read_in_use(every, together, policy, tags)
     await held.read_untagged(in_use.digests)
     return plan_retention(held.inventory(tags), in_use, policy, at)
 
@@ -132,8 +132,13 @@ class _Held:
             return await self.ports.registry.referrers(self.repository, digest)
 
 
-async def read_in_use(every: Sequence[Ports], together: Together, policy: Policy) -> InUse:
-    """What anybody may need of a repository; `every` are all targets that take images from it."""
+async def read_in_use(
+    every: Sequence[Ports], together: Together, policy: Policy, held: Mapping[str, Digest]
+) -> InUse:
+    """What anybody may need of a repository; `every` are all targets that take images from it.
+
+    `held` are its tags.
+    """
     digests: dict[Digest, str] = {}
     tags: dict[str, str] = {}
     for ports in every:
@@ -149,7 +154,7 @@ async def read_in_use(every: Sequence[Ports], together: Together, policy: Policy
         for hold in await ports.ledger.holds(ports.target.name):
             if hold.about is not None:
                 tags.setdefault(hold.about.sha, f"hold {hold.number} is about it")
-    return InUse(digests, tags, await _born(every[0], together))
+    return InUse(digests, tags, await _born(every[0], together, held))
 
 
 async def _named(ports: Ports, together: Together, policy: Policy) -> Iterator[tuple[str, str]]:
@@ -183,18 +188,36 @@ def _images_of(releases: Iterable[Release]) -> Iterator[str]:
             yield from map(str, filter(None, (baseline.running, *baseline.accepted)))
 
 
-async def _born(ports: Ports, together: Together) -> Mapping[str, datetime]:
-    """When each commit's tag was published by the ledger, or else its commit made, if git knows."""
-    repository = ports.target.service.repository
+async def _born(
+    ports: Ports, together: Together, held: Mapping[str, Digest]
+) -> Mapping[str, datetime]:
+    """Since when each commit's tag has had its image, or at the earliest may have had it.
+
+    Not told where that is not known. The ledger knows it of what it has recorded under the tag.
+    """
+    repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
     published = await ports.ledger.published_tags(repository)
-    born = {tag: each.at for tag, each in published.items()}
+    born = {tag: each.at for tag, each in published.items() if held.get(tag) == each.digest}
     await together.fetched(ports)
-    for tag in await ports.registry.tags(repository):
-        commit = ImageReference(repository, tag).commit
-        if tag not in born and commit is not None:
-            try:
-                made = (await ports.source.describe(commit)).committed_at
-            except UnknownCommit:
-                continue
-            born[tag] = datetime.fromisoformat(made)
-    return born
+    unrecorded = [ImageReference(repository, tag) for tag in sorted({*held} - {*born})]
+
+    async def made(reference: ImageReference) -> datetime | None:
+        async with gate:
+            return await _made(ports, reference)
+
+    found = zip(unrecorded, await asyncio.gather(*map(made, unrecorded)), strict=True)
+    return born | {str(each.tag): at for each, at in found if at is not None}
+
+
+async def _made(ports: Ports, reference: ImageReference) -> datetime | None:
+    """When commit and image of a tag were both there; None where either is not told."""
+    if reference.commit is None:
+        return None
+    try:
+        committed = (await ports.source.describe(reference.commit)).committed_at
+    except UnknownCommit:
+        return None
+    image = await ports.registry.find(reference)
+    if image is None or image.created is None:
+        return None
+    return max(datetime.fromisoformat(committed), image.created)

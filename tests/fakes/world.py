@@ -18,6 +18,7 @@ from tests.fakes.kubernetes import FakeCluster, FakeDeployment
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.processes import FakeProcesses, Process
 from tests.fakes.pulumi import FakeStack, Resource, Update
+from tests.fakes.restrictions import EPOCH
 
 HOST = "ghcr.io"
 NAMES = {"adapter": "ls-triton-adapter", "sink": "annotations-sink"}
@@ -149,9 +150,16 @@ class World:
         commit = self.commits[name]
         text = self.git.text_of(commit, "adapter")
         built = {"org.opencontainers.image.revision": commit.sha}
-        image = make_image(text, built if labels is None else labels)
+        image = replace(make_image(text, built if labels is None else labels), created=EPOCH)
         self.registry.put(self.target.service.repository, commit.sha, image)
         return image
+
+    def change_image(self, name: str, **changes: object) -> None:
+        """What the registry tells of a commit's image from now on."""
+        digest, repository = self.digest_of(name), self.target.service.repository
+        assert digest is not None
+        changed = replace(self.registry.images[repository, digest], **changes)  # type: ignore[arg-type] # tests name real fields
+        self.registry.images[repository, digest] = changed
 
     def runs(self, deployment: FakeDeployment | None = None) -> set[Digest | None]:
         """The digests that ready pods run."""

@@ -157,24 +157,17 @@ def another_digest(world: World) -> None:
         each.image = make_image("old", {})
 
 
-def change_image(world: World, name: str, **changes: object) -> None:
-    digest, repository = world.digest_of(name), world.target.service.repository
-    assert digest is not None
-    changed = replace(world.registry.images[repository, digest], **changes)  # type: ignore[arg-type] # tests name real fields
-    world.registry.images[repository, digest] = changed
-
-
 def unlabelled(world: World) -> None:
-    change_image(world, "third", labels={})
+    world.change_image("third", labels={})
 
 
 def old(world: World) -> None:
-    change_image(world, "third", created=EPOCH - timedelta(days=200))
+    world.change_image("third", created=EPOCH - timedelta(days=200))
 
 
 def ways_back_of_another_platform(world: World) -> None:
     for name in ("first", "second"):
-        change_image(world, name, platforms=frozenset({"linux/arm64"}))
+        world.change_image(name, platforms=frozenset({"linux/arm64"}))
 
 
 CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {

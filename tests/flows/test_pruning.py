@@ -178,6 +178,28 @@ async def test_what_is_young_stays() -> None:
     assert names(world, await planned(world, at=EPOCH + timedelta(days=20))) == set()
 
 
+@pytest.mark.parametrize("created", [LATER - timedelta(days=1), None])
+async def test_a_young_image_of_an_old_commit_stays_where_nobody_recorded_it(
+    created: datetime | None,
+) -> None:
+    """Somebody's CI has built it anew; a reproducible build does not say when it was built."""
+    world = await aged()
+    world.change_image("two", created=created)
+
+    assert names(world, await planned(world)) == set(NAMES) - {"two"}
+
+
+async def test_the_age_of_an_image_is_not_that_of_the_one_whose_tag_it_has_taken() -> None:
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    await publish_only(world, "fourth", "good 4")
+    assert names(world, await planned(world, at=MUCH_LATER)) == {"fourth"}
+    again = replace(make_image("pushed again", {}), created=MUCH_LATER - timedelta(days=1))
+    world.registry.put(world.target.service.repository, world.commits["fourth"].sha, again)
+
+    assert names(world, await planned(world, at=MUCH_LATER)) == set()
+
+
 async def test_every_target_of_the_repository_has_a_say() -> None:
     """Two targets of one image: what a hold at either is about stays."""
     world = await aged()
