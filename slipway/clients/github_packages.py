@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from slipway.clients.github_session import PUBLIC, GitHubPlace, GitHubSession, items_in
 from slipway.domain.image import Digest
-from slipway.errors import RegistryUnusable
+from slipway.errors import AccessDenied, RegistryUnusable
 
 MOST_PAGES = 1000
 """Of a hundred versions each."""
@@ -50,8 +50,13 @@ class GitHubPackages:
         """Delete the version of a digest in the repository `owner/package`, if there is one."""
         package = path.partition("/")[2]
         number = await self._number(package, digest)
-        if number is not None:
+        if number is None:
+            return
+        try:
             await self._session(package).send("DELETE", f"versions/{number}")
+        except AccessDenied:  # GitHub's answer too for what is not there (any more)
+            if digest in await self._versions(package):
+                raise
 
     async def _number(self, package: str, digest: Digest) -> int | None:
         """Looked up among what was listed once; a version never changes its number."""

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from slipway.domain.write_back import (
     DeploymentState,
     DeploymentStatus,
 )
-from slipway.errors import RegistryUnusable
+from slipway.errors import AccessDenied, RegistryUnusable
 from tests.ledger.examples import COMMIT, a_release
 from tests.sandbox_parts.github_description import KEPT, trimmed
 
@@ -136,6 +137,30 @@ async def test_versions_are_found_on_every_page_deleted_and_restored_as_describe
     assert all(numbers)
     assert set(gone) == {""}
     assert await number_now(digests[0]) == numbers[0]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_deletion_of_what_somebody_else_has_deleted_is_done_and_a_denied_one_told(
+    *, is_there: bool
+) -> None:
+    """GitHub answers both with 404."""
+    version = {"id": 17, "name": next(iter(Shelved().there))}
+    lists = [[version], [version] if is_there else []]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "DELETE":
+            return httpx.Response(404, json={"message": "Package not found."})
+        return httpx.Response(200, json=lists.pop(0))
+
+    owner, transport = (
+        PackageOwner("orgs/acme", SecretStr("x"), ADDRESS),
+        httpx.MockTransport(answer),
+    )
+    packages = GitHubPackages(owner, lambda place: GitHubSession(place, transport))
+    denied = pytest.raises(AccessDenied, match="DELETE versions/17") if is_there else nullcontext()
+
+    with denied:
+        await packages.remove("acme/shop/web", Digest(str(version["name"])))
 
 
 async def test_an_answer_that_is_no_list_of_versions_is_not_taken_for_an_empty_one() -> None:
