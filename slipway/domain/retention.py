@@ -63,6 +63,7 @@ class Policy:
     keep_live: int = 10
     """The newest releases of each target that were live."""
     younger_than: timedelta = timedelta(days=30)
+    at_once: int = MOST_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Plan:
     """Tagged digest → why it stays."""
     left_for_later: int = 0
     """Images that may go too, beyond what one plan may delete."""
+    protected: frozenset[Digest] = frozenset()
+    """All that stays and was there, whatever it is a part of."""
 
     @property
     def hash(self) -> str:
@@ -110,6 +113,11 @@ def require_same(plan: Plan, wanted: str) -> None:
         )
 
 
+def may_move(tag: str) -> bool:
+    """Whether a tag is neither a commit's nor a signature's: of anybody's, as `main` is."""
+    return not _COMMIT_TAG.fullmatch(tag) and not _SIGNATURE_TAG.fullmatch(tag)
+
+
 def plan_retention(inventory: Inventory, in_use: InUse, policy: Policy, now: datetime) -> Plan:
     """Which tagged images may go: no tag, part, signature or age of theirs says they must stay."""
     kept = _kept(inventory, in_use, policy, now)
@@ -121,16 +129,13 @@ def plan_retention(inventory: Inventory, in_use: InUse, policy: Policy, now: dat
         if digest not in stays and any(_COMMIT_TAG.fullmatch(tag) for tag in tags[digest])
     ]
     oldest = sorted(free, key=lambda each: (_born(in_use, tags[each]) or now, each))
-    chosen = oldest[:MOST_AT_ONCE]
-    deletions = [_deletion(inventory, each, tags[each], stays) for each in chosen]
+    ordered = _wholes_first(inventory, oldest)
+    # What is left for later counts among them: it keeps what it shares until it goes itself.
+    every = [*_without_repeats([_deletion(inventory, each, tags[each], stays) for each in ordered])]
+    chosen = tuple(every[: policy.at_once])
     shown = {digest: kept.get(digest, "a part of what stays") for digest in tags if digest in stays}
-    return Plan(
-        inventory.repository,
-        policy,
-        tuple(_without_repeats(deletions)),
-        shown,
-        len(oldest) - len(chosen),
-    )
+    there = frozenset(stays & {*inventory.contents})
+    return Plan(inventory.repository, policy, chosen, shown, len(every) - len(chosen), there)
 
 
 def _kept(inventory: Inventory, in_use: InUse, policy: Policy, now: datetime) -> dict[Digest, str]:
@@ -203,6 +208,22 @@ def _lonely_signatures(inventory: Inventory) -> set[Digest]:
 def _subject_of(tag: str) -> Digest | None:
     found = _SIGNATURE_TAG.fullmatch(tag)
     return Digest(f"sha256:{found.group(1)}") if found else None
+
+
+def _wholes_first(inventory: Inventory, images: Sequence[Digest]) -> list[Digest]:
+    """In this order, but an index before an image that is a part of it: no crash leaves it bare."""
+    ordered: list[Digest] = []
+    waiting = list(images)
+    while waiting:
+        named = {part for each in waiting for part in _children(inventory, each) if part != each}
+        wholes = [each for each in waiting if each not in named] or waiting
+        ordered += wholes
+        waiting = [each for each in waiting if each not in {*wholes}]
+    return ordered
+
+
+def _children(inventory: Inventory, digest: Digest) -> tuple[Digest, ...]:
+    return inventory.contents.get(digest, Contents(digest)).children
 
 
 def _deletion(

@@ -161,7 +161,7 @@ def test_one_plan_deletes_only_so_many_the_oldest_first() -> None:
 
     plan = planned(held, InUse(born=born))
 
-    assert len(plan.deletions) == MOST_AT_ONCE
+    assert len(plan.deletions) == Policy().at_once == MOST_AT_ONCE
     assert plan.left_for_later == 5
     assert digest(1) in going(plan)
     assert digest(count) not in going(plan)
@@ -251,6 +251,8 @@ def test_nothing_that_is_needed_is_ever_in_a_plan(held: Inventory, used: InUse) 
     plan = planned(held, used)
 
     assert not going(plan) & needed(held, used)
+    assert needed(held, used) & {*held.contents} <= plan.protected
+    assert not going(plan) & plan.protected
 
 
 @given(repositories(), usages())
@@ -280,11 +282,45 @@ def test_a_plan_names_everything_once(held: Inventory, used: InUse) -> None:
     )
 
 
-@given(repositories(), usages())
-def test_when_a_plan_is_done_nothing_that_stays_has_lost_a_part(
-    held: Inventory, used: InUse
+def test_what_an_image_shares_with_one_that_is_left_for_later_is_left_with_it() -> None:
+    shared = {**IMAGES, OTHER: Contents(OTHER, (CHILD,))}
+    held = Inventory(REPOSITORY, {tag(1): INDEX, tag(2): OTHER}, shared)
+
+    plan = planned(held, in_use(), Policy(at_once=1))
+
+    assert [(each.digest, each.parts) for each in plan.deletions] == [(INDEX, ())]
+    assert plan.left_for_later == 1
+
+
+def test_an_image_goes_before_another_that_is_a_part_of_it_however_old_that_is() -> None:
+    """An index over an older image with a tag of its own: a crash must leave no bare index."""
+    held = Inventory(REPOSITORY, {tag(1): CHILD, tag(2): INDEX}, IMAGES)
+    used = InUse(born={tag(1): OLD, tag(2): OLD + timedelta(days=1)})
+
+    both, first = planned(held, used), planned(held, used, Policy(at_once=1))
+
+    assert [(each.digest, each.parts) for each in both.deletions] == [(INDEX, ()), (CHILD, ())]
+    assert [(each.digest, each.parts) for each in first.deletions] == [(INDEX, ())]
+
+
+@given(repositories(), usages(), st.integers(1, 4))
+def test_whatever_is_left_for_later_keeps_its_parts_until_then(
+    held: Inventory, used: InUse, at_once: int
 ) -> None:
-    gone = going(planned(held, used))
+    whole, first = planned(held, used), planned(held, used, Policy(at_once=at_once))
+
+    assert first.deletions == whole.deletions[:at_once]
+    assert first.left_for_later == len(whole.deletions) - len(first.deletions)
+    parts = {part for each in first.deletions for part in each.parts}
+    for each in whole.deletions[at_once:]:
+        assert not parts & {*held.contents.get(each.digest, Contents(each.digest)).children}
+
+
+@given(repositories(), usages(), st.integers(1, 4))
+def test_when_a_plan_is_done_nothing_that_stays_has_lost_a_part(
+    held: Inventory, used: InUse, at_once: int
+) -> None:
+    gone = going(planned(held, used, Policy(at_once=at_once)))
     stays = {each for each in held.tags.values() if each not in gone}
 
     for each in stays:
