@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.removal import Sight, records_of, require_untouched
+from slipway.domain.removal import Sight, records_of, require_kept, require_untouched
 from slipway.domain.retention import Deletion, Plan, Policy, require_same
 from slipway.errors import SlipwayError
-from slipway.ports import Ports
+from slipway.ports import Lease, Ports
 from slipway.tasks.asking import Together
-from slipway.tasks.lease import stack_lease
+from slipway.tasks.lease import require_held, stack_lease
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.retaining import look_around, make_plan
+from slipway.tasks.retaining import find_lost, look_around, make_plan
 
 log = logging.getLogger(__name__)
 
@@ -73,14 +73,16 @@ async def apply(
     """
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
-        for name in sorted(stacks):
+        held = [
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
+            for name in sorted(stacks)
+        ]
         before = await look_around(every)
         made = await plan(every, policy, at)
         require_same(made, wanted)
         planned = Pruned(made, restored_by=await _restored_by(every[0], made))
         await tell(planned)
-        deleted, stopped = await _delete(every, made, before)
+        deleted, stopped = await _delete(_Carried(every, made, before, held))
         return replace(planned, deleted=tuple(deleted), stopped=stopped)
 
 
@@ -95,35 +97,71 @@ async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
     return found
 
 
+@dataclass(slots=True)
+class _Carried:
+    """A plan that is carried out: what was seen before, and what is done so far."""
+
+    every: Sequence[Ports]
+    plan: Plan
+    before: Sight
+    held: Sequence[Lease]
+    deleted: list[Digest] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    """Tags that went with what is deleted."""
+
+    async def delete(self, image: Deletion, digest: Digest) -> None:
+        """Delete the image, or a part of it, if nothing has come that speaks against it.
+
+        The record of what its tags were published as goes first: a crash in between must not leave
+        a commit that can never be published again.
+        """
+        ports, repository = self.every[0], self.plan.repository
+        require_untouched(repository, self.before, await look_around(self.every, self.gone))
+        if digest == image.digest:
+            await self._forget(image)
+        for each in self.held:
+            await require_held(ports, each)
+        await ports.registry.remove(repository, digest)
+        self.deleted.append(digest)
+        self.gone |= {*image.tags}
+        if len(self.deleted) == 1:
+            await self.require_kept()
+
+    async def require_kept(self) -> None:
+        """`ImageMissing` where the registry has lost more than it was asked to."""
+        require_kept(self.plan, await find_lost(self.every[0], self.plan))
+
+    async def _forget(self, image: Deletion) -> None:
+        for tag in sorted(records_of(image, self.before)):
+            reference = ImageReference(self.plan.repository, tag)
+            await self.every[0].ledger.forget_published(reference, image.digest)
+            log.info("%s is not recorded as %s any more", reference, image.digest)
+
+
 @once("delete the plan's images")
-async def _delete(
-    every: Sequence[Ports], made: Plan, before: Sight
-) -> tuple[list[Digest], SlipwayError | None]:
-    """One after the other, an image before its parts: a crash leaves no image without a part.
-
-    The record of what its tags were published as goes first: a crash in between must not leave a
-    commit that can never be published again.
-    """
-    ports, deleted = every[0], list[Digest]()
-    for each, digest in _in_order(made):
+async def _delete(carried: _Carried) -> tuple[list[Digest], SlipwayError | None]:
+    """One after the other, an image before its parts: a crash leaves no image without a part."""
+    stopped: SlipwayError | None = None
+    for each, digest in _in_order(carried.plan):
         try:
-            require_untouched(made.repository, before, await look_around(every))
-            if digest == each.digest:
-                await _forget(ports, made.repository, each, before)
-            await ports.registry.remove(made.repository, digest)
+            await carried.delete(each, digest)
         except SlipwayError as error:
-            log.error("stopped at %s@%s: %s", made.repository, digest, error)  # noqa: TRY400 - one sentence says it
-            return deleted, error
-        deleted.append(digest)
-        log.info("deleted %s@%s", made.repository, digest)
+            log.error("stopped at %s@%s: %s", carried.plan.repository, digest, error)  # noqa: TRY400 - one sentence says it
+            stopped = error
+            break
+        log.info("deleted %s@%s", carried.plan.repository, digest)
         await asyncio.sleep(0)
-    return deleted, None
+    return carried.deleted, await _lost(carried) or stopped
 
 
-async def _forget(ports: Ports, repository: str, image: Deletion, before: Sight) -> None:
-    for tag in sorted(records_of(image, before)):
-        await ports.ledger.forget_published(ImageReference(repository, tag), image.digest)
-        log.info("%s:%s is not recorded as %s any more", repository, tag, image.digest)
+async def _lost(carried: _Carried) -> SlipwayError | None:
+    """What is wrong with what was to stay, or why that can't be told; None where nothing is."""
+    try:
+        await carried.require_kept()
+    except SlipwayError as error:
+        log.error("what stays of %s: %s", carried.plan.repository, error)  # noqa: TRY400 - one sentence says it
+        return error
+    return None
 
 
 def _in_order(made: Plan) -> Sequence[tuple[Deletion, Digest]]:

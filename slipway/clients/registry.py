@@ -78,7 +78,7 @@ class OciRegistry:
         return None not in await asyncio.gather(*map(self.digest, parts))
 
     async def digest(self, reference: ImageReference) -> Digest | None:
-        """The digest under a reference, by HEAD: no manifest is downloaded for it."""
+        """See `slipway.ports.ImageRegistry`: by HEAD, no manifest is downloaded for it."""
         answer = await ask(self.session, "HEAD", reference, f"manifests/{_name(reference)}")
         if answer is None:
             return None

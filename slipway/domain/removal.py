@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slipway.domain.image import Digest, RecordedTag
-from slipway.domain.retention import Deletion
-from slipway.errors import InvalidInput
+from slipway.domain.retention import Deletion, Plan
+from slipway.errors import ImageMissing, InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Sight:
     tags: frozenset[str]
     recorded: Mapping[str, RecordedTag]
     """What the ledger has as published."""
+    named: Mapping[str, Digest]
+    """What is named by tags that anybody may move, as they are no commit's, or that went before."""
     opened: Mapping[str, Digest | None]
     """Open release → the image that it has chosen, None until it has."""
 
@@ -28,9 +30,14 @@ def require_untouched(repository: str, before: Sight, now: Sight) -> None:
     came = [*_choosing(now), *_new(before, now)]
     if came:
         raise InvalidInput(
-            f"{'; '.join(came)}: the rest of the plan for {repository} is not carried out; when no "
-            "release is open there, look at the plan again with slipway prune"
+            f"{'; '.join(came)}: the rest of the plan for {repository} is not carried out; "
+            f"{_FINISH if now.opened else ''}look at the plan again with slipway prune"
         )
+
+
+_FINISH = (
+    "wait until no release is open there (slipway recover finishes what a dead process left), then "
+)
 
 
 def _choosing(now: Sight) -> Iterable[str]:
@@ -45,6 +52,9 @@ def _new(before: Sight, now: Sight) -> Iterable[str]:
             yield f"release {release} has chosen {digest} since"
     for tag in sorted(now.tags - before.tags):
         yield f"the tag {tag} is new"
+    for tag, digest in sorted(now.named.items()):
+        if tag in before.tags and before.named.get(tag) != digest:
+            yield f"the tag {tag} was moved to {digest} since"
     for tag, each in sorted(now.recorded.items()):
         if tag in before.tags and before.recorded.get(tag) != each:
             yield f"{tag} was recorded as published since, as {each.digest}"
@@ -60,3 +70,20 @@ def records_of(deletion: Deletion, before: Sight) -> frozenset[str]:
         for tag, each in before.recorded.items()
         if each.digest == deletion.digest and (tag in deletion.tags or tag not in before.tags)
     )
+
+
+def require_kept(plan: Plan, lost: Mapping[Digest, str]) -> None:
+    """Refuse to go on where an image is gone that was to stay; `lost` tells what restores each."""
+    if not lost:
+        return
+    told = "; ".join(_told_lost(plan, digest, number) for digest, number in sorted(lost.items()))
+    raise ImageMissing(
+        f"{plan.repository} has lost what was to stay, since plan {plan.hash} was applied: {told}; "
+        "delete nothing more there, restore these, and find out whether anybody else deletes"
+    )
+
+
+def _told_lost(plan: Plan, digest: Digest, number: str) -> str:
+    why = plan.kept.get(digest, "a part of what stays, or in use without a tag")
+    how = f"restored by version {number}" if number else "to be pushed again from a copy"
+    return f"{digest} ({why}), {how}"

@@ -51,6 +51,9 @@ class ImageRegistry(Protocol):
     async def find(self, reference: ImageReference) -> PublishedImage | None:
         """What the registry holds under the reference's digest, or else its tag, or None."""
 
+    async def digest(self, reference: ImageReference) -> Digest | None:
+        """The digest under a reference, None where nothing is; the cheapest question there is."""
+
     async def tags(self, repository: str) -> Sequence[str]:
         """Every tag of a repository, in no order; none if the repository does not exist."""
 

@@ -5,7 +5,7 @@ Every read must succeed: an error ends the planning, because what can't be seen 
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,15 @@ from slipway.domain.candidate import proven_live
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Release
 from slipway.domain.removal import Sight
-from slipway.domain.retention import Contents, InUse, Inventory, Plan, Policy, plan_retention
+from slipway.domain.retention import (
+    Contents,
+    InUse,
+    Inventory,
+    Plan,
+    Policy,
+    may_move,
+    plan_retention,
+)
 from slipway.errors import UnknownCommit, Unreachable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
@@ -44,20 +52,46 @@ async def make_plan(
 
 
 @repeatable("look whether anything has come since")
-async def look_around(every: Sequence[Ports]) -> Sight:
-    """What may change while a plan is carried out: a page of tags, and what the ledger has.
+async def look_around(every: Sequence[Ports], gone: Collection[str] = ()) -> Sight:
+    """What may change while a plan is carried out: tags, and what the ledger has.
 
-    Open releases are looked at last: it is they who choose images.
+    `gone` are tags that went already: a list may be a little behind, so each is asked for. Open
+    releases are looked at last: it is they who choose images.
     """
     repository, ledger = every[0].target.service.repository, every[0].ledger
     tags = frozenset(await every[0].registry.tags(repository))
+    asked = sorted({each for each in tags if may_move(each)} | {*gone})
+    found = await _digests(every[0], [ImageReference(repository, each) for each in asked])
     recorded = await ledger.published_tags(repository)
     targets = {each.target.name for each in every}
     opened: dict[str, Digest | None] = {}
     for stack in sorted({str(each.target.stack) for each in every}):
-        found = await ledger.unfinished(stack)
-        opened |= {each.id: each.digest for each in found if each.target in targets}
-    return Sight(tags, recorded, opened)
+        unfinished = await ledger.unfinished(stack)
+        opened |= {each.id: each.digest for each in unfinished if each.target in targets}
+    named = {str(each.tag): digest for each, digest in found.items() if digest is not None}
+    return Sight(tags, recorded, named, opened)
+
+
+@repeatable("look whether all that stays is there still")
+async def find_lost(ports: Ports, plan: Plan) -> Mapping[Digest, str]:
+    """What the registry has lost of what the plan keeps, and by which number each is restored."""
+    named = [ImageReference(plan.repository, digest=each) for each in sorted(plan.protected)]
+    found = await _digests(ports, named)
+    gone = [each.digest for each in named if found[each] is None and each.digest is not None]
+    return {each: await ports.registry.restore_number(plan.repository, each) for each in gone}
+
+
+async def _digests(
+    ports: Ports, references: Sequence[ImageReference]
+) -> Mapping[ImageReference, Digest | None]:
+    gate = asyncio.Semaphore(AT_ONCE)
+    ports.registry.expect(len(references))
+
+    async def digest(reference: ImageReference) -> Digest | None:
+        async with gate:
+            return await ports.registry.digest(reference)
+
+    return dict(zip(references, await asyncio.gather(*map(digest, references)), strict=True))
 
 
 @dataclass(slots=True)

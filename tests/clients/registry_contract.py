@@ -135,6 +135,18 @@ class RegistryContract:
         assert await holding.registry.contents(holding.named("main")) is None
         assert await holding.registry.referrers(holding.repository, digest) == frozenset()
 
+    async def test_the_digest_under_a_name_is_that_of_what_is_there(self, holding: Holding) -> None:
+        digest = await holding.put(COMMIT, LABELS)
+        ask, by_digest = holding.registry.digest, ImageReference(holding.repository, digest=digest)
+
+        assert await ask(holding.named(COMMIT)) == await ask(by_digest) == digest
+        assert await ask(holding.named("main")) is None
+
+        await holding.delete(digest)
+
+        assert await ask(holding.named(COMMIT)) is None
+        assert await ask(by_digest) is None
+
     async def test_a_configuration_is_no_manifest_that_anything_could_belong_to(
         self, holding: Holding
     ) -> None:

@@ -147,6 +147,13 @@ class FakeRegistry:
             image.missing,
         )
 
+    async def digest(self, reference: ImageReference) -> Digest | None:
+        await self.faults.at("before", "registry.digest")
+        if reference.digest is None:
+            return self.tagged.get((reference.repository, reference.tag or "latest"))
+        is_attached = (reference.repository, reference.digest) in self.attached
+        return reference.digest if is_attached or self.held(reference) is not None else None
+
     async def tags(self, repository: str) -> Sequence[str]:
         await self.faults.at("before", "registry.tags")
         return [tag for (held, tag) in self.tagged if held == repository]

@@ -17,7 +17,15 @@ from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Outcome, State
 from slipway.domain.retention import Contents, Plan, Policy
-from slipway.errors import AccessDenied, ConfigKeyUnusable, InvalidInput, SlipwayError, Unreachable
+from slipway.errors import (
+    AccessDenied,
+    ConfigKeyUnusable,
+    ImageMissing,
+    InvalidInput,
+    LeaseLost,
+    SlipwayError,
+    Unreachable,
+)
 from slipway.ports import Ledger
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.faults import raising
@@ -33,6 +41,7 @@ READS = (
     "registry.tags",
     "registry.contents",
     "registry.referrers",
+    "registry.find",
     "cluster.images",
     "config.values",
     "stack.state",
@@ -353,6 +362,39 @@ async def test_what_anybody_publishes_between_two_deletions_ends_them() -> None:
     assert "look at the plan again" in str(pruned.stopped)
 
 
+async def test_a_deleted_tag_that_is_pushed_again_ends_a_prune() -> None:
+    """By whoever else builds: the ledger has nothing of it."""
+    world = await aged()
+    made = await planned(world)
+    known = {commit.sha: name for name, commit in world.commits.items()}
+    [tag] = made.deletions[0].tags
+
+    def push() -> None:
+        world.publish(known[tag])
+
+    world.faults.after("registry.remove", push)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"the tag {tag} was moved to" in str(pruned.stopped)
+    assert len(world.registry.removed) == 1
+
+
+async def test_a_prune_that_was_stopped_until_its_lease_ran_out_deletes_nothing_more() -> None:
+    """A rollback may have come and gone meanwhile: no look at what is open shows it."""
+    world = await aged()
+    made = await planned(world)
+
+    def stop_and_go_on() -> None:
+        stack = str(world.target.stack)
+        world.ledger.leases[stack] = replace(world.ledger.leases[stack], fence=99)
+
+    world.faults.after("registry.remove", stop_and_go_on)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert isinstance(pruned.stopped, LeaseLost)
+    assert len(world.registry.removed) == 1
+
+
 async def test_beside_a_release_that_still_chooses_its_image_nothing_is_deleted() -> None:
     world = await aged()
     opened = await world.ledger.open(world.target, deploy_request(world.commits["one"].sha))
@@ -432,6 +474,64 @@ async def require_refused_unchanged(world: World, outcome: Outcome, told: str) -
     assert told in outcome.release.reason
     assert world.commits["second"].sha in world.deployment.image
     assert world.commits["second"].sha in str(world.value)
+
+
+@pytest.mark.parametrize("deletion", ["first", "last"])
+@pytest.mark.parametrize("what", ["image", "platform"])
+async def test_a_prune_that_loses_what_was_to_stay_says_so_and_what_restores_it(
+    deletion: str, what: str
+) -> None:
+    """Whatever takes more than it was asked to: the registry, or somebody else."""
+    world = await aged()
+    world.registry.restores = True
+    made = await planned(world)
+    count = sum(1 + len(each.parts) for each in made.deletions)
+    repository, live = world.target.service.repository, world.digest_of("live-1")
+    assert live is not None
+    lost = live if what == "image" else world.registry.images[repository, live].child
+    spoil = world.registry.delete if what == "image" else world.registry.lose_platform
+    for _ in range(0 if deletion == "first" else count - 1):
+        world.faults.after("registry.remove", lambda: None)
+    world.faults.after("registry.remove", lambda: spoil(repository, live))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert isinstance(pruned.stopped, ImageMissing)
+    number = await world.registry.restore_number(repository, lost)
+    assert f"{lost} (" in str(pruned.stopped)
+    assert f"restored by version {number}" in str(pruned.stopped)
+    assert len(pruned.deleted) == (1 if deletion == "first" else count)
+
+
+async def test_a_prune_that_can_not_look_at_what_stays_says_so() -> None:
+    world = await aged()
+    made = await planned(world)
+    world.faults.after("registry.remove", lambda: no_more_answers(world))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert isinstance(pruned.stopped, AccessDenied)
+    assert len(pruned.deleted) == 1
+
+
+def no_more_answers(world: World) -> None:
+    world.faults.always("registry.digest", AccessDenied("no: renew the token"))
+
+
+async def test_a_tag_of_nobodys_commit_that_is_moved_to_what_would_go_ends_a_prune() -> None:
+    """Somebody goes back by hand; the deletion would take the tag along."""
+    world = await aged()
+    made = await planned(world)
+    going = made.deletions[1].digest
+
+    def move() -> None:
+        world.registry.tagged[world.target.service.repository, "main"] = going
+
+    world.faults.after("registry.remove", move)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"the tag main was moved to {going} since" in str(pruned.stopped)
+    assert going not in world.registry.removed
 
 
 async def test_no_release_is_at_work_while_a_plan_is_applied() -> None:
