@@ -18,7 +18,8 @@ from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.ports import PullCredentials, PullSecret
 
 Object = Mapping[str, Any]
-_NAMES_AN_IMAGE = re.compile(r"sha256:[0-9a-f]{64}|:[0-9a-f]{40}(?![0-9a-f])")
+_NAMES_AN_IMAGE = re.compile("(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+"""A digest or a commit's tag, alone too: who makes an image's name of a variable has the rest."""
 REVISION = "deployment.kubernetes.io/revision"
 DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 

@@ -55,6 +55,8 @@ FORMS: dict[str, Callable[[FakeImage, str], str]] = {
     "a platform's digest": lambda image, _: f"{ADAPTER}@{image.child}",
     "docker's image id": lambda image, _: f"docker-pullable://{ADAPTER}@{image.child}",
     "a configuration": lambda image, _: str(image.config),
+    "a tag alone": lambda _, tag: tag,
+    "a digest without its kind": lambda image, _: image.digest.value.partition(":")[2],
 }
 # Where in a pod's template it may stand.
 PLACES: dict[str, Callable[[str], Object]] = {
