@@ -5,7 +5,7 @@ A plan is made anew before it is applied, and applied only where it is still the
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -113,16 +113,19 @@ class _Carried:
         """Delete the image, or a part of it, if nothing has come that speaks against it.
 
         The record of what its tags were published as goes first: a crash in between must not leave
-        a commit that can never be published again.
+        a commit that can never be published again. It goes once more afterwards, where a release
+        has found the image in the last moment and recorded it.
         """
         ports, repository = self.every[0], self.plan.repository
         require_untouched(repository, self.before, await look_around(self.every, self.gone))
         if digest == image.digest:
-            await self._forget(image)
+            await self._forget(image, records_of(image, self.before))
         for each in self.held:
             await require_held(ports, each)
         await ports.registry.remove(repository, digest)
         self.deleted.append(digest)
+        if digest == image.digest:
+            await self._forget(image, image.tags)
         self.gone |= {*image.tags}
         if len(self.deleted) == 1:
             await self.require_kept()
@@ -131,11 +134,10 @@ class _Carried:
         """`ImageMissing` where the registry has lost more than it was asked to."""
         require_kept(self.plan, await find_lost(self.every[0], self.plan))
 
-    async def _forget(self, image: Deletion) -> None:
-        for tag in sorted(records_of(image, self.before)):
+    async def _forget(self, image: Deletion, tags: Iterable[str]) -> None:
+        for tag in sorted(tags):
             reference = ImageReference(self.plan.repository, tag)
             await self.every[0].ledger.forget_published(reference, image.digest)
-            log.info("%s is not recorded as %s any more", reference, image.digest)
 
 
 @once("delete the plan's images")

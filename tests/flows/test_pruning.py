@@ -441,6 +441,8 @@ async def test_a_release_whose_image_goes_while_it_waits_is_refused_and_changes_
 
     [outcome] = await asyncio.gather(*deploys)
     await require_refused_unchanged(world, outcome, "is not in the registry any more")
+    tag = ImageReference(world.target.service.repository, world.commits["fourth"].sha)
+    assert await world.ledger.published(tag) is None, "the commit may be published again"
 
 
 @pytest.mark.parametrize(
