@@ -43,6 +43,9 @@ class RecoveriesHere:
         self._recover = recover
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
+    async def require(self, deployment: str) -> None:
+        """See `slipway.ports.FlowRuns`: nothing else is asked for."""
+
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """See `slipway.ports.FlowRuns`."""
         if (await self.state(deployment)).is_over:

@@ -86,17 +86,13 @@ class PrefectApi:
         if client is not None:
             await client.aclose()
 
+    async def require(self, deployment: str) -> None:
+        """See `slipway.ports.FlowRuns`."""
+        await self._id_of(deployment)
+
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """See `slipway.ports.FlowRuns`."""
-        flow, _, name = deployment.partition("/")
-        found = await self._send(
-            "GET", f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
-        )
-        if found.status_code == NOT_FOUND:
-            raise InvalidInput(
-                f"Prefect at {self.server.url} has no deployment {deployment}: run slipway register"
-            )
-        path = f"/deployments/{_id_in(found)}/create_flow_run"
+        path = f"/deployments/{await self._id_of(deployment)}/create_flow_run"
         body = {"parameters": dict(parameters), "idempotency_key": key}
         made = await self._send("POST", path, body)
         if made.is_error:
@@ -122,6 +118,17 @@ class PrefectApi:
         kind = "Cancelled" if state is RunState.STOPPING else "Crashed"
         end = {"type": kind.upper(), "name": kind, "message": why}
         await self._send("POST", f"/flow_runs/{quote(run, safe='')}/set_state", {"state": end})
+
+    async def _id_of(self, deployment: str) -> str:
+        flow, _, name = deployment.partition("/")
+        found = await self._send(
+            "GET", f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
+        )
+        if found.status_code == NOT_FOUND:
+            raise InvalidInput(
+                f"Prefect at {self.server.url} has no deployment {deployment}: run slipway register"
+            )
+        return _id_in(found)
 
     async def _send(
         self, method: str, path: str, body: Mapping[str, Any] | None = None

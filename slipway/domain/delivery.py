@@ -128,6 +128,17 @@ class StartedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class IntendedStart:
+    """A run that Prefect is about to be asked for: whether it was made is in doubt until known."""
+
+    push: PushAt
+    key: str
+    """By which Prefect takes every request for the same run."""
+    lost: StartedRun | None = None
+    """The run whose place it is to take."""
+
+
+@dataclass(frozen=True, slots=True)
 class AtTarget:
     """Where a delivery stands at one target; without an ending `waits_for` may say what for."""
 

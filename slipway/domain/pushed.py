@@ -45,17 +45,16 @@ class TargetFacts:
     """What a delivery has started before for this commit, or for a newer one."""
     newer: PushAt | None = None
     """A push of a newer commit that was received for it, whatever has become of that."""
-    holds: Sequence[Hold] = ()
     vetoes: Sequence[Veto] = ()
 
 
-def run_started(commit: Commit, target: TargetFacts, run: str) -> Ending:
+def run_started(commit: Commit, target: str, holds: Sequence[Hold], run: str) -> Ending:
     """How a delivery ends whose run was started: at a held target the run only publishes."""
-    if not target.holds:
+    if not holds:
         return Ending(Outcome.STARTED, f"started: deploy of {commit}", run)
     return Ending(
         Outcome.HELD,
-        f"held: {shown_hold(target.holds[-1])}; run {run} publishes the image and ends there. "
+        f"held: {shown_hold(holds[-1])}; run {run} publishes the image and ends there. "
         f"{_person_may(commit, target)}",
         run,
     )
@@ -150,13 +149,13 @@ def _by_rewrites(after: Commit, source: SourceFacts, target: TargetFacts) -> End
 def _by_vetoes(after: Commit, target: TargetFacts) -> Ending | None:
     for veto in target.vetoes:
         if veto.commit == after:
-            why = f"vetoed: {shown_veto(veto)}; {_person_may(after, target)}"
+            why = f"vetoed: {shown_veto(veto)}; {_person_may(after, target.name)}"
             return Ending(Outcome.REFUSED, why)
     return None
 
 
-def _person_may(commit: Commit, target: TargetFacts) -> str:
-    return f"a person may: slipway deploy {target.name} {commit}"
+def _person_may(commit: Commit, target: str) -> str:
+    return f"a person may: slipway deploy {target} {commit}"
 
 
 def _named(files: Sequence[str]) -> str:

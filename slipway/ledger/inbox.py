@@ -24,6 +24,7 @@ from slipway.domain.delivery import (
     AtTarget,
     Delivery,
     Ending,
+    IntendedStart,
     Outcome,
     Push,
     PushAt,
@@ -77,48 +78,52 @@ class SqlInbox:
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         """See `slipway.ports.Inbox`."""
-        await self._update(
-            waiting,
-            outcome=ending.outcome.value,
-            reason=ending.reason,
-            run=ending.run,
-            decided=database_now(),
-        )
+        await self._update(waiting, at_targets.c.intended.is_(None), **_ended(ending))
 
     async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         """See `slipway.ports.Inbox`."""
         await self._update(waiting, reason=why)
 
+    async def intend(self, start: IntendedStart) -> bool:
+        """See `slipway.ports.Inbox`."""
+        its, lost = at_targets.c, start.lost
+        open_ = its.outcome.is_(None) if lost is None else its.run == lost.run
+        this = (its.delivery == start.push.number, its.target == start.push.target)
+        statement = update(at_targets).where(*this, open_, its.intended.is_(None))
+        return await self._database.change(statement.values(intended=start.key)) > 0
+
+    async def in_doubt(self, target: str) -> Sequence[IntendedStart]:
+        """See `slipway.ports.Inbox`."""
+        statement = (
+            _runs_at(target).where(at_targets.c.intended.is_not(None)).order_by(deliveries.c.number)
+        )
+        return [
+            IntendedStart(
+                _push_at(row), row["intended"], _started_from(row) if row["outcome"] else None
+            )
+            for row in await self._database.rows(statement)
+        ]
+
+    async def end_doubt(self, push: PushAt, ending: Ending) -> None:
+        """See `slipway.ports.Inbox`."""
+        await self._update([push], intended=None, **_ended(ending))
+
     async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
         """See `slipway.ports.Inbox`."""
         statement = (
-            select(
-                deliveries,
-                at_targets.c.target,
-                at_targets.c.run,
-                at_targets.c.decided,
-                at_targets.c.attempt,
-            )
-            .join(at_targets, at_targets.c.delivery == deliveries.c.number)
-            .where(
-                at_targets.c.outcome.in_(WITH_A_RUN),
-                at_targets.c.run != "",
-                at_targets.c.target == target,
-            )
+            _runs_at(target)
+            .where(at_targets.c.outcome.in_(WITH_A_RUN), at_targets.c.run != "")
             .order_by(at_targets.c.decided.desc(), deliveries.c.number.desc())
             .limit(limit)
         )
-        return [
-            StartedRun(_push_at(row), row["run"], moment(row["decided"]), row["attempt"])
-            for row in await self._database.rows(statement)
-        ]
+        return [_started_from(row) for row in await self._database.rows(statement)]
 
     async def started_again(self, lost: StartedRun, run: str) -> None:
         """See `slipway.ports.Inbox`."""
         its = (at_targets.c.target == lost.push.target, at_targets.c.run == lost.run)
         attempt = lost.attempt + 1
         reason = at_targets.c.reason + _again(lost.run, run, attempt)
-        values = {"run": run, "attempt": attempt, "reason": reason}
+        values = {"run": run, "attempt": attempt, "reason": reason, "intended": None}
         await self._database.change(update(at_targets).where(*its).values(values))
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
@@ -191,8 +196,10 @@ class SqlInbox:
         statement = select(func.count()).where(at_targets.c.outcome.is_(None))
         return int(await self._database.scalar(statement) or 0)
 
-    async def _update(self, waiting: Sequence[PushAt], **values: Any) -> None:
-        statement = update(at_targets).where(at_targets.c.outcome.is_(None)).values(**values)
+    async def _update(
+        self, waiting: Sequence[PushAt], *only: ColumnElement[bool], **values: Any
+    ) -> None:
+        statement = update(at_targets).where(at_targets.c.outcome.is_(None), *only).values(**values)
 
         def write(connection: Connection) -> None:
             for some in _some_at_once(waiting):
@@ -206,6 +213,28 @@ class SqlInbox:
 def _some_at_once(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(all_of_them), AT_ONCE):
         yield all_of_them[start : start + AT_ONCE]
+
+
+def _runs_at(target: str) -> Select[Any]:
+    its = at_targets.c
+    return (
+        select(deliveries, its.target, its.outcome, its.run, its.decided, its.attempt, its.intended)
+        .join(at_targets, its.delivery == deliveries.c.number)
+        .where(its.target == target)
+    )
+
+
+def _started_from(row: RowMapping) -> StartedRun:
+    return StartedRun(_push_at(row), row["run"], moment(row["decided"]), row["attempt"])
+
+
+def _ended(ending: Ending) -> dict[str, Any]:
+    return {
+        "outcome": ending.outcome.value,
+        "reason": ending.reason,
+        "run": ending.run,
+        "decided": database_now(),
+    }
 
 
 def _forgettable(older_than: float, limit: int) -> Select[tuple[int]]:

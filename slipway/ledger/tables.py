@@ -202,7 +202,15 @@ delivery_target = Table(
     Column("run", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("decided", Double),
+    # The key of a run that may have been started: see `slipway.ports.Inbox.intend`.
+    Column("intended", Text),
     Index("delivery_target_by_outcome", "outcome", "target"),
+    Index(
+        "delivery_target_in_doubt",
+        "target",
+        sqlite_where=text("intended IS NOT NULL"),
+        postgresql_where=text("intended IS NOT NULL"),
+    ),
 )
 
 audit = Table(

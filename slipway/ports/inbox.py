@@ -6,6 +6,7 @@ from typing import Protocol
 from slipway.domain.delivery import (
     Delivery,
     Ending,
+    IntendedStart,
     Push,
     PushAt,
     Receipt,
@@ -28,7 +29,23 @@ class Inbox(Protocol):
         """What has no outcome at the target, or at any, in the order received."""
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
-        """Give each its outcome, unless it has one: the first stays."""
+        """Give each its outcome, unless it has one: the first stays.
+
+        One of which a start is in doubt waits on.
+        """
+
+    async def intend(self, start: IntendedStart) -> bool:
+        """Say, before Prefect is asked, which run is wanted: from then on the start is in doubt.
+
+        Not where the delivery has ended otherwise meanwhile, or a start of it is in doubt: then
+        another process was faster.
+        """
+
+    async def in_doubt(self, target: str) -> Sequence[IntendedStart]:
+        """The starts at the target of which nobody knows yet whether they were heard."""
+
+    async def end_doubt(self, push: PushAt, ending: Ending) -> None:
+        """Give a delivery its outcome, in doubt or not, unless it has one."""
 
     async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         """Say what each still waits for, for those who look."""
@@ -39,7 +56,7 @@ class Inbox(Protocol):
     async def started_again(self, lost: StartedRun, run: str) -> None:
         """Put another run in the place of one that was lost, wherever that is named at its target.
 
-        Where it is no more, another process has done so.
+        Its start is in doubt no more. Where the lost one is not named, another process was faster.
         """
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:

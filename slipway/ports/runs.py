@@ -28,8 +28,11 @@ class RunState(Enum):
 class FlowRuns(Protocol):
     """Starts Prefect flow runs, and sees how far they are."""
 
+    async def require(self, deployment: str) -> None:
+        """That runs of a deployment (`flow/name`) can be started now; starts none."""
+
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
-        """Start a run of a deployment (`flow/name`); its id.
+        """Start a run of a deployment; its id.
 
         The same key gives the same run, however often it is asked for. `Unreachable` leaves open
         whether there is one.

@@ -2,8 +2,8 @@
 
 Every target has a lane of its own, so that one that fails keeps nobody else waiting. A lane looks
 at what waits, and nothing it does depends on what it did before: a process that dies between two
-steps is continued by the next one. Where it may have started a run without knowing, it starts it
-again under the same key, which Prefect takes for the same run.
+steps is continued by the next one. Where it may have started a run without knowing, it makes sure
+of that before it looks at anything else.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, PushAt, StartedRun
-from slipway.domain.pushed import judge_push, run_started
+from slipway.domain.pushed import judge_push
 from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError, Unreachable
 from slipway.ports import FlowRuns, Inbox, Ledger
 from slipway.webhook.facts import about_source, about_target, is_wanted
 from slipway.webhook.keeping_on import growing
 from slipway.webhook.last_run import LastRun, Progress
+from slipway.webhook.starting import Starting
 from slipway.webhook.telling import Telling
 from slipway.webhook.watched import WatchedTarget
 
@@ -59,10 +60,12 @@ class Lane:
     _late: Mapping[Commit, float] = field(default_factory=dict, init=False)
     """Of each commit that git does not show, since when it is waited for."""
     _last: LastRun = field(init=False)
+    _starting: Starting = field(init=False)
     _said: tuple[object, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         self._last = LastRun(self.name, self.inbox, self.ledger, self.runs)
+        self._starting = Starting(self.name, self.inbox, self.ledger, self.runs)
 
     @property
     def name(self) -> str:
@@ -87,6 +90,8 @@ class Lane:
         waiting: Sequence[PushAt] = ()
         try:
             waiting = await self.inbox.waiting(self.name)
+            if await self._starting.end_doubts():
+                waiting = await self.inbox.waiting(self.name)
             pause = await self._serve(waiting) if waiting else await self._look_after_last_run()
         except SlipwayError as error:
             return await self._fail(waiting, error)
@@ -132,7 +137,6 @@ class Lane:
         # Each by itself: what is there says nothing of them, and may be older.
         for each in gone:
             ending = await self._decide(each, on_line=False)
-            await self._end([each], ending)
             await self._tell({each.push.after: ending})
         if there:
             await self._deal_with(there, behind)
@@ -174,20 +178,22 @@ class Lane:
         # First the others: should this process die now, none of them may be taken for the newest.
         others = [each for each in waiting if each is not newest]
         superseded = await self._supersede(others, newest)
+        # One that was not: another process is about to start it.
+        if others and await self.inbox.in_doubt(self.name):
+            return
         ending = await self._decide(newest, on_line=True)
-        await self._end([newest], ending)
         # In this order: another delivery of the newest commit ends as that commit did.
         ends = {each.push.after: superseded for each in others} | {newest.push.after: ending}
         await self._tell(ends)
 
-    async def _tell(self, ends: Mapping[Commit, Ending]) -> None:
+    async def _tell(self, ends: Mapping[Commit, Ending | None]) -> None:
         """Say of each commit how it ended, where no run does: that knows better."""
         host = self.watched.host
         if host is None:
             return
         started = {each.commit for each in await self.inbox.started(self.name)}
         for commit, ending in ends.items():
-            status = delivery_status(self.name, ending)
+            status = ending and delivery_status(self.name, ending)
             if status is not None and commit not in started:
                 self.telling.tell(host, commit, status)
 
@@ -222,15 +228,7 @@ class Lane:
         last = await self._last.look()
         if last is None or last[1] is not Progress.LOST:
             return  # it has begun right now
-        run = await self._start(lost.push, lost.attempt + 1)
-        await self.inbox.started_again(lost, run)
-        log.warning(
-            "run %s at %s was lost with its worker: run %s is attempt %d",
-            lost.run,
-            self.name,
-            run,
-            lost.attempt + 1,
-        )
+        await self._starting.start_again(lost)
 
     def _give_up(self, lost: StartedRun) -> None:
         """Leave it to a person, and say so where people look."""
@@ -252,7 +250,8 @@ class Lane:
             await self._end(others, ending)
         return ending
 
-    async def _decide(self, newest: PushAt, *, on_line: bool) -> Ending:
+    async def _decide(self, newest: PushAt, *, on_line: bool) -> Ending | None:
+        """End a delivery, mostly by starting its run; None where another process does."""
         target, push = self.watched.target, newest.push
         source = self.watched.source.repository
         here = await about_target(newest, target, self.ledger, self.inbox, source)
@@ -260,30 +259,10 @@ class Lane:
             here = replace(here, settled=False)
         pushes = await self.inbox.pushes(newest.repository, push.branch, REMEMBERED)
         there = await about_source(push, target, here, pushes, source, on_line=on_line)
-        ending = judge_push(push, there, here)
-        return ending or run_started(push.after, here, await self._start(newest))
-
-    async def _start(self, push: PushAt, attempt: int = 1) -> str:
-        commit = push.push.after
-        shown = "workflow run of" if push.event == WORKFLOW_RUN else "push to"
-        parameters = {
-            "commit": commit.sha,
-            "target": self.name,
-            "requested_by": f"github:{push.sender}" if push.sender else "github",
-            "why": f"{shown} {push.push.branch} (delivery {push.delivery})",
-            "options": {"automatic": True},
-        }
-        key = f"slipway:{self.name}:{commit}:{attempt}"
-        if await self._is_pushed_again(push):
-            key = f"{key}:{push.delivery}"
-        return await self.runs.start(f"deploy/{self.name}", parameters, key)
-
-    async def _is_pushed_again(self, push: PushAt) -> bool:
-        """Whether another delivery of the commit has had its run: by its key we were given that."""
-        return any(
-            each.commit == push.push.after and each.push.delivery != push.delivery
-            for each in await self.inbox.started(self.name, REMEMBERED)
-        )
+        if (ending := judge_push(push, there, here)) is None:
+            return await self._starting.start(newest)
+        await self._end([newest], ending)
+        return ending
 
     async def _end(self, these: Sequence[PushAt], ending: Ending) -> None:
         await self.inbox.settle(these, ending)

@@ -31,7 +31,6 @@ async def about_target(
         was_live=list(dict.fromkeys(filter(None, (each.commit for each in live)))),
         asked=asked,
         newer=newer,
-        holds=await ledger.holds(target.name),
         vetoes=await ledger.vetoes(target.name),
     )
 

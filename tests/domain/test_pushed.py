@@ -106,13 +106,8 @@ def test_a_commit_that_a_delivery_was_started_for_is_not_started_again() -> None
     assert (ending.outcome, ending.run) == (Outcome.SUPERSEDED, "0b8e")
 
 
-def test_at_a_held_target_the_image_is_published_all_the_same() -> None:
-    assert outcome(holds=[HOLD]) == (None, "")
-    assert outcome(replace(GOOD, same_inputs=True), holds=[HOLD])[0] is Outcome.UNCHANGED
-
-
 def test_a_delivery_whose_run_only_publishes_is_held_and_says_by_whom() -> None:
-    ending = run_started(AFTER, replace(TARGET, holds=[HOLD]), "0b8e")
+    ending = run_started(AFTER, TARGET.name, [HOLD], "0b8e")
 
     assert (ending.outcome, ending.run) == (Outcome.HELD, "0b8e")
     assert ending.reason.startswith("held: ")
@@ -121,7 +116,7 @@ def test_a_delivery_whose_run_only_publishes_is_held_and_says_by_whom() -> None:
 
 
 def test_a_delivery_whose_run_deploys_is_started() -> None:
-    assert run_started(AFTER, TARGET, "0b8e").outcome is Outcome.STARTED
+    assert run_started(AFTER, TARGET.name, [], "0b8e").outcome is Outcome.STARTED
 
 
 def test_a_veto_refuses_its_commit_only() -> None:

@@ -27,6 +27,12 @@ class FakeFlowRuns:
     """How many of the next starts succeed without the caller's hearing of it."""
     attempts: int = 0
 
+    async def require(self, deployment: str) -> None:
+        del deployment
+        if self.down:
+            self.attempts += 1
+            raise Unreachable("Prefect did not answer")
+
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         self.attempts += 1
         if self.down:

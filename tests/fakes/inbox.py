@@ -12,6 +12,7 @@ from slipway.domain.delivery import (
     AtTarget,
     Delivery,
     Ending,
+    IntendedStart,
     Outcome,
     Push,
     PushAt,
@@ -40,6 +41,7 @@ class MemoryInbox:
     endings: dict[tuple[int, str], tuple[Ending, datetime]] = field(default_factory=dict)
     waits_for: dict[tuple[int, str], str] = field(default_factory=dict)
     attempts: dict[tuple[int, str], int] = field(default_factory=dict)
+    intended: dict[tuple[int, str], str] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     failures: list[SlipwayError] = field(default_factory=list)
     lost_answers: list[SlipwayError] = field(default_factory=list)
@@ -61,22 +63,46 @@ class MemoryInbox:
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         for each in waiting:
-            self.endings.setdefault((each.number, each.target), (ending, self._now()))
-            self.open.pop((each.number, each.target), None)
+            if (each.number, each.target) not in self.intended:
+                await self.end_doubt(each, ending)
 
     async def put_off(self, waiting: Sequence[PushAt], why: str) -> None:
         for each in waiting:
             self.waits_for[each.number, each.target] = why
 
+    async def intend(self, start: IntendedStart) -> bool:
+        key = (start.push.number, start.push.target)
+        ended = self.endings.get(key)
+        run = start.lost and start.lost.run
+        if (ended and ended[0].run) != run or key in self.intended:
+            return False
+        self.intended[key] = start.key
+        return True
+
+    async def in_doubt(self, target: str) -> Sequence[IntendedStart]:
+        return [
+            IntendedStart(
+                _push_at(number, self.kept[number].delivery, at),
+                key,
+                self._started((number, at)) if (number, at) in self.endings else None,
+            )
+            for (number, at), key in sorted(self.intended.items())
+            if at == target
+        ]
+
+    async def end_doubt(self, push: PushAt, ending: Ending) -> None:
+        key = (push.number, push.target)
+        if key in self.open:
+            self.endings[key] = ending, self._now()
+            self.open.pop(key)
+            self.intended.pop(key, None)
+
     async def started(self, target: str, limit: int = 100) -> Sequence[StartedRun]:
-        found = []
-        for (number, at), (ending, when) in reversed(self.endings.items()):
-            push = self.kept[number].delivery.push
-            with_a_run = ending.outcome in {Outcome.STARTED, Outcome.HELD} and ending.run
-            if at == target and with_a_run and push is not None:
-                attempt = self.attempts.get((number, at), 1)
-                at_it = _push_at(number, self.kept[number].delivery, at)
-                found.append(StartedRun(at_it, ending.run, when, attempt))
+        found = [
+            self._started(key)
+            for key, (ending, _) in reversed(self.endings.items())
+            if key[1] == target and ending.outcome in {Outcome.STARTED, Outcome.HELD} and ending.run
+        ]
         return found[:limit]
 
     async def started_again(self, lost: StartedRun, run: str) -> None:
@@ -85,6 +111,7 @@ class MemoryInbox:
                 reason = f"{ending.reason}; run {lost.run} was lost with its worker"
                 self.endings[key] = replace(ending, run=run, reason=reason), when
                 self.attempts[key] = lost.attempt + 1
+                self.intended.pop(key, None)
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         found = [
@@ -165,6 +192,11 @@ class MemoryInbox:
         for target in sorted(delivery.targets if delivery.push else ()):
             self.open[number, target] = _push_at(number, delivery, target)
         return Receipt(delivery.id, is_new=True, ignored=delivery.ignored)
+
+    def _started(self, key: tuple[int, str]) -> StartedRun:
+        ending, when = self.endings[key]
+        push = _push_at(key[0], self.kept[key[0]].delivery, key[1])
+        return StartedRun(push, ending.run, when, self.attempts.get(key, 1))
 
     def _at(self, number: int, target: str) -> AtTarget:
         if (number, target) in self.endings:

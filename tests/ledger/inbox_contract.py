@@ -13,6 +13,7 @@ from slipway.domain.delivery import (
     AtTarget,
     Delivery,
     Ending,
+    IntendedStart,
     Outcome,
     Push,
     Receipt,
@@ -171,6 +172,72 @@ class InboxContract(ABC):
             assert "run 0b8e was lost" in each.ending.reason
         assert two.at[0].ending is not None
         assert two.at[0].ending.outcome is Outcome.SUPERSEDED
+
+    async def test_a_start_is_in_doubt_until_the_delivery_is_given_its_run(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a", "b")])
+        [at_a, at_b] = await inbox.waiting()
+        start = IntendedStart(at_a, "the key")
+        assert await inbox.in_doubt("a") == []
+
+        assert await inbox.intend(start)
+
+        assert await inbox.in_doubt("a") == [start]
+        assert await inbox.in_doubt("b") == []
+        assert await inbox.waiting() == [at_a, at_b]
+        await inbox.end_doubt(at_a, Ending(Outcome.STARTED, "started", "0b8e"))
+        await inbox.end_doubt(at_a, Ending(Outcome.REFUSED, "too late"))
+        assert await inbox.in_doubt("a") == []
+        assert [each.run for each in await inbox.started("a")] == ["0b8e"]
+
+    async def test_one_whose_start_is_in_doubt_ends_by_no_word_about_others(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a"), a_delivery("two", "a")])
+        [one, two] = await inbox.waiting()
+        await inbox.intend(IntendedStart(one, "the key"))
+
+        await inbox.settle([one, two], Ending(Outcome.SUPERSEDED, "by a newer push"))
+        await inbox.put_off([one], "Prefect does not answer")
+
+        assert await inbox.waiting() == [one]
+        newest, oldest = await inbox.recent()
+        assert newest.at[0].ending is not None
+        assert oldest.at == (AtTarget("a", None, "Prefect does not answer"),)
+
+    async def test_one_process_starts_what_another_has_not_ended_or_begun(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a"), a_delivery("two", "a")])
+        [one, two] = await inbox.waiting()
+        await inbox.settle([two], Ending(Outcome.SUPERSEDED, "by a newer push"))
+
+        assert not await inbox.intend(IntendedStart(two, "the key"))
+        results = await asyncio.gather(
+            *(inbox.intend(IntendedStart(one, "the key")) for _ in range(5))
+        )
+
+        assert sorted(results) == [False] * 4 + [True]
+        assert len(await inbox.in_doubt("a")) == 1
+
+    async def test_the_next_attempt_is_in_doubt_until_it_has_taken_the_lost_runs_place(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a")])
+        [one] = await inbox.waiting()
+        await inbox.intend(IntendedStart(one, "the key"))
+        await inbox.end_doubt(one, Ending(Outcome.STARTED, "started", "0b8e"))
+        [lost] = await inbox.started("a")
+        again = IntendedStart(one, "the next key", lost)
+
+        assert await inbox.intend(again)
+
+        assert await inbox.in_doubt("a") == [again]
+        assert await inbox.started("a") == [lost]
+        await inbox.started_again(lost, "77c1")
+        assert await inbox.in_doubt("a") == []
+        assert not await inbox.intend(again)
 
     async def test_started_runs_are_newest_first_and_of_one_target(self, inbox: Inbox) -> None:
         await inbox.receive([a_delivery("one", "a", "b")])

@@ -408,6 +408,20 @@ MUTANTS = (
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
     Mutant(
+        "ask Prefect for a run without telling before",
+        "slipway/webhook/starting.py",
+        "        return await self._make(start) if await self.inbox.intend(start) else None\n",
+        "        return await self._make(start)\n",
+        "tests/webhook/dispatching/test_in_doubt.py",
+    ),
+    Mutant(
+        "judge what is newer while a start is in doubt",
+        "slipway/webhook/dispatcher.py",
+        "            if await self._starting.end_doubts():\n",
+        "            if not waiting and await self._starting.end_doubts():\n",
+        "tests/webhook/dispatching/test_in_doubt.py",
+    ),
+    Mutant(
         "deploy what is pushed on top of a rewritten branch",
         "slipway/domain/pushed.py",
         "        or _by_rewrites(after, source, target)\n",
@@ -521,9 +535,9 @@ MUTANTS = (
     ),
     Mutant(
         "start a run for each delivery of a commit",
-        "slipway/webhook/dispatcher.py",
-        'key = f"slipway:{self.name}:{commit}:{attempt}"',
-        'key = f"slipway:{self.name}:{commit}:{self._failures}"',
+        "slipway/webhook/starting.py",
+        'key = f"slipway:{self.target}:{commit}:{attempt}"',
+        'key = f"slipway:{self.target}:{push.delivery}:{attempt}"',
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
 )

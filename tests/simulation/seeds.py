@@ -56,7 +56,7 @@ PLACES = (
 PLACES_OF_THE_WEBHOOK = (
     ("ledger.waiting", 4),
     ("ledger.started", 3),
-    ("ledger.settle", 2),
+    ("ledger.end_doubt", 2),
     ("source.fetch", 2),
     ("prefect.start", 2),
     ("prefect.state", 4),

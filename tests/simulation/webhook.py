@@ -39,6 +39,9 @@ class Runs:
         self._begun: dict[str, Process] = {}
         self._given_up: set[str] = set()
 
+    async def require(self, deployment: str) -> None:
+        """See `slipway.ports.FlowRuns`."""
+
     async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
         """See `slipway.ports.FlowRuns`."""
         if key not in self._names:

@@ -444,7 +444,7 @@ async def test_one_targets_trouble_keeps_no_other_waiting(monkeypatch: pytest.Mo
             await asyncio.sleep(60)
 
     assert post.outcomes(SINK) == [STARTED] * 3
-    assert post.outcomes(ADAPTER) == [SUPERSEDED, SUPERSEDED, None]
+    assert post.outcomes(ADAPTER) == [None, None, None]  # whether the first was made is in doubt
     assert "a defect" in post.reason(target=ADAPTER)
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
 
 import pytest
 
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import Outcome
 from slipway.domain.release import State
+from slipway.errors import Unreachable
+from slipway.ports import FlowRuns
 from slipway.webhook.dispatcher import Dispatcher
 from slipway.webhook.missed import MissedPushes
 from slipway.webhook.watched import SharedSource, WatchedTarget
@@ -42,6 +44,28 @@ class LateGit(FakeGit):
         )
 
 
+class Unheard:
+    """Prefect as one webhook hears it: answers are lost, or it dies before it has heard one."""
+
+    def __init__(self, story: "Story", die: Callable[[], None]) -> None:
+        self._story = story
+        self._die = die
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._story.post.runs, name)
+
+    async def start(self, deployment: str, parameters: Mapping[str, object], key: str) -> str:
+        """Start the run; whether the webhook hears of it is by chance."""
+        run = await self._story.post.runs.start(deployment, parameters, key)
+        kind = self._story.chance.random()
+        if kind < self._story.deaf:
+            raise Unreachable("Prefect's answer was lost")
+        if kind < 2 * self._story.deaf:
+            self._die()
+            await asyncio.Future()
+        return run
+
+
 class Story:
     """Pushes, their deliveries, one or two webhooks, and a worker; all by one seed."""
 
@@ -53,6 +77,8 @@ class Story:
         self.live = self.post.first
         self.lossy = self.chance.choice([0.0, 0.0, 0.1])
         """How many runs are lost with their worker."""
+        self.deaf = self.chance.choice([0.0, 0.1, 0.3])
+        """How many answers of Prefect's are lost; as many kill who waits for one."""
         self._works: list[asyncio.Task[None]] = []
 
     async def tell(self) -> None:
@@ -62,14 +88,14 @@ class Story:
         await self.post.release(self.post.first, State.LIVE)
         await self.post.receive(self.post.first, name="first")
         for _ in range(self.chance.choice([1, 1, 2])):
-            self._start_webhook()
+            self._start(self._webhooks())
         self._start(self._worker())
         for number in range(self.chance.randint(3, 15)):
             self._push(number)
             if self.chance.random() < 0.5:
                 self.post.runs.down = self.chance.random() < 0.2
             await self._pause()
-        self.post.runs.down, self.lossy = False, 0.0
+        self.post.runs.down, self.lossy, self.deaf = False, 0.0, 0.0
         await asyncio.sleep(QUIET)
         assert not [each for each in self._works if each.done() and each.exception()]
         for each in self._works:
@@ -87,13 +113,29 @@ class Story:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._works.append(asyncio.create_task(work))
 
-    def _start_webhook(self) -> None:
+    async def _webhooks(self) -> None:
+        """A webhook, and the next one whenever it has died."""
+        while True:
+            died = asyncio.Event()
+            works = [asyncio.create_task(each) for each in self._webhook(died.set)]
+            try:
+                dying = asyncio.create_task(died.wait())
+                await asyncio.wait([*works, dying], return_when=asyncio.FIRST_COMPLETED)
+                for each in works:
+                    assert not each.done(), each
+            finally:
+                for each in works:
+                    each.cancel()
+                await asyncio.gather(*works, return_exceptions=True)
+            await self._pause()
+
+    def _webhook(self, die: Callable[[], None]) -> list[Coroutine[Any, Any, None]]:
         post = self.post
         watched = [WatchedTarget(_target(ADAPTER), SharedSource(post.git), "acme/shop")]
-        dispatcher = Dispatcher(watched, post.inbox, post.ledger, post.runs)
+        runs = cast("FlowRuns", Unheard(self, die))
+        dispatcher = Dispatcher(watched, post.inbox, post.ledger, runs)
         post.dispatcher = dispatcher
-        self._start(dispatcher.run())
-        self._start(MissedPushes(watched, post.inbox, dispatcher.wake).run())
+        return [dispatcher.run(), MissedPushes(watched, post.inbox, dispatcher.wake).run()]
 
     def _push(self, number: int) -> None:
         """Move the branch; its delivery may be late, come several times, or never."""
