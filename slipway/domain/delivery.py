@@ -139,6 +139,17 @@ class IntendedStart:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that has no outcome at a target yet."""
+
+    push: PushAt
+    seconds: float
+    """How long ago it was received."""
+    why: str
+    """What it waits for, as far as somebody has said so."""
+
+
+@dataclass(frozen=True, slots=True)
 class AtTarget:
     """Where a delivery stands at one target; without an ending `waits_for` may say what for."""
 

@@ -1,7 +1,7 @@
 """The webhook's inbox in the ledger's database."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from slipway.domain.delivery import (
     ReceivedDelivery,
     ReceivedPush,
     StartedRun,
+    Waiting,
 )
 from slipway.ledger.database import Database
 from slipway.ledger.dialect import database_now, insert_if_absent
@@ -64,17 +65,20 @@ class SqlInbox:
 
     async def waiting(self, target: str = "") -> Sequence[PushAt]:
         """See `slipway.ports.Inbox`."""
-        asked: list[ColumnElement[bool]] = [at_targets.c.outcome.is_(None)]
+        statement = _waiting(deliveries, at_targets.c.target)
         if target:
-            asked.append(at_targets.c.target == target)
-        statement = (
-            select(deliveries, at_targets.c.target)
-            .join(at_targets, at_targets.c.delivery == deliveries.c.number)
-            .where(*asked)
-            .order_by(deliveries.c.number, at_targets.c.target)
-        )
-        rows = await self._database.rows(statement)
-        return [_push_at(row) for row in rows]
+            statement = statement.where(at_targets.c.target == target)
+        return [_push_at(row) for row in await self._database.rows(statement)]
+
+    async def waiting_elsewhere(self, targets: Collection[str]) -> Sequence[Waiting]:
+        """See `slipway.ports.Inbox`."""
+        seconds = (database_now() - deliveries.c.received).label("seconds")
+        statement = _waiting(deliveries, at_targets.c.target, at_targets.c.reason, seconds)
+        elsewhere = statement.where(at_targets.c.target.not_in(sorted(targets)))
+        return [
+            Waiting(_push_at(row), row["seconds"], row["reason"])
+            for row in await self._database.rows(elsewhere)
+        ]
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         """See `slipway.ports.Inbox`."""
@@ -213,6 +217,15 @@ class SqlInbox:
 def _some_at_once(all_of_them: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(all_of_them), AT_ONCE):
         yield all_of_them[start : start + AT_ONCE]
+
+
+def _waiting(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .join(at_targets, at_targets.c.delivery == deliveries.c.number)
+        .where(at_targets.c.outcome.is_(None))
+        .order_by(deliveries.c.number, at_targets.c.target)
+    )
 
 
 def _runs_at(target: str) -> Select[Any]:

@@ -1,6 +1,6 @@
 """The webhook's inbox: deliveries, and what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from slipway.domain.delivery import (
@@ -13,6 +13,7 @@ from slipway.domain.delivery import (
     ReceivedDelivery,
     ReceivedPush,
     StartedRun,
+    Waiting,
 )
 
 
@@ -27,6 +28,9 @@ class Inbox(Protocol):
 
     async def waiting(self, target: str = "") -> Sequence[PushAt]:
         """What has no outcome at the target, or at any, in the order received."""
+
+    async def waiting_elsewhere(self, targets: Collection[str]) -> Sequence[Waiting]:
+        """What has no outcome at any other target than these, in the order received."""
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         """Give each its outcome, unless it has one: the first stays.

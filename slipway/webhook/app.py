@@ -38,6 +38,7 @@ from slipway.webhook.receiver import Receiver
 from slipway.webhook.routing import Subscription, Subscriptions
 from slipway.webhook.settings import PrefectSettings, WebhookSettings
 from slipway.webhook.undelivered import UndeliveredDeliveries
+from slipway.webhook.unserved import Unserved
 from slipway.webhook.watched import SharedSource, WatchedTarget
 
 KEEP_ALIVE = 5
@@ -114,13 +115,15 @@ async def serve(
     http = build_server(settings, receiver)
     hooks = {each.github: each.hook for each in pushed if each.hook is not None}
     failed = UndeliveredDeliveries(hooks, inbox)
+    unserved = Unserved(dispatcher.lanes, inbox)
     pruning = Pruning(inbox, settings.keep_days)
     left = LeftReleases(targets, ledger, runs, LocalProcesses())
     ended = LeftRuns(targets, ledger, runs, LocalProcesses())
     dispatching = asyncio.create_task(
         _all(
             dispatcher.run(),
-            *(keep_on(each.run) for each in (missed, builds, failed, pruning, left, ended)),
+            *(keep_on(each.run) for each in (missed, builds, failed, pruning, unserved)),
+            *(keep_on(each.run) for each in (left, ended)),
         )
     )
     # Nothing is acknowledged that nobody would deal with.

@@ -1,7 +1,7 @@
 """The webhook's inbox in memory."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,7 @@ from slipway.domain.delivery import (
     ReceivedDelivery,
     ReceivedPush,
     StartedRun,
+    Waiting,
 )
 from slipway.errors import SlipwayError
 from slipway.ledger.tables import delivery as deliveries
@@ -60,6 +61,17 @@ class MemoryInbox:
 
     async def waiting(self, target: str = "") -> Sequence[PushAt]:
         return [each for each in self.open.values() if target in {"", each.target}]
+
+    async def waiting_elsewhere(self, targets: Collection[str]) -> Sequence[Waiting]:
+        return [
+            Waiting(
+                each,
+                (self._now() - self.kept[each.number].received).total_seconds(),
+                self.waits_for.get((each.number, each.target), ""),
+            )
+            for each in self.open.values()
+            if each.target not in targets
+        ]
 
     async def settle(self, waiting: Sequence[PushAt], ending: Ending) -> None:
         for each in waiting:

@@ -138,6 +138,24 @@ class InboxContract(ABC):
         [kept] = await inbox.recent()
         assert kept.at == (AtTarget("adapter-prod", first),)
 
+    async def test_what_waits_elsewhere_tells_for_how_long_and_for_what(self, inbox: Inbox) -> None:
+        await inbox.receive([a_delivery("one", "a", "b", "c"), a_delivery("two", "b")])
+        waiting = await inbox.waiting()
+        [at_a, at_b, at_c, _] = waiting
+        await inbox.settle([at_c], Ending(Outcome.UNCHANGED, "README.md"))
+        await inbox.put_off([at_b], "Prefect does not answer")
+        await asyncio.sleep(0.01)
+
+        elsewhere = await inbox.waiting_elsewhere(["a"])
+
+        assert [(each.push, each.why) for each in elsewhere] == [
+            (at_b, "Prefect does not answer"),
+            (waiting[3], ""),
+        ]
+        assert 0.005 < elsewhere[0].seconds < 3600
+        assert [each.push for each in await inbox.waiting_elsewhere(["b"])] == [at_a]
+        assert len(await inbox.waiting_elsewhere([])) == 3
+
     async def test_who_looks_sees_what_a_delivery_waits_for(self, inbox: Inbox) -> None:
         await inbox.receive([a_delivery("one")])
 
