@@ -69,6 +69,9 @@ class MissedBuilds:
             return
         if not (ends or await self._was_pushed(watched, newest)):
             return
+        # Of one that was forced away nothing is deployed, however often its end is told.
+        if newest not in await watched.source.behind_now([newest], target.branch):
+            return
         push, github = Push(target.branch, None, newest), watched.github
         said = (target.name, target.workflow, newest.sha, str(times))
         if await self._healing.deliver(WORKFLOW_RUN, github, push, (target.name,), *said):

@@ -102,6 +102,29 @@ async def test_an_end_that_is_only_late_is_not_healed() -> None:
     assert len(built.post.inbox.kept) == 2
 
 
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_the_end_of_a_commit_that_was_forced_away_is_not_healed(*, delivered: bool) -> None:
+    built = Built()
+    post = built.post
+    await built.deliver(built.build("second"))
+    async with watching(built):
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        gone = built.build("gone")
+        await post.receive(gone)
+        await asyncio.sleep(60)
+        post.git.branches["main"] = post.first.sha
+        instead = post.commit("instead", "adapter/main")
+        built.builds.end(WORKFLOW, "main", instead, "failure")
+        await post.receive(instead, before=gone)
+        if delivered:
+            await built.deliver(gone)
+        await asyncio.sleep(20 * LOOK_EVERY)
+
+    assert len(post.inbox.kept) == (4 if delivered else 3)
+    assert gone.sha not in post.runs.commits(ADAPTER)
+
+
 async def test_where_the_token_may_not_ask_it_is_said_and_nothing_else_happens(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
