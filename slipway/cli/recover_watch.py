@@ -58,6 +58,11 @@ class RecoveriesHere:
         is_over = run not in self._under_way or self._under_way[run].done()
         return RunState.ENDED if is_over else RunState.TAKEN
 
+    async def withdraw(self, run: str, why: str) -> bool:
+        """See `slipway.ports.FlowRuns`: none waits."""
+        del run, why
+        return False
+
     async def give_up(self, run: str, why: str) -> None:
         """See `slipway.ports.FlowRuns`: a thread is not lost as long as its process is there."""
 

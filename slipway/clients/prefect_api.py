@@ -110,14 +110,28 @@ class PrefectApi:
         state = _object_in(answer).get("state")
         return _run_state(str(state.get("type")) if isinstance(state, dict) else "")
 
+    async def withdraw(self, run: str, why: str) -> bool:
+        """See `slipway.ports.FlowRuns`: of a run that only waits, Prefect makes a cancelled one.
+
+        That is its rule `BypassCancellingFlowRunsWithNoInfra`; and no worker can take one after.
+        """
+        answer = await self._set_state(run, "Cancelling", why)
+        state = answer.get("state")
+        ended = isinstance(state, dict) and state.get("type") == "CANCELLED"
+        return ended and answer.get("status") == "REJECT"
+
     async def give_up(self, run: str, why: str) -> None:
         """See `slipway.ports.FlowRuns`."""
         state = await self.state(run)
         if state.is_over:
             return
         kind = "Cancelled" if state is RunState.STOPPING else "Crashed"
-        end = {"type": kind.upper(), "name": kind, "message": why}
-        await self._send("POST", f"/flow_runs/{quote(run, safe='')}/set_state", {"state": end})
+        await self._set_state(run, kind, why)
+
+    async def _set_state(self, run: str, kind: str, why: str) -> dict[str, Any]:
+        state = {"type": kind.upper(), "name": kind, "message": why}
+        path = f"/flow_runs/{quote(run, safe='')}/set_state"
+        return _object_in(await self._send("POST", path, {"state": state}))
 
     async def _id_of(self, deployment: str) -> str:
         flow, _, name = deployment.partition("/")

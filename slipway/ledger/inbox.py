@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    Update,
     delete,
     exists,
     func,
@@ -124,11 +125,15 @@ class SqlInbox:
 
     async def started_again(self, lost: StartedRun, run: str) -> None:
         """See `slipway.ports.Inbox`."""
-        its = (at_targets.c.target == lost.push.target, at_targets.c.run == lost.run)
         attempt = lost.attempt + 1
         reason = at_targets.c.reason + _again(lost.run, run, attempt)
         values = {"run": run, "attempt": attempt, "reason": reason, "intended": None}
-        await self._database.change(update(at_targets).where(*its).values(values))
+        await self._database.change(_where_named(lost).values(values))
+
+    async def remark(self, started: StartedRun, words: str) -> None:
+        """See `slipway.ports.Inbox`."""
+        reason = at_targets.c.reason + f"; {words}"
+        await self._database.change(_where_named(started).values(reason=reason))
 
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """See `slipway.ports.Inbox`."""
@@ -235,6 +240,11 @@ def _runs_at(target: str) -> Select[Any]:
         .join(at_targets, its.delivery == deliveries.c.number)
         .where(its.target == target)
     )
+
+
+def _where_named(started: StartedRun) -> Update:
+    its = at_targets.c
+    return update(at_targets).where(its.target == started.push.target, its.run == started.run)
 
 
 def _started_from(row: RowMapping) -> StartedRun:

@@ -63,6 +63,9 @@ class Inbox(Protocol):
         Its start is in doubt no more. Where the lost one is not named, another process was faster.
         """
 
+    async def remark(self, started: StartedRun, words: str) -> None:
+        """Add words to what is said of a run wherever it is named at its target."""
+
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         """The pushes to a branch that were received last, newest first; names in any case.
 

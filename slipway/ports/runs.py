@@ -41,6 +41,12 @@ class FlowRuns(Protocol):
     async def state(self, run: str) -> RunState:
         """How far a run is."""
 
+    async def withdraw(self, run: str, why: str) -> bool:
+        """End a run that no worker has taken; whether that is so.
+
+        One that a worker has taken is cancelled as by a person, and ends by itself.
+        """
+
     async def give_up(self, run: str, why: str) -> None:
         """Mark a run as crashed that will not come to work, unless it is over or not there.
 

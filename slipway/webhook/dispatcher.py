@@ -9,6 +9,7 @@ of that before it looks at anything else.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -35,7 +36,7 @@ FOLLOW_EVERY = 2.0
 LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
 LONGEST_RUN = 3600.0
-"""Seconds after which newer deliveries wait for a run no more."""
+"""Seconds after which newer deliveries wait for a run no more; one that only waits gives way."""
 ARRIVES_WITHIN = 300.0
 """Seconds within which a pushed commit must have arrived in the repository: git may be late."""
 REMEMBERED = 1000
@@ -61,6 +62,8 @@ class Lane:
     """Of each commit that git does not show, since when it is waited for."""
     _last: LastRun = field(init=False)
     _starting: Starting = field(init=False)
+    _doubted: bool = field(default=False, init=False)
+    """Whether the last run was in doubt right now: where it only waits, it gives way at once."""
     _said: tuple[object, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +93,8 @@ class Lane:
         waiting: Sequence[PushAt] = ()
         try:
             waiting = await self.inbox.waiting(self.name)
-            if await self._starting.end_doubts():
+            self._doubted = await self._starting.end_doubts()
+            if self._doubted:
                 waiting = await self.inbox.waiting(self.name)
             pause = await self._serve(waiting) if waiting else await self._look_after_last_run()
         except SlipwayError as error:
@@ -125,8 +129,8 @@ class Lane:
     async def _serve(self, waiting: Sequence[PushAt]) -> float:
         if not (waiting := await self._triggers(waiting)):
             return LOOK_EVERY
-        if (run := await self._run_under_way()) is not None:
-            await self._put_off(waiting, f"run {run} is under way; the newest is next")
+        if (run := await self._run_before(waiting)) is not None:
+            await self._put_off(waiting, f"run {run.run} is under way; the newest is next")
             self._wakeable = False
             return FOLLOW_EVERY
         pushes = [each.push for each in waiting]
@@ -188,22 +192,57 @@ class Lane:
 
     async def _tell(self, ends: Mapping[Commit, Ending | None]) -> None:
         """Say of each commit how it ended, where no run does: that knows better."""
-        host = self.watched.host
-        if host is None:
+        if self.watched.host is None:
             return
         started = {each.commit for each in await self.inbox.started(self.name)}
         for commit, ending in ends.items():
-            status = ending and delivery_status(self.name, ending)
-            if status is not None and commit not in started:
-                self.telling.tell(host, commit, status)
+            if ending is not None and commit not in started:
+                self._say(commit, ending)
 
-    async def _run_under_way(self) -> str | None:
-        """The run that a delivery started here last, while it is under way."""
+    def _say(self, commit: Commit, ending: Ending) -> None:
+        status = delivery_status(self.name, ending)
+        if self.watched.host is not None and status is not None:
+            self.telling.tell(self.watched.host, commit, status)
+
+    async def _run_before(self, waiting: Sequence[PushAt]) -> StartedRun | None:
+        """The run that a delivery started here last, while those that wait must wait for it.
+
+        Of a run that no worker takes, and a newer commit, only the newer one is built.
+        """
         last = await self._last.look()
-        if last is None or self._last.followed_for > LONGEST_RUN:
+        if last is None or last[1] is not Progress.UNDER_WAY:
             return None
-        started, progress = last
-        return started.run if progress is Progress.UNDER_WAY else None
+        run, is_old = last[0], self._last.followed_for > LONGEST_RUN
+        if self._last.waits and (is_old or self._doubted):
+            newer = await self._newer_than(run, waiting)
+            if newer is not None:
+                return None if await self._withdraw(run, newer) else run
+        return None if is_old else run
+
+    async def _newer_than(self, run: StartedRun, waiting: Sequence[PushAt]) -> PushAt | None:
+        pushes = [run.push.push, *(each.push for each in waiting)]
+        behind = await self.watched.source.pushed(pushes, self.watched.target.branch)
+        there = [each for each in waiting if each.push.after in behind]
+        if not there:
+            return None
+        newest = there[which_runs([each.push.after for each in there], behind)]
+        is_newer = behind[newest.push.after] < behind.get(run.commit, math.inf)
+        return newest if is_newer else None
+
+    async def _withdraw(self, run: StartedRun, newer: PushAt) -> bool:
+        """Whether it was ended before a worker had taken it, and its commit is told so."""
+        why = (
+            f"superseded: by {newer.push.after} of delivery {newer.delivery}, before a worker "
+            f"had taken run {run.run}"
+        )
+        if not await self.runs.withdraw(run.run, why):
+            self._last.has_begun()
+            return False
+        await self._last.look()
+        await self.inbox.remark(run, why)
+        log.warning("delivery %s for %s: %s", run.push.delivery, self.name, why)
+        self._say(run.commit, Ending(Outcome.SUPERSEDED, why))
+        return True
 
     async def _look_after_last_run(self) -> float:
         """Start it again if it was lost: nobody else would, and no newer delivery is here to."""
@@ -238,9 +277,7 @@ class Lane:
             f"{lost.commit}"
         )
         log.error("%s", why)
-        status = delivery_status(self.name, Ending(Outcome.REFUSED, why))
-        if self.watched.host is not None and status is not None:
-            self.telling.tell(self.watched.host, lost.commit, status)
+        self._say(lost.commit, Ending(Outcome.REFUSED, why))
         self._last.forget()
 
     async def _supersede(self, others: Sequence[PushAt], newest: PushAt) -> Ending:

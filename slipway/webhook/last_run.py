@@ -39,13 +39,14 @@ class LastRun:
     _since: float = field(default=0.0, init=False)
     _taken: float | None = field(default=None, init=False)
     _over: str = field(default="", init=False)
+    _waits: bool = field(default=False, init=False)
 
     async def look(self) -> tuple[StartedRun, Progress] | None:
         """The run, and how far it is; None where no delivery has started one."""
         started = await self.inbox.started(self.target, limit=1)
         if not started:
             return None
-        last = started[0]
+        last, self._waits = started[0], False
         if last.run != self._followed:
             self._followed, self._since, self._taken = last.run, self._now(), None
         progress = Progress.OVER if last.run == self._over else await self._progress(last)
@@ -59,6 +60,11 @@ class LastRun:
         return self._followed == self._over
 
     @property
+    def waits(self) -> bool:
+        """Whether the last look found that no worker had taken it."""
+        return self._waits
+
+    @property
     def followed_for(self) -> float:
         """Seconds since the run was first looked at."""
         return self._now() - self._since
@@ -66,6 +72,10 @@ class LastRun:
     def doubt(self) -> None:
         """Something did not answer: a run that was kept waiting by that gets its time anew."""
         self._taken = None
+
+    def has_begun(self) -> None:
+        """A worker has taken it just now: it has its time from now on."""
+        self._since = self._now()
 
     def forget(self) -> None:
         """No other run is started instead of it."""
@@ -91,7 +101,7 @@ class LastRun:
     def _is_late(self, state: RunState) -> bool:
         """Whether a run that has no release will not open one any more."""
         if state is RunState.WAITS:
-            self._taken = None
+            self._taken, self._waits = None, True
             return False
         if self._taken is None:
             self._taken = self._now()

@@ -144,11 +144,29 @@ async def test_a_run_that_is_given_up_is_marked_as_crashed_unless_it_is_over(
     assert sent == (wanted if marked else [])
 
 
+@pytest.mark.parametrize(
+    ("status", "type_", "ended"),
+    [
+        ("REJECT", "CANCELLED", True),
+        ("ACCEPT", "CANCELLING", False),
+        ("ABORT", "COMPLETED", False),
+        ("ABORT", "CANCELLED", False),
+    ],
+)
+async def test_a_run_is_withdrawn_where_prefect_cancels_it_at_once(
+    status: str, type_: str, *, ended: bool
+) -> None:
+    answer = answering(201, {"status": status, "state": {"type": type_}})
+
+    assert await api(answer).withdraw("run", "superseded") is ended
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 async def test_a_server_that_can_not_now_is_unreachable(status: int) -> None:
     for asking in (
         api(answering(status)).start("deploy/x", {}, "key"),
         api(answering(status)).state("x"),
+        api(answering(status)).withdraw("x", "superseded"),
         api(answering(status)).give_up("x", "lost"),
     ):
         with pytest.raises(Unreachable, match=URL):

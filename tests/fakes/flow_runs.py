@@ -54,6 +54,15 @@ class FakeFlowRuns:
             return RunState.STOPPING
         return RunState.TAKEN if run in self.taken else RunState.WAITS
 
+    async def withdraw(self, run: str, why: str) -> bool:
+        del why
+        state = await self.state(run)
+        if state is RunState.WAITS:
+            self.ended.add(run)
+        elif state is RunState.TAKEN:
+            self.stopping.add(run)
+        return state is RunState.WAITS
+
     async def give_up(self, run: str, why: str) -> None:
         if not (await self.state(run)).is_over:
             await self.when_given_up()

@@ -125,6 +125,11 @@ class MemoryInbox:
                 self.attempts[key] = lost.attempt + 1
                 self.intended.pop(key, None)
 
+    async def remark(self, started: StartedRun, words: str) -> None:
+        for key, (ending, when) in self.endings.items():
+            if key[1] == started.push.target and ending.run == started.run:
+                self.endings[key] = replace(ending, reason=f"{ending.reason}; {words}"), when
+
     async def pushes(self, repository: str, branch: str, limit: int = 100) -> Sequence[Push]:
         found = [
             push

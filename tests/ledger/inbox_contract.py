@@ -191,6 +191,27 @@ class InboxContract(ABC):
         assert two.at[0].ending is not None
         assert two.at[0].ending.outcome is Outcome.SUPERSEDED
 
+    async def test_words_about_a_run_are_added_wherever_it_is_named_at_its_target(
+        self, inbox: Inbox
+    ) -> None:
+        await inbox.receive([a_delivery("one", "a", "b"), a_delivery("two", "a")])
+        [one_a, one_b, two_a] = await inbox.waiting()
+        await inbox.settle([one_a], Ending(Outcome.STARTED, "started", "0b8e"))
+        await inbox.settle([one_b], Ending(Outcome.STARTED, "started", "0b8e"))
+        await inbox.settle([two_a], Ending(Outcome.SUPERSEDED, "superseded: by run 0b8e", "0b8e"))
+        [started] = await inbox.started("a")
+
+        await inbox.remark(started, "it was withdrawn")
+
+        two, one = await inbox.recent()
+        reasons = [each.ending.reason for each in (*one.at, *two.at) if each.ending]
+        assert reasons == [
+            "started; it was withdrawn",
+            "started",
+            "superseded: by run 0b8e; it was withdrawn",
+        ]
+        assert await inbox.started("a") == [started]
+
     async def test_a_start_is_in_doubt_until_the_delivery_is_given_its_run(
         self, inbox: Inbox
     ) -> None:

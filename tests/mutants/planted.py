@@ -417,8 +417,8 @@ MUTANTS = (
     Mutant(
         "judge what is newer while a start is in doubt",
         "slipway/webhook/dispatcher.py",
-        "            if await self._starting.end_doubts():\n",
-        "            if not waiting and await self._starting.end_doubts():\n",
+        "            self._doubted = await self._starting.end_doubts()\n",
+        "            self._doubted = not waiting and await self._starting.end_doubts()\n",
         "tests/webhook/dispatching/test_in_doubt.py",
     ),
     Mutant(

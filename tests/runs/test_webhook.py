@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import OrchestrationResult
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Crashed, Pending
 
@@ -131,4 +133,29 @@ async def test_a_run_that_is_given_up_is_crashed_in_prefect_too(tmp_path: Path) 
         state = (await client.read_flow_run(UUID(run))).state
         assert state is not None
         assert state.message == "its worker died"
+        await prefect.close()
+
+
+async def test_a_run_that_is_withdrawn_before_a_worker_has_taken_it_is_taken_by_none(
+    tmp_path: Path,
+) -> None:
+    webhook = WebhookProcess(tmp_path, str(PREFECT_API_URL.value()))
+    file = SlipwayFile(webhook.config, {}, frozenset())
+    prefect = PrefectApi(PrefectServer(str(PREFECT_API_URL.value())))
+    async with get_client() as client:
+        await save_deployments(client, [file.target(TARGET).target()])
+        waits, taken = [
+            await prefect.start(f"deploy/{TARGET}", {"commit": "1" * 40}, key)
+            for key in ("to be withdrawn", "to be taken")
+        ]
+        await client.set_flow_run_state(UUID(taken), Pending(), force=True)
+
+        assert await prefect.withdraw(waits, "superseded")
+        assert not await prefect.withdraw(taken, "superseded")
+
+        assert await prefect.state(waits) is RunState.ENDED
+        assert await prefect.state(taken) is RunState.STOPPING
+        late: OrchestrationResult[object] = await client.set_flow_run_state(UUID(waits), Pending())
+        assert late.status is SetStateStatus.ABORT
+        assert not await prefect.withdraw(waits, "superseded")
         await prefect.close()

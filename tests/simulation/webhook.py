@@ -38,6 +38,7 @@ class Runs:
         self._names: dict[str, str] = {}
         self._begun: dict[str, Process] = {}
         self._given_up: set[str] = set()
+        self._withdrawn: set[str] = set()
 
     async def require(self, deployment: str) -> None:
         """See `slipway.ports.FlowRuns`."""
@@ -55,11 +56,20 @@ class Runs:
     async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`; of a run whose machine has stopped nobody tells Prefect."""
         process = self._begun.get(run)
+        if run in self._withdrawn:
+            return RunState.ENDED
         if process is None:
             return RunState.WAITS
         if run in self._given_up or (process.dead and not process.unplugged):
             return RunState.CRASHED
         return RunState.ENDED if all(each.done() for each in process.tasks) else RunState.TAKEN
+
+    async def withdraw(self, run: str, why: str) -> bool:
+        """See `slipway.ports.FlowRuns`; nobody cancels what a worker has taken."""
+        del why
+        if run not in self._begun:
+            self._withdrawn.add(run)
+        return run in self._withdrawn
 
     async def give_up(self, run: str, why: str) -> None:
         """See `slipway.ports.FlowRuns`."""
@@ -69,9 +79,11 @@ class Runs:
     @property
     def waiting(self) -> bool:
         """Whether a worker has not taken every run yet."""
-        return len(self._begun) < len(self._names)
+        return len(self._begun) + len(self._withdrawn) < len(self._names)
 
     def _pick_up(self, name: str, parameters: dict[str, Any]) -> None:
+        if name in self._withdrawn:
+            return
         target = parameters.pop("target")
         run = _deploy(name, parameters) if parameters else recover.finish_all
         self._begun[name] = self._begin(name, target, run)

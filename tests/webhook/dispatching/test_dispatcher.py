@@ -22,6 +22,12 @@ STARTED, SUPERSEDED, UNCHANGED = Outcome.STARTED, Outcome.SUPERSEDED, Outcome.UN
 HOUR = 3600.0
 
 
+async def under_way(post: Post, commit: Commit) -> None:
+    """A worker has taken the first run, and its release is open."""
+    post.runs.take_all()
+    await post.release(commit, State.RELEASING, run="run-1")
+
+
 async def test_a_push_starts_a_run_of_its_targets_deployment() -> None:
     post = Post()
     async with dispatching(post):
@@ -127,8 +133,9 @@ async def test_a_run_that_ended_in_the_ledger_is_not_waited_for_in_prefect() -> 
 async def test_a_run_is_not_waited_for_for_ever() -> None:
     post = Post()
     async with dispatching(post):
-        await post.receive(post.commit("second", "adapter/main"))
+        await post.receive(second := post.commit("second", "adapter/main"))
         await asyncio.sleep(1)
+        await under_way(post, second)
         await post.receive(post.commit("third", "adapter/main"))
         await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
 
@@ -284,8 +291,39 @@ async def test_a_lost_commit_that_was_reverted_is_not_deployed_any_more(*, vetoe
     assert post.runs.commits(ADAPTER) == wanted
 
 
-async def test_a_revert_behind_a_run_that_waits_for_long_is_deployed_after_it() -> None:
-    """Nobody takes the run for hours: what is live is about to change, whatever the ledger says."""
+async def test_a_revert_behind_a_run_that_takes_long_is_deployed_after_it() -> None:
+    """What is live is about to change, whatever the ledger says."""
+    post = Post()
+    await post.release(post.first, State.LIVE)
+    async with dispatching(post):
+        await post.receive(second := post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        await under_way(post, second)
+        await post.receive(post.git.commit("revert", {"adapter/main": "first"}))
+        await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+
+    assert post.outcomes() == [STARTED, STARTED]
+
+
+async def test_of_several_that_wait_for_a_worker_for_hours_only_the_newest_is_built() -> None:
+    post = Post()
+    pushes = [post.commit(f"push {number}", "adapter/main") for number in range(6)]
+    async with dispatching(post):
+        for each in pushes:
+            await post.receive(each)
+            await asyncio.sleep(dispatcher.LONGEST_RUN + 300)
+
+    waits = [key for key in post.runs.made if post.runs.run_of(key) not in post.runs.ended]
+    assert len(waits) == 1
+    assert pushes[-1].sha in waits[0]
+    assert post.outcomes() == [STARTED] * 6
+    assert f"superseded: by {pushes[1]}" in post.reason(0)
+    status = post.host.shown(pushes[0], ADAPTER)
+    assert status is not None
+    assert status.description.startswith("superseded: ")
+
+
+async def test_a_commit_that_is_taken_back_before_any_worker_comes_is_never_built() -> None:
     post = Post()
     await post.release(post.first, State.LIVE)
     async with dispatching(post):
@@ -293,6 +331,45 @@ async def test_a_revert_behind_a_run_that_waits_for_long_is_deployed_after_it() 
         await asyncio.sleep(1)
         await post.receive(post.git.commit("revert", {"adapter/main": "first"}))
         await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+
+    assert post.outcomes() == [STARTED, UNCHANGED]
+    assert post.runs.ended == {"run-1"}
+
+
+async def test_a_run_that_waits_for_a_worker_gives_way_to_nothing_older() -> None:
+    post = Post()
+    second, third = (post.commit(each, "adapter/main") for each in ("second", "third"))
+    async with dispatching(post):
+        await post.receive(third)
+        await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+        await post.receive(second)
+        await post.receive(third, name="again")
+        await asyncio.sleep(dispatcher.LONGEST_RUN)
+
+    assert post.outcomes() == [STARTED, SUPERSEDED, SUPERSEDED]
+    assert not post.runs.ended
+
+
+async def test_a_run_that_a_worker_takes_in_the_moment_it_is_withdrawn_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post = Post()
+    withdraw = post.runs.withdraw
+
+    async def taken_before(run: str, why: str) -> bool:
+        post.runs.taken.add(run)
+        return await withdraw(run, why)
+
+    monkeypatch.setattr(post.runs, "withdraw", taken_before)
+    async with dispatching(post):
+        await post.receive(post.commit("second", "adapter/main"))
+        await asyncio.sleep(1)
+        await post.receive(post.commit("third", "adapter/main"))
+        await asyncio.sleep(dispatcher.LONGEST_RUN + 60)
+        assert post.outcomes() == [STARTED, None]
+        assert post.runs.stopping == {"run-1"}
+        post.runs.end_all()
+        await asyncio.sleep(60)
 
     assert post.outcomes() == [STARTED, STARTED]
 

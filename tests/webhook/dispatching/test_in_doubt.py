@@ -144,7 +144,26 @@ async def test_a_start_is_made_sure_of_under_its_very_key_before_anything_newer_
         await asyncio.sleep(1)
 
     assert list(post.runs.made) == ["by another process"]
-    assert post.outcomes() == [STARTED, None]
+    assert post.outcomes() == [STARTED, Outcome.UNCHANGED]
+    assert post.runs.ended == {"run-1"}
+
+
+async def test_a_run_that_was_in_doubt_and_has_begun_is_waited_for() -> None:
+    post = await live()
+    await post.receive(bad := post.commit("bad", "adapter/main"))
+    [at_it] = await post.inbox.waiting(ADAPTER)
+    assert await post.inbox.intend(IntendedStart(at_it, "by another process"))
+    await post.runs.start(f"deploy/{ADAPTER}", {"commit": bad.sha}, "by another process")
+    post.runs.take_all()
+    await post.release(bad, State.RELEASING, run="run-1")
+    await post.receive(revert(post))
+    async with dispatching(post):
+        await asyncio.sleep(60)
+        assert post.outcomes() == [STARTED, None]
+        post.runs.end_all()
+        await asyncio.sleep(60)
+
+    assert post.outcomes() == [STARTED, STARTED]
 
 
 async def test_while_prefect_is_away_nothing_comes_to_be_in_doubt() -> None:

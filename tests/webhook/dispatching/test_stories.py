@@ -174,7 +174,7 @@ class Story:
             await asyncio.sleep(self.chance.uniform(1, 20))
             made = [(self.post.runs.run_of(key), each) for key, each in self.post.runs.made.items()]
             waiting = [(run, wanted) for run, (_, wanted) in made if run not in taken]
-            if not waiting or waiting[0][0] in self.post.runs.crashed:
+            if not waiting or waiting[0][0] in {*self.post.runs.crashed, *self.post.runs.ended}:
                 taken.update(run for run, _ in waiting[:1])
                 continue
             run, wanted = waiting[0]
