@@ -60,6 +60,15 @@ def run_started(commit: Commit, target: str, holds: Sequence[Hold], run: str) ->
     )
 
 
+def folder_absent(commit: Commit) -> Ending:
+    """How a push ends that deletes what is deployed: an alert, and no deploy."""
+    return Ending(
+        Outcome.REFUSED,
+        f"folder-absent: the service's folder does not exist at {commit}; what is live stays: "
+        "remove the target, or bring the folder back",
+    )
+
+
 def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending | None:
     """Why nothing is started, or None: start a deploy, which at a held target only publishes.
 
@@ -76,11 +85,7 @@ def judge_push(push: Push, source: SourceFacts, target: TargetFacts) -> Ending |
     if (rewritten := _rewritten(push, source, target)) is not None:
         return _waits_for_a_person(rewritten, after, target)
     if not source.has_folder:
-        return Ending(
-            Outcome.REFUSED,
-            f"folder-absent: the service's folder does not exist at {after}; what is live stays: "
-            "remove the target, or bring the folder back",
-        )
+        return folder_absent(after)
     return (
         _by_what_is_live(after, source, target)
         or _by_what_was_asked(target)

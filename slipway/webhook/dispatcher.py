@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
-from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, PushAt, StartedRun
-from slipway.domain.pushed import judge_push
+from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, Push, PushAt, StartedRun
+from slipway.domain.pushed import folder_absent, judge_push
 from slipway.domain.write_back import delivery_status
-from slipway.errors import SlipwayError, Unreachable
+from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, Inbox, Ledger
+from slipway.webhook.arrivals import Arrivals, not_there_yet
 from slipway.webhook.facts import about_source, about_target, is_wanted
 from slipway.webhook.keeping_on import growing
 from slipway.webhook.last_run import LastRun, Progress
@@ -37,8 +38,6 @@ LONGEST_PAUSE = 60.0
 """Seconds between attempts while something does not answer."""
 LONGEST_RUN = 3600.0
 """Seconds after which newer deliveries wait for a run no more; one that only waits gives way."""
-ARRIVES_WITHIN = 300.0
-"""Seconds within which a pushed commit must have arrived in the repository: git may be late."""
 REMEMBERED = 1000
 """Pushes of a branch among which one that rewrote it is looked for."""
 ATTEMPTS = 3
@@ -58,8 +57,9 @@ class Lane:
     _failures: int = field(default=0, init=False)
     _wakeable: bool = field(default=True, init=False)
     """Whoever is down or busy is not asked more often because more is waiting."""
-    _late: Mapping[Commit, float] = field(default_factory=dict, init=False)
-    """Of each commit that git does not show, since when it is waited for."""
+    _arriving: Arrivals = field(default_factory=Arrivals, init=False)
+    _passing: Arrivals = field(default_factory=Arrivals, init=False)
+    """Likewise, of pushes that a workflow answers."""
     _last: LastRun = field(init=False)
     _starting: Starting = field(init=False)
     _doubted: bool = field(default=False, init=False)
@@ -133,10 +133,9 @@ class Lane:
             await self._put_off(waiting, f"run {run.run} is under way; the newest is next")
             self._wakeable = False
             return FOLLOW_EVERY
-        pushes = [each.push for each in waiting]
-        behind = await self.watched.source.pushed(pushes, self.watched.target.branch)
+        behind = await self._behind(waiting)
         there = [each for each in waiting if each.push.after in behind]
-        late = self._late_ones(waiting, behind)
+        late = self._arriving.late(waiting, behind)
         gone = [each for each in waiting if each not in there and each not in late]
         # Each by itself: what is there says nothing of them, and may be older.
         for each in gone:
@@ -146,36 +145,48 @@ class Lane:
             await self._deal_with(there, behind)
         if there or gone:
             return FOLLOW_EVERY if late else LOOK_EVERY
-        push = late[0].push
-        raise Unreachable(
-            f"commit {push.after} has not arrived on {push.branch} of {late[0].repository} yet: "
-            "it is looked for again; check the repository if it stays"
-        )
+        raise not_there_yet(late[0])
 
     async def _triggers(self, waiting: Sequence[PushAt]) -> Sequence[PushAt]:
         """What may start a run here: a push, or the end of the workflow that builds the image."""
         workflow = self.watched.target.workflow
         triggers = [each for each in waiting if (each.event == WORKFLOW_RUN) == bool(workflow)]
         others = [each for each in waiting if (each.event == WORKFLOW_RUN) != bool(workflow)]
-        if others:
-            builder = f"workflow {workflow}" if workflow else "Slipway"
-            why = f"not-the-trigger: {builder} builds the image of {self.name}"
-            waits = f"{why}; its end is what deploys" if workflow else why
-            await self._end(others, Ending(Outcome.IGNORED, waits))
+        if others and workflow:
+            late = await self._pass_by(others)
+            if late and not triggers:
+                raise not_there_yet(late[0])
+        elif others:
+            await self._ignore(others, f"Slipway builds the image of {self.name}")
         return triggers
 
-    def _late_ones(
-        self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]
-    ) -> Sequence[PushAt]:
-        """Those whose commits git does not show, and may show yet: each has its own time."""
-        now = asyncio.get_running_loop().time()
-        missing = {each.push.after for each in waiting} - behind.keys()
-        self._late = {each: self._late.get(each, now) for each in missing}
-        return [
-            each
-            for each in waiting
-            if now - self._late.get(each.push.after, -ARRIVES_WITHIN) < ARRIVES_WITHIN
-        ]
+    async def _pass_by(self, pushes: Sequence[PushAt]) -> Sequence[PushAt]:
+        """End pushes that a workflow answers; those that git may show yet are left, and returned.
+
+        No workflow ends well of a folder that is not there: that is for the push to tell.
+        """
+        behind = await self._behind(pushes)
+        there = [each for each in pushes if each.push.after in behind]
+        late = self._passing.late(pushes, behind)
+        rest = [each for each in pushes if each not in late]
+        if there:
+            newest = there[which_runs([each.push.after for each in there], behind)]
+            after, folder = newest.push.after, self.watched.target.service.folder
+            if not await self.watched.source.repository.has_folder(after, folder):
+                rest.remove(newest)
+                await self._end([newest], gone := folder_absent(after))
+                await self._tell({after: gone})
+        workflow = f"workflow {self.watched.target.workflow} builds the image of {self.name}"
+        await self._ignore(rest, f"{workflow}; its end is what deploys")
+        return late
+
+    async def _ignore(self, these: Sequence[PushAt], why: str) -> None:
+        if these:
+            await self._end(these, Ending(Outcome.IGNORED, f"not-the-trigger: {why}"))
+
+    async def _behind(self, waiting: Sequence[PushAt], *more: Push) -> Mapping[Commit, int]:
+        pushes = [*more, *(each.push for each in waiting)]
+        return await self.watched.source.pushed(pushes, self.watched.target.branch)
 
     async def _deal_with(self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]) -> None:
         newest = waiting[which_runs([each.push.after for each in waiting], behind)]
@@ -220,8 +231,7 @@ class Lane:
         return None if is_old else run
 
     async def _newer_than(self, run: StartedRun, waiting: Sequence[PushAt]) -> PushAt | None:
-        pushes = [run.push.push, *(each.push for each in waiting)]
-        behind = await self.watched.source.pushed(pushes, self.watched.target.branch)
+        behind = await self._behind(waiting, run.push.push)
         there = [each for each in waiting if each.push.after in behind]
         if not there:
             return None
