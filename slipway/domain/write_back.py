@@ -13,8 +13,6 @@ from slipway.domain.release import Phase, Release, State, code_of
 
 LONGEST = 140
 """Characters of a description that GitHub takes."""
-HARMLESS = frozenset({"superseded", "held"})
-"""Codes of refusals that are no failure."""
 
 
 class CommitState(StrEnum):
@@ -24,6 +22,12 @@ class CommitState(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     ERROR = "error"
+
+
+REFUSALS = {"superseded": CommitState.SUCCESS, "held": CommitState.PENDING}
+"""What refusals that are no failure make of a commit: held, it may still be deployed."""
+ENDS = {Outcome.REFUSED: CommitState.FAILURE, Outcome.HELD: CommitState.PENDING}
+"""What deliveries that start nothing make of their commit, where it is no success."""
 
 
 class DeploymentState(StrEnum):
@@ -67,7 +71,7 @@ def commit_status(release: Release, link: str = "") -> CommitStatus:
     state = {
         State.LIVE: CommitState.SUCCESS,
         State.RESTORED: CommitState.FAILURE,
-        State.REFUSED: CommitState.SUCCESS if _is_harmless(release) else CommitState.FAILURE,
+        State.REFUSED: REFUSALS.get(code_of(release.reason), CommitState.FAILURE),
         State.NEEDS_ATTENTION: CommitState.ERROR,
     }.get(release.state, CommitState.PENDING)
     return CommitStatus(release.target, state, _described(release), link)
@@ -93,8 +97,7 @@ def delivery_status(target: str, ending: Ending, link: str = "") -> CommitStatus
     """What a delivery's end makes of its commit; None where a run tells of it, or nothing does."""
     if ending.outcome in {Outcome.STARTED, Outcome.IGNORED} or ending.run:
         return None
-    refused = ending.outcome is Outcome.REFUSED
-    state = CommitState.FAILURE if refused else CommitState.SUCCESS
+    state = ENDS.get(ending.outcome, CommitState.SUCCESS)
     return CommitStatus(target, state, short(f"{ending.outcome}: {ending.reason}"), link)
 
 
@@ -105,7 +108,7 @@ def short(text: str) -> str:
 
 
 def _is_harmless(release: Release) -> bool:
-    return code_of(release.reason) in HARMLESS
+    return code_of(release.reason) in REFUSALS
 
 
 def _described(release: Release) -> str:

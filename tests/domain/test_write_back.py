@@ -26,7 +26,7 @@ from tests.ledger.examples import a_release
         (State.RESTORED, "disproven: it crashes", "failure", "failure"),
         (State.REFUSED, "build-failed: exit code 1", "failure", "failure"),
         (State.REFUSED, "superseded: by a newer one", "success", "inactive"),
-        (State.REFUSED, "held: it is Friday", "success", "inactive"),
+        (State.REFUSED, "held: it is Friday", "pending", "inactive"),
         (State.NEEDS_ATTENTION, "unproven: no answer", "error", "error"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_deployment_is_in_progress_once_it_has_the_stack() -> None:
     [
         (Ending(Outcome.SUPERSEDED, "superseded: by a newer one"), "success"),
         (Ending(Outcome.UNCHANGED, "unchanged: README.md"), "success"),
-        (Ending(Outcome.HELD, "history-rewritten: it was moved"), "success"),
+        (Ending(Outcome.HELD, "history-rewritten: it was moved"), "pending"),
         (Ending(Outcome.REFUSED, "folder-absent: it is gone"), "failure"),
         (Ending(Outcome.STARTED, "started: deploy", "run-1"), None),
         (Ending(Outcome.SUPERSEDED, "superseded: run run-1 was started", "run-1"), None),
