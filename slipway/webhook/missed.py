@@ -4,6 +4,7 @@ The branch's head in our own mirror is compared with what was received. What was
 the inbox as a delivery like others, so that it is decided and dispatched as they are.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 300.0
 """Seconds. A head is missed when no delivery of it came between one look and the next."""
+
+BEHIND_FOR = 3600.0
+"""Seconds that git is believed to be behind a push."""
 
 Branch = tuple[str, str]
 """A repository's name at GitHub, and a branch of it."""
@@ -38,6 +42,8 @@ class MissedPushes:
         self._healing = Healing(inbox, wake)
         self._branches: dict[Branch, tuple[SharedSource, list[str]]] = {}
         self._seen: dict[Branch, Commit] = {}
+        self._behind: dict[Branch, tuple[Commit, float]] = {}
+        """Since when a head is shown that a push has left for a commit which is not."""
         for each in watched:
             branch = (each.github.lower(), each.target.branch)  # as GitHub compares names
             self._branches.setdefault(branch, (each.source, []))[1].append(each.target.name)
@@ -69,7 +75,7 @@ class MissedPushes:
         if leads_to(received, head):
             if not await self._came_too_soon(head, targets):
                 return
-        elif await _is_left_behind(received, source, head):
+        elif await self._is_left_behind(branch, received, source, head):
             return
         before = received[0].after
         # To where it is already: a move there was lost long ago, and whence is not known.
@@ -86,10 +92,25 @@ class MissedPushes:
         every = [await self._inbox.received_at(each) for each in targets]
         return any(came_too_soon(each, head) for each in every)
 
+    async def _is_left_behind(
+        self, branch: Branch, received: Sequence[Push], source: SharedSource, head: Commit
+    ) -> bool:
+        """Whether a push that has left the head is not shown yet: the branch was not set back then.
 
-async def _is_left_behind(received: Sequence[Push], source: SharedSource, head: Commit) -> bool:
-    """Whether a push that has left the head is not shown yet: then the branch was not set back."""
-    for each in received:
-        if each.before == head and not await source.knows(each.after):
+        Not for ever: one that was forced away before git had shown it never is.
+        """
+        left_for = [each.after for each in received if each.before == head]
+        if not await _is_one_unknown(left_for, source):
+            self._behind.pop(branch, None)
+            return False
+        now = asyncio.get_running_loop().time()
+        seen, since = self._behind.get(branch, (head, now))
+        self._behind[branch] = head, since if seen == head else now
+        return now - self._behind[branch][1] < BEHIND_FOR
+
+
+async def _is_one_unknown(commits: Sequence[Commit], source: SharedSource) -> bool:
+    for each in commits:
+        if not await source.knows(each):
             return True
     return False

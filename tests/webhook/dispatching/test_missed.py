@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from slipway.domain.commit import Commit
 from slipway.domain.delivery import Delivery, Outcome, Push
 from slipway.errors import Unreachable
-from slipway.webhook.missed import LOOK_EVERY, MissedPushes
+from slipway.webhook.missed import BEHIND_FOR, LOOK_EVERY, MissedPushes
 from slipway.webhook.watched import SharedSource, WatchedTarget
 from tests.fakes.faults import Faults
 from tests.fakes.git import FakeGit
@@ -117,6 +118,25 @@ async def test_a_branch_whose_moves_do_not_add_up_is_healed_once() -> None:
         await asyncio.sleep(20 * LOOK_EVERY)
 
     assert [each.delivery.event for each in post.inbox.kept] == ["push", "push", "missed"]
+
+
+async def test_a_head_that_a_push_has_left_for_what_git_never_shows_is_dealt_with() -> None:
+    """It was forced away before git had shown it, and the push that did it was not delivered."""
+    post = Post()
+    await post.receive(post.first)
+    async with watching(post):
+        await asyncio.sleep(1)
+        post.runs.end_all()
+        head = post.commit("second", "adapter/main")
+        await post.receive(head)
+        await post.receive(Commit("f" * 40), before=head)
+        await asyncio.sleep(BEHIND_FOR - LOOK_EVERY)
+        assert len(post.inbox.kept) == 3
+        await asyncio.sleep(20 * LOOK_EVERY)
+
+    assert [each.delivery.event for each in post.inbox.kept[3:]] == ["missed"]
+    assert post.inbox.kept[-1].delivery.push == Push("main", None, head)
+    assert None not in post.outcomes()
 
 
 async def test_one_head_that_two_branches_missed_is_healed_at_both() -> None:
