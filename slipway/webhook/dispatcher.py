@@ -17,10 +17,10 @@ from slipway.domain.coalescing import which_runs
 from slipway.domain.commit import Commit
 from slipway.domain.delivery import WORKFLOW_RUN, Ending, Outcome, Push, PushAt, StartedRun
 from slipway.domain.pushed import folder_absent, judge_push
-from slipway.domain.write_back import delivery_status
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, Inbox, Ledger
 from slipway.webhook.arrivals import Arrivals, not_there_yet
+from slipway.webhook.ending import Endings
 from slipway.webhook.facts import about_source, about_target, is_wanted
 from slipway.webhook.keeping_on import growing
 from slipway.webhook.last_run import LastRun, Progress
@@ -62,6 +62,7 @@ class Lane:
     """Likewise, of pushes that a workflow answers."""
     _last: LastRun = field(init=False)
     _starting: Starting = field(init=False)
+    _endings: Endings = field(init=False)
     _doubted: bool = field(default=False, init=False)
     """Whether the last run was in doubt right now: where it only waits, it gives way at once."""
     _said: tuple[object, ...] = field(default=(), init=False)
@@ -69,6 +70,7 @@ class Lane:
     def __post_init__(self) -> None:
         self._last = LastRun(self.name, self.inbox, self.ledger, self.runs)
         self._starting = Starting(self.name, self.inbox, self.ledger, self.runs)
+        self._endings = Endings(self.watched, self.inbox, self.telling)
 
     @property
     def name(self) -> str:
@@ -140,7 +142,7 @@ class Lane:
         # Each by itself: what is there says nothing of them, and may be older.
         for each in gone:
             ending = await self._decide(each, on_line=False)
-            await self._tell({each.push.after: ending})
+            await self._endings.tell({each.push.after: ending})
         if there:
             await self._deal_with(there, behind)
         if there or gone:
@@ -174,15 +176,15 @@ class Lane:
             after, folder = newest.push.after, self.watched.target.service.folder
             if not await self.watched.source.repository.has_folder(after, folder):
                 rest.remove(newest)
-                await self._end([newest], gone := folder_absent(after))
-                await self._tell({after: gone})
+                await self._endings.end([newest], gone := folder_absent(after))
+                await self._endings.tell({after: gone})
         workflow = f"workflow {self.watched.target.workflow} builds the image of {self.name}"
         await self._ignore(rest, f"{workflow}; its end is what deploys")
         return late
 
     async def _ignore(self, these: Sequence[PushAt], why: str) -> None:
         if these:
-            await self._end(these, Ending(Outcome.IGNORED, f"not-the-trigger: {why}"))
+            await self._endings.end(these, Ending(Outcome.IGNORED, f"not-the-trigger: {why}"))
 
     async def _behind(self, waiting: Sequence[PushAt], *more: Push) -> Mapping[Commit, int]:
         pushes = [*more, *(each.push for each in waiting)]
@@ -199,21 +201,7 @@ class Lane:
         ending = await self._decide(newest, on_line=True)
         # In this order: another delivery of the newest commit ends as that commit did.
         ends = {each.push.after: superseded for each in others} | {newest.push.after: ending}
-        await self._tell(ends)
-
-    async def _tell(self, ends: Mapping[Commit, Ending | None]) -> None:
-        """Say of each commit how it ended, where no run does: that knows better."""
-        if self.watched.host is None:
-            return
-        started = {each.commit for each in await self.inbox.started(self.name)}
-        for commit, ending in ends.items():
-            if ending is not None and commit not in started:
-                self._say(commit, ending)
-
-    def _say(self, commit: Commit, ending: Ending) -> None:
-        status = delivery_status(self.name, ending)
-        if self.watched.host is not None and status is not None:
-            self.telling.tell(self.watched.host, commit, status)
+        await self._endings.tell(ends)
 
     async def _run_before(self, waiting: Sequence[PushAt]) -> StartedRun | None:
         """The run that a delivery started here last, while those that wait must wait for it.
@@ -251,7 +239,7 @@ class Lane:
         await self._last.look()
         await self.inbox.remark(run, why)
         log.warning("delivery %s for %s: %s", run.push.delivery, self.name, why)
-        self._say(run.commit, Ending(Outcome.SUPERSEDED, why))
+        self._endings.say(run.commit, Ending(Outcome.SUPERSEDED, why))
         return True
 
     async def _look_after_last_run(self) -> float:
@@ -287,14 +275,14 @@ class Lane:
             f"{lost.commit}"
         )
         log.error("%s", why)
-        self._say(lost.commit, Ending(Outcome.REFUSED, why))
+        self._endings.say(lost.commit, Ending(Outcome.REFUSED, why))
         self._last.forget()
 
     async def _supersede(self, others: Sequence[PushAt], newest: PushAt) -> Ending:
         why = f"superseded: by {newest.push.after} of delivery {newest.delivery}"
         ending = Ending(Outcome.SUPERSEDED, why)
         if others:
-            await self._end(others, ending)
+            await self._endings.end(others, ending)
         return ending
 
     async def _decide(self, newest: PushAt, *, on_line: bool) -> Ending | None:
@@ -308,21 +296,8 @@ class Lane:
         there = await about_source(push, target, here, pushes, source, on_line=on_line)
         if (ending := judge_push(push, there, here)) is None:
             return await self._starting.start(newest)
-        await self._end([newest], ending)
+        await self._endings.end([newest], ending)
         return ending
-
-    async def _end(self, these: Sequence[PushAt], ending: Ending) -> None:
-        await self.inbox.settle(these, ending)
-        alert = ending.reason.startswith("folder-absent")
-        for each in these:
-            log.log(
-                logging.ERROR if alert else logging.INFO,
-                "delivery %s for %s: %s: %s",
-                each.delivery,
-                self.name,
-                ending.outcome,
-                ending.reason,
-            )
 
 
 class Dispatcher:
