@@ -27,6 +27,8 @@ STATES = {
     "CANCELLING": RunState.STOPPING,
     "CRASHED": RunState.CRASHED,
 }
+CLOUD = ("https://api.prefect.cloud", "https://app.prefect.cloud")
+"""Prefect Cloud's API, and its UI."""
 NOT_FOUND = httpx.codes.NOT_FOUND
 
 
@@ -40,6 +42,16 @@ class PrefectServer:
     """Of Prefect Cloud."""
     auth_string: SecretStr | None = None
     """`user:password` of a server that asks for it."""
+    ui: str = ""
+    """Where people see it; empty for where Prefect's own programs take it to be."""
+
+    @property
+    def pages(self) -> str:
+        """The address of the UI, of a server or of Prefect Cloud, as Prefect infers it."""
+        if self.ui:
+            return self.ui.rstrip("/")
+        address = self.url.rstrip("/").replace(*CLOUD).removesuffix("/api").replace("/api/", "/")
+        return address.replace("/accounts/", "/account/").replace("/workspaces/", "/workspace/")
 
     def __post_init__(self) -> None:
         # It is shown in errors, and kept in the ledger with them.
@@ -101,6 +113,10 @@ class PrefectApi:
                 "run slipway register with the version that runs here"
             )
         return _id_in(made)
+
+    def link(self, run: str) -> str:
+        """See `slipway.ports.FlowRuns`."""
+        return f"{self.server.pages}/runs/flow-run/{run}"
 
     async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`."""

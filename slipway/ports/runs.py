@@ -38,6 +38,9 @@ class FlowRuns(Protocol):
         whether there is one.
         """
 
+    def link(self, run: str) -> str:
+        """Where people see a run; empty for nowhere."""
+
     async def state(self, run: str) -> RunState:
         """How far a run is."""
 

@@ -159,9 +159,13 @@ async def watch_here(runs: FlowRuns, targets: Sequence[Target]) -> None:
 
 
 def _prefect(settings: PrefectSettings) -> PrefectApi:
-    return PrefectApi(
-        PrefectServer(settings.prefect_url, settings.prefect_key, settings.prefect_auth_string)
+    server = PrefectServer(
+        settings.prefect_url,
+        settings.prefect_key,
+        settings.prefect_auth_string,
+        settings.prefect_ui,
     )
+    return PrefectApi(server)
 
 
 async def _all(*works: Coroutine[Any, Any, None]) -> None:

@@ -239,7 +239,7 @@ class Lane:
         await self._last.look()
         await self.inbox.remark(run, why)
         log.warning("delivery %s for %s: %s", run.push.delivery, self.name, why)
-        self._endings.say(run.commit, Ending(Outcome.SUPERSEDED, why))
+        self._endings.say(run.commit, Ending(Outcome.SUPERSEDED, why), self.runs.link(run.run))
         return True
 
     async def _look_after_last_run(self) -> float:
@@ -275,7 +275,7 @@ class Lane:
             f"{lost.commit}"
         )
         log.error("%s", why)
-        self._endings.say(lost.commit, Ending(Outcome.REFUSED, why))
+        self._endings.say(lost.commit, Ending(Outcome.REFUSED, why), self.runs.link(lost.run))
         self._last.forget()
 
     async def _supersede(self, others: Sequence[PushAt], newest: PushAt) -> Ending:

@@ -45,8 +45,8 @@ class Endings:
             if ending is not None and commit not in started:
                 self.say(commit, ending)
 
-    def say(self, commit: Commit, ending: Ending) -> None:
-        """Say of a commit what an ending makes of it."""
-        status = delivery_status(self.watched.target.name, ending)
+    def say(self, commit: Commit, ending: Ending, link: str = "") -> None:
+        """Say of a commit what an ending makes of it, and where more is told."""
+        status = delivery_status(self.watched.target.name, ending, link)
         if self.watched.host is not None and status is not None:
             self.telling.tell(self.watched.host, commit, status)

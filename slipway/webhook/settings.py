@@ -15,6 +15,7 @@ OF_PREFECT = {
     "prefect_url": "PREFECT_API_URL",
     "prefect_key": "PREFECT_API_KEY",
     "prefect_auth_string": "PREFECT_API_AUTH_STRING",
+    "prefect_ui": "PREFECT_UI_URL",
 }
 
 
@@ -26,6 +27,8 @@ class PrefectSettings(BaseModel):
     prefect_url: str = "http://127.0.0.1:4200/api"
     prefect_key: SecretStr | None = None
     prefect_auth_string: SecretStr | None = None
+    prefect_ui: str = ""
+    """Where people see Prefect, where that can't be told from its API's address."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -122,6 +122,26 @@ async def test_how_far_a_run_is_is_told_by_the_type_of_its_state(
     assert state.is_over == (type_ in {"CRASHED", "COMPLETED", "FAILED", "CANCELLED"})
 
 
+@pytest.mark.parametrize(
+    ("url", "ui", "shown"),
+    [
+        ("http://127.0.0.1:4200/api", "", "http://127.0.0.1:4200"),
+        ("http://127.0.0.1:4200/api/", "", "http://127.0.0.1:4200"),
+        ("https://prefect.acme/inner/api", "", "https://prefect.acme/inner"),
+        (
+            "https://api.prefect.cloud/api/accounts/1/workspaces/2",
+            "",
+            "https://app.prefect.cloud/account/1/workspace/2",
+        ),
+        ("https://prefect.acme/api", "https://see.acme/", "https://see.acme"),
+    ],
+)
+def test_a_run_is_shown_where_prefects_own_programs_say(url: str, ui: str, shown: str) -> None:
+    prefect = PrefectApi(PrefectServer(url, ui=ui))
+
+    assert prefect.link("0b8e") == f"{shown}/runs/flow-run/0b8e"
+
+
 async def test_a_run_that_somebody_deleted_has_ended() -> None:
     assert await api(answering(404)).state("run") is RunState.ENDED
 

@@ -43,6 +43,9 @@ class FakeFlowRuns:
             raise Unreachable("Prefect's answer was lost")
         return self.run_of(key)
 
+    def link(self, run: str) -> str:
+        return f"https://prefect.example/{run}"
+
     async def state(self, run: str) -> RunState:
         if self.down:
             raise Unreachable("Prefect did not answer")

@@ -53,6 +53,10 @@ class Runs:
             loop.call_later(PICKED_UP_AFTER, self._pick_up, name, dict(parameters))
         return self._names[key]
 
+    def link(self, run: str) -> str:
+        """See `slipway.ports.FlowRuns`."""
+        return f"https://prefect.example/{run}"
+
     async def state(self, run: str) -> RunState:
         """See `slipway.ports.FlowRuns`; of a run whose machine has stopped nobody tells Prefect."""
         process = self._begun.get(run)

@@ -222,6 +222,7 @@ async def test_a_commit_whose_runs_are_all_lost_is_left_to_a_person(
     assert f"slipway deploy {ADAPTER} {second}" in said
     [(commit, status)] = post.host.statuses
     assert (commit, status.state) == (second, CommitState.FAILURE)
+    assert status.link == "https://prefect.example/run-3"
 
 
 @pytest.mark.parametrize("state", list(State))
