@@ -12,7 +12,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 # How long an example takes is the machine's affair: no test is timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-STORIES = {"dispatching", "flows", "simulation"}
+STORIES = {"dispatching", "flows", "simulation", "test_cluster.py"}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:

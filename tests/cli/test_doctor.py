@@ -1,10 +1,12 @@
 """`slipway doctor`: each check with its remedy; nothing is changed."""
 
+import asyncio
 from dataclasses import replace
 
 from slipway.domain.release import Kind, Phase, Request
 from slipway.errors import Unreachable
 from tests.cli.conftest import ADAPTER, Terminal
+from tests.fakes.pods import STARTS_IN
 from tests.fakes.world import HOST
 
 EFFECTS_THAT_CHANGE = {"config.write", "stack.up", "stack.refresh", "cluster.restart"}
@@ -107,6 +109,7 @@ def test_pods_that_can_not_pull_are_told_with_reason_event_and_remedy(terminal: 
 
     async def restart() -> None:
         cluster.restart_pods(terminal.world.deployment)
+        await asyncio.sleep(STARTS_IN)
 
     terminal.session.run(restart())
 

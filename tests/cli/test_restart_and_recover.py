@@ -55,6 +55,7 @@ def test_a_restart_of_pods_with_two_images_is_refused_as_none_could_be_proven(
     world = terminal.world
     image = world.publish("second")
     other = replace(world.deployment.pods[0], name="other", image=image)
+    world.deployment.replicas = 2
     world.deployment.pods.append(other)
 
     reason = terminal.json("restart", ADAPTER, code=4)["reason"]

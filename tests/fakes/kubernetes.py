@@ -1,47 +1,22 @@
-"""A cluster in memory: Deployments roll by the loop's clock, pods behave as their images say."""
+"""A cluster in memory: Deployments roll by the loop's clock."""
 
 import asyncio
-import bisect
-import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from slipway.domain.image import Digest, ImageReference
+from slipway.domain.image import ImageReference
+from slipway.domain.rollout import BACKING_OFF, PULL_REASONS
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.errors import DeploymentUnfit
 from slipway.ports import Evidence, Health, PullCredentials, PullSecret
 from tests.fakes.faults import Faults
-from tests.fakes.images import Behaviour, FakeImage, FakeRegistry
+from tests.fakes.images import Behaviour, FakeRegistry
+from tests.fakes.pods import TERMINATES_IN, FakePod, shows, state_of
 
-STARTS_IN = 1.0
-TERMINATES_IN = 2.0
-RESTARTS_AT = (1.0, 2.0, 12.0, 32.0)
-"""Seconds after its start at which a crashing container has ended again: back-off 10 s, 20 s."""
-DIES_AFTER = 6.0
-CHANGES_AT = sorted({STARTS_IN, DIES_AFTER, *RESTARTS_AT})
-"""Ages at which what the kubelet reports of a container may change."""
 OURS = "pulumi-kubernetes"
-
-
-@dataclass
-class FakePod:
-    """A pod of one ReplicaSet; what it does follows from its image and its age."""
-
-    name: str
-    replica_set: str
-    reference: ImageReference
-    image: FakeImage | None
-    refused: str
-    created: float
-    deleted: float | None = None
-    restarts: int = 0
-    """How often it had restarted before anything that its behaviour tells of."""
-    unready_until: float = 0.0
-    named: Digest | None = None
-    """By which digest the runtime tells its image; None for the image's own."""
 
 
 @dataclass
@@ -51,21 +26,49 @@ class FakeDeployment:
     namespace: str
     name: str
     container: str
-    pull_secret: str = "ghcr-creds"
+    pull_secrets: tuple[str, ...] = ("ghcr-creds",)
     labels: dict[str, str] = field(default_factory=dict)
     replicas: int = 1
     image: str = ""
+    restarted: int = 0
+    """The template's annotation that a restart writes; it stays when the image changes."""
     generation: int = 0
+    observed_generation: int = 0
     paused: bool = False
+    progress_within: float = 600.0
+    rolled_at: float = 0.0
+    """When the controller has begun with the newest template."""
+    complete: bool = False
+    """Whether that has come to its end once."""
     image_managers: tuple[str, ...] = (OURS,)
     replicas_managers: tuple[str, ...] = (OURS,)
     sets: list[ReplicaSet] = field(default_factory=list)
+    """In the order of their revisions."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """The annotation in each ReplicaSet's template; 0 where it has none."""
     pods: list[FakePod] = field(default_factory=list)
 
     @property
     def managers(self) -> list[str]:
         """Everybody who owns image or replicas, once."""
         return list(dict.fromkeys((*self.image_managers, *self.replicas_managers)))
+
+    @property
+    def current(self) -> ReplicaSet | None:
+        """The ReplicaSet of the template as it is now; None while there is none."""
+        newest = self.sets[-1] if self.sets else None
+        return newest if newest is not None and self.has_template(newest) else None
+
+    def has_template(self, replica_set: ReplicaSet) -> bool:
+        """Whether a ReplicaSet's template is the Deployment's."""
+        restarted = self.restarts.get(replica_set.name, 0)
+        return (replica_set.image, restarted) == (self.image, self.restarted)
+
+    def of(self, replica_set: ReplicaSet) -> list[FakePod]:
+        """The pods of one ReplicaSet that nobody has told to end."""
+        return [
+            pod for pod in self.pods if pod.replica_set == replica_set.name and pod.deleted is None
+        ]
 
 
 @dataclass
@@ -76,6 +79,10 @@ class FakeCluster:
     registry: FakeRegistry
     deployments: dict[tuple[str, str], FakeDeployment] = field(default_factory=dict)
     secrets: dict[str, PullSecret] = field(default_factory=dict)
+    account_secrets: tuple[str, ...] = ()
+    """The pull secrets of the service account, for templates that name none."""
+    controller_sleeps: bool = False
+    """Whether nobody acts on what is asked of Deployments."""
     platforms: frozenset[str] = frozenset({"linux/amd64"})
     other_images: set[str] = field(default_factory=set)
     """Images of workloads of other kinds, or in other namespaces."""
@@ -87,26 +94,48 @@ class FakeCluster:
         self.secrets[name] = PullSecret(name, exists=True, credentials=(credentials,))
 
     def set_image(self, deployment: FakeDeployment, image: str, manager: str = OURS) -> None:
-        """Change the pod template: a new generation, a ReplicaSet, and pods that start."""
+        """Change the pod template; whoever sets the value that is there owns it too."""
         if deployment.image == image:
+            owners = (*deployment.image_managers, manager)
+            deployment.image_managers = tuple(dict.fromkeys(owners))
             return
+        self.settle(deployment)
         deployment.image = image
         deployment.image_managers = (manager,)
         deployment.generation += 1
-        revision = max((each.revision for each in deployment.sets), default=0) + 1
-        known = next((each for each in deployment.sets if each.image == image), None)
-        name = known.name if known else f"{deployment.name}-{revision}"
-        deployment.sets = [each for each in deployment.sets if each.name != name]
-        deployment.sets.append(ReplicaSet(name, revision, image))
-        self._start_pods(deployment, name)
+        self.settle(deployment)
+
+    def conflict(self, deployment: FakeDeployment, image: str) -> str:
+        """Why the API server refuses a server-side apply of this image; empty when it does not."""
+        others = [each for each in deployment.image_managers if each != OURS]
+        if not others or image == deployment.image:
+            return ""
+        return f"Apply failed with 1 conflict: conflict with {others[0]}: .spec.template"
 
     def restart_pods(self, deployment: FakeDeployment) -> None:
         """Another template with the same image, as an annotation makes it."""
-        revision = max(each.revision for each in deployment.sets) + 1
-        name = f"{deployment.name}-{revision}"
+        self.settle(deployment)
+        deployment.restarted += 1
         deployment.generation += 1
-        deployment.sets.append(ReplicaSet(name, revision, deployment.image))
-        self._start_pods(deployment, name)
+        self.settle(deployment)
+
+    def scale(self, deployment: FakeDeployment, replicas: int) -> None:
+        """Ask for more or fewer pods."""
+        self.settle(deployment)
+        deployment.generation += deployment.replicas != replicas
+        deployment.replicas, deployment.replicas_managers = replicas, (OURS,)
+        self.settle(deployment)
+
+    def scale_by_hand(self, deployment: FakeDeployment, replicas: int) -> None:
+        """`kubectl scale`: with zero on its way left out, nobody owns it."""
+        self.scale(deployment, replicas)
+        deployment.replicas_managers = ("kubectl",) if replicas else ()
+
+    def pause(self, deployment: FakeDeployment, *, paused: bool) -> None:
+        """Let no change of the template reach the pods, or let it again."""
+        deployment.generation += deployment.paused != paused
+        deployment.paused = paused
+        self.settle(deployment)
 
     async def check(self) -> None:
         await self.faults.at("before", "cluster.check")
@@ -119,14 +148,16 @@ class FakeCluster:
             raise DeploymentUnfit(f"{workload} fits {len(found)} Deployments: {names}")
         if not found:
             if (workload.namespace, workload.name) in self.other_kinds:
-                raise DeploymentUnfit(f"{workload} is a StatefulSet: only Deployments")
+                raise DeploymentUnfit(
+                    f"StatefulSet {workload.namespace}/{workload.name}: no Deployment"
+                )
             return None
         return self._snapshot(found[0])
 
     async def pull_secrets(self, workloads: Workloads) -> Sequence[PullSecret]:
         return [
             self.secrets.get(name, PullSecret(name, exists=False))
-            for name in workloads.pull_secrets
+            for name in workloads.pull_secrets or self.account_secrets
         ]
 
     async def node_platforms(self) -> frozenset[str]:
@@ -137,44 +168,54 @@ class FakeCluster:
         found = set(self.other_images)
         for each in self.deployments.values():
             found |= {each.image, *(replica.image for replica in each.sets)}
-            found |= {f"elsewhere/app@{pod.image.digest}" for pod in each.pods if pod.image}
+            pods = self._snapshot(each).pods
+            found |= {part.image_id for pod in pods for part in pod.containers if part.image_id}
         return frozenset(found)
 
     async def health(self, workload: Workload, pod: str) -> Health:
         del workload
         await self.faults.at("before", "cluster.health")
-        for deployment in self.deployments.values():
-            for each in deployment.pods:
-                if each.name == pod and each.image is not None:
-                    sick = each.image.behaviour is Behaviour.SICK
-                    return Health(503, "not today") if sick else Health(200, "ok")
-        return Health(0)
+        now = asyncio.get_running_loop().time()
+        pods = [each for found in self.deployments.values() for each in found.pods]
+        asked = next((each for each in pods if each.name == pod), None)
+        if asked is None:
+            return Health(404, f"pods {pod} not found")
+        state = state_of(asked, now)
+        if asked.image is None or not state.image_id or state.waiting:
+            return Health(503, "error trying to reach service: connection refused")
+        sick = asked.image.behaviour is Behaviour.SICK
+        return Health(503, "not today") if sick else Health(200, "ok")
 
     async def evidence(self, workloads: Workloads, container: str, pod: str) -> Evidence:
         await self.faults.at("before", "cluster.evidence")
-        lines = tuple(
-            f"{each.name}: {part.waiting or part.terminated or 'running'}"
-            for each in workloads.pods
-            for part in each.containers
+        shown = [each for each in workloads.pods if pod in {"", each.name}]
+        parts = [(each, part) for each in shown for part in each.containers]
+        ran = any(part.image_id for each, part in parts[:1] if part.name == container)
+        return Evidence(
+            tuple(
+                f"{each.name}: {part.waiting or part.terminated or 'running'}"
+                for each, part in parts
+            ),
+            tuple(event for each, part in parts for event in _events(each, part)),
+            (f"last words of {container}",) if ran else (),
         )
-        return Evidence(lines, (f"Warning BackOff {pod}",), (f"last words of {container}",))
 
     async def restart(self, workload: Workload) -> None:
         await self.faults.at("before", "cluster.restart")
-        [found] = [each for each in self.deployments.values() if _fits(each, workload)]
-        self.restart_pods(found)
+        found = [each for each in self.deployments.values() if _fits(each, workload)]
+        if not found:
+            raise DeploymentUnfit(f"there is no {workload}")
+        self.restart_pods(found[0])
 
     def settle(self, deployment: FakeDeployment) -> None:
-        """Let old pods go once the new ones are ready, as the Deployment controller does."""
+        """What the Deployment controller has done by now."""
         now = asyncio.get_running_loop().time()
-        current = deployment.sets[-1].name if deployment.sets else ""
-        fresh = [
-            pod for pod in deployment.pods if pod.replica_set == current and pod.deleted is None
-        ]
-        if len([pod for pod in fresh if _state(pod, now).ready]) >= deployment.replicas:
-            for pod in deployment.pods:
-                if pod.replica_set != current and pod.deleted is None:
-                    pod.deleted = now
+        if not self.controller_sleeps:
+            deployment.observed_generation = deployment.generation
+            if deployment.image and not deployment.paused:
+                self._roll(deployment, now)
+            self._fill(deployment, now)
+            _let_go(deployment, now)
         deployment.pods = [
             pod
             for pod in deployment.pods
@@ -184,57 +225,73 @@ class FakeCluster:
     def is_ready(self, deployment: FakeDeployment) -> bool:
         """Whether a rollout has ended well, as Pulumi's await sees it."""
         self.settle(deployment)
-        now = asyncio.get_running_loop().time()
-        name = deployment.sets[-1].name
-        ready = [
-            pod
-            for pod in deployment.pods
-            if pod.replica_set == name and pod.deleted is None and _state(pod, now).ready
-        ]
-        return len(ready) >= deployment.replicas
+        return _is_up(deployment, asyncio.get_running_loop().time())
 
-    def _start_pods(self, deployment: FakeDeployment, replica_set: str) -> None:
-        self.settle(deployment)
-        now = asyncio.get_running_loop().time()
-        for pod in deployment.pods:
-            if pod.replica_set != replica_set and not _state(pod, now).ready:
-                pod.deleted = pod.deleted or now
-        there = [
-            pod for pod in deployment.pods if pod.replica_set == replica_set and pod.deleted is None
-        ]
-        reference = ImageReference.parse(deployment.image)
+    def _roll(self, deployment: FakeDeployment, now: float) -> None:
+        """Give the template a ReplicaSet: one that had it before, with a new revision, or another.
+
+        Of the old pods that are not ready, those go first that are more than may be missing.
+        """
+        if deployment.current is not None:
+            return
+        revision = max((each.revision for each in deployment.sets), default=0) + 1
+        known = next((each for each in deployment.sets if deployment.has_template(each)), None)
+        name = known.name if known else f"{deployment.name}-{revision}"
+        deployment.sets = [each for each in deployment.sets if each.name != name]
+        deployment.sets.append(ReplicaSet(name, revision, deployment.image))
+        deployment.restarts[name] = deployment.restarted
+        deployment.rolled_at, deployment.complete = now, False
+        old = [p for p in deployment.pods if p.replica_set != name and p.deleted is None]
+        unready = [pod for pod in old if not state_of(pod, now).ready]
+        for pod in unready[: max(len(old) - deployment.replicas, 0)]:
+            pod.deleted = now
+
+    def _fill(self, deployment: FakeDeployment, now: float) -> None:
+        """Start the pods that the newest ReplicaSet lacks, or end those that it has too many."""
+        if not deployment.sets:
+            return
+        newest = deployment.sets[-1]
+        there = deployment.of(newest)
+        for pod in there[deployment.replicas :]:
+            pod.deleted = now
+        if len(there) >= deployment.replicas:
+            return
+        reference = ImageReference.parse(newest.image)
         refused = self._pull(deployment, reference)
         image = None if refused else self.registry.held(reference)
         for number in range(len(there), deployment.replicas):
-            name = f"{replica_set}-{deployment.generation}-{number}"
-            deployment.pods.append(FakePod(name, replica_set, reference, image, refused, now))
+            name = f"{newest.name}-{deployment.generation}-{number}"
+            deployment.pods.append(FakePod(name, newest.name, reference, image, refused, now))
 
     def _pull(self, deployment: FakeDeployment, reference: ImageReference) -> str:
         held = self.registry.held(reference)
         if held is None or held.missing:
             return f"failed to resolve {reference}: not found"
-        secret = self.secrets.get(deployment.pull_secret)
-        for each in secret.credentials if secret else ():
-            if self.registry.passwords.get(each.username) == each.password.get_secret_value():
-                return ""
+        for name in deployment.pull_secrets or self.account_secrets:
+            secret = self.secrets.get(name)
+            for each in secret.credentials if secret else ():
+                if self.registry.passwords.get(each.username) == each.password.get_secret_value():
+                    return ""
         return "failed to authorize: 401 Unauthorized"
 
     def _snapshot(self, deployment: FakeDeployment) -> Workloads:
         self.settle(deployment)
         now = asyncio.get_running_loop().time()
-        pods = tuple(_shows(pod, now, deployment.container) for pod in deployment.pods)
-        current = deployment.sets[-1].name if deployment.sets else ""
+        pods = tuple(shows(pod, now, deployment.container) for pod in deployment.pods)
+        current = deployment.current
+        late = now - deployment.rolled_at >= deployment.progress_within
         return Workloads(
             deployment.name,
             deployment.namespace,
             deployment.image,
             deployment.generation,
-            deployment.generation,
+            deployment.observed_generation,
             deployment.replicas,
-            len([pod for pod in pods if pod.replica_set == current and not pod.terminating]),
+            len(deployment.of(current)) if current else 0,
             deployment.sets[-1].revision if deployment.sets else 0,
             paused=deployment.paused,
-            pull_secrets=(deployment.pull_secret,),
+            deadline_exceeded=late and not deployment.complete and not deployment.paused,
+            pull_secrets=deployment.pull_secrets,
             image_managers=deployment.image_managers,
             replicas_managers=deployment.replicas_managers,
             owner_places=tuple(enumerate(deployment.managers)),
@@ -251,40 +308,27 @@ def _fits(deployment: FakeDeployment, workload: Workload) -> bool:
     return all(deployment.labels.get(key) == value for key, value in workload.labels)
 
 
-def _shows(pod: FakePod, now: float, container: str = "app") -> Pod:
-    """What the kubelet reports of a pod at this moment."""
-    state = _state(pod, now, container)
-    return Pod(pod.name, pod.replica_set, state.ready, pod.deleted is not None, containers=(state,))
+def _let_go(deployment: FakeDeployment, now: float) -> None:
+    """End the old pods once the new ones are ready."""
+    if not _is_up(deployment, now):
+        return
+    deployment.complete = True
+    for pod in deployment.pods:
+        if pod.replica_set != deployment.sets[-1].name and pod.deleted is None:
+            pod.deleted = now
 
 
-def _state(pod: FakePod, now: float, name: str = "app") -> Container:
-    if pod.image is None:
-        return Container(name, waiting="ErrImagePull", waiting_message=pod.refused)
-    passed = bisect.bisect_right(CHANGES_AT, now - pod.created)
-    age = CHANGES_AT[passed - 1] if passed else 0.0
-    state = _container(name, str(pod.named or pod.image.digest), pod.image.behaviour, age)
-    if pod.restarts:
-        state = replace(state, restarts=state.restarts + pod.restarts, terminated="Error")
-    return replace(state, ready=False) if now < pod.unready_until else state
+def _is_up(deployment: FakeDeployment, now: float) -> bool:
+    """Whether as many pods of the template as are asked for are ready."""
+    current = deployment.current
+    if current is None:
+        return False
+    ready = [pod for pod in deployment.of(current) if state_of(pod, now).ready]
+    return len(ready) >= deployment.replicas
 
 
-@functools.cache
-def _container(name: str, digest: str, behaviour: Behaviour, age: float) -> Container:
-    """The container at the last moment of its life at which anything changed."""
-    if age < STARTS_IN:
-        return Container(name, waiting="ContainerCreating")
-    running = Container(name, image_id=f"elsewhere/app@{digest}")
-    if behaviour is Behaviour.CRASHES:
-        return _crashing(running, age, "Error", 1)
-    if behaviour is Behaviour.OUT_OF_MEMORY:
-        return _crashing(running, age, "OOMKilled", 137)
-    died = behaviour is Behaviour.DIES_LATER and age >= DIES_AFTER
-    ready = replace(running, ready=behaviour is not Behaviour.NEVER_READY)
-    return replace(ready, restarts=1, terminated="Error", exit_code=1) if died else ready
-
-
-def _crashing(running: Container, age: float, why: str, code: int) -> Container:
-    restarts = max(sum(1 for each in RESTARTS_AT if age >= each) - 1, 0)
-    return replace(
-        running, waiting="CrashLoopBackOff", restarts=restarts, terminated=why, exit_code=code
-    )
+def _events(pod: Pod, part: Container) -> list[str]:
+    """What the kubelet has told of a container in trouble."""
+    if part.waiting in PULL_REASONS:
+        return [f"Warning Failed: Error: {part.waiting}", f"Warning BackOff: {pod.name}"]
+    return [f"Warning BackOff: {pod.name}"] if part.waiting == BACKING_OFF else []

@@ -301,6 +301,9 @@ class FakeStack:
                 each.pending = False
                 return str(error)
             await update.breathe()
+            if why := self.cluster.conflict(each.deployment, image):
+                each.pending = False
+                return why
             self.cluster.set_image(each.deployment, image)
             await self.faults.at("after", "stack.server-side-apply")
             await update.breathe()

@@ -665,6 +665,7 @@ async def test_pods_of_two_images_are_no_baseline() -> None:
     world = World.seeded()
     second = world.publish("second")
     stray = replace(world.deployment.pods[0], name="stray", image=second)
+    world.deployment.replicas = 2
     world.deployment.pods.append(stray)
 
     outcome = await refused(world, world.commits["second"].sha)

@@ -22,7 +22,7 @@ from slipway.ports import StackUpdate
 from slipway.tasks.applying import IDLE_WITHIN
 from tests.fakes.faults import raising
 from tests.fakes.images import FakeImage
-from tests.fakes.kubernetes import FakePod
+from tests.fakes.pods import FakePod
 from tests.fakes.pulumi import AWAIT
 from tests.fakes.world import World, deploy_request, reference_of, summary
 

@@ -1,19 +1,26 @@
 """The cluster client on a real API server, with pods that really run, fail and get killed."""
 
-import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from sandbox.containerd import PAUSE
+from sandbox.processes import Processes
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.domain.image import Digest
-from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, judge
+from slipway.domain.rollout import Expectation, Verdict, Watch, judge
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
-from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
+from slipway.errors import AccessDenied, InvalidInput, Unreachable
+from tests.contracts.cluster import ClusterContract, Conflict, Runs, Surroundings, Wish
 from tests.sandbox.conftest import KubernetesBox, until
-from tests.sandbox.pods import running_digests
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -25,8 +32,13 @@ SERVE = (
     "mkdir -p /w; echo well > /w/health; echo password=hunter2; "
     "exec /busybox httpd -f -p 8080 -h /w"
 )
-CRASH = "echo cannot open models.json >&2; exit 3"
+CRASH = "echo cannot open models.json >&2; exit 1"
 EAT = "exec /busybox tail /dev/zero"
+COMMANDS = {
+    Runs.SICK: "mkdir -p /w; exec /busybox httpd -f -p 8080 -h /w",
+    Runs.CRASHES: CRASH,
+    Runs.OUT_OF_MEMORY: EAT,
+}
 
 
 def deployment(name: str, command: str, image: str = PAUSE, **more: Any) -> dict[str, Any]:
@@ -71,186 +83,155 @@ async def seen(client: KubernetesCluster, name: str) -> Workloads:
     return found
 
 
-async def judged(client: KubernetesCluster, name: str, wanted: Verdict) -> Judgement:
-    """Watch a rollout as verify does, until it has this verdict."""
-    loop, watch, judgement = asyncio.get_running_loop(), Watch(), None
-    deadline = loop.time() + 60
-    while judgement is None or judgement.verdict is not wanted:
-        assert loop.time() < deadline, judgement
-        observed = await seen(client, name)
-        digests = {each for each in running_digests(observed, "app").values() if each}
-        expected = Expectation(observed.image, frozenset(digests), "app")
-        watch, judgement = judge(expected, watch, observed, loop.time())
-        await asyncio.sleep(0.2)
-    return judgement
+class OnKubernetes(Surroundings):
+    """Deployments of this test alone, in the cluster that all share."""
+
+    def __init__(self, box: KubernetesBox, client: KubernetesCluster) -> None:
+        self._box, self.cluster, self._unique = box, client, uuid4().hex[:6]
+        self.accepted, self._account = _digests_of_pause(box), ""
+
+    def workload(self, name: str) -> Workload:
+        return workload(f"{name}-{self._unique}")
+
+    def reference(self, runs: Runs) -> str:
+        return "127.0.0.1:1/acme/app:1" if runs is Runs.ABSENT else f"contract.invalid/app:{runs}"
+
+    def apply(self, name: str, wish: Wish) -> None:
+        more = {"serviceAccountName": self._account} if self._account else {}
+        secrets = [{"name": each} for each in wish.pull_secrets]
+        made = deployment(
+            self.workload(name).name,
+            COMMANDS.get(wish.runs, SERVE),
+            self.reference(wish.runs),
+            labels={"test": self._unique, **dict(wish.labels)},
+            imagePullSecrets=secrets,
+            **more,
+        )
+        made["spec"] |= {"replicas": wish.replicas, "paused": wish.paused}
+        made["spec"]["progressDeadlineSeconds"] = wish.progress_within
+        if wish.runs is Runs.NEVER_READY:
+            [container] = made["spec"]["template"]["spec"]["containers"]
+            container["readinessProbe"] = {"exec": {"command": ["/busybox", "false"]}}
+        try:
+            self._box.apply(made)
+        except AssertionError as error:
+            if "conflict" in str(error):
+                raise Conflict(str(error)) from error
+            raise
+
+    def set_image_by_hand(self, name: str, runs: Runs) -> None:
+        image = f"app={self.reference(runs)}"
+        self._box.kubectl("set", "image", f"deployment/{self.workload(name).name}", image)
+
+    def scale_by_hand(self, name: str, replicas: int) -> None:
+        named = f"deployment/{self.workload(name).name}"
+        self._box.kubectl("scale", named, f"--replicas={replicas}")
+
+    def add_pull_secret(self, name: str, user: str, password: str) -> str:
+        name = f"{name}-{self._unique}"
+        self._box.kubectl(
+            *("create", "secret", "docker-registry", name, "--docker-server=ghcr.io"),
+            *(f"--docker-username={user}", f"--docker-password={password}"),
+        )
+        return name
+
+    def give_account(self, pull_secret: str) -> None:
+        self._account = f"puller-{self._unique}"
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": self._account, "namespace": "default"},
+            "imagePullSecrets": [{"name": pull_secret}],
+        }
+        self._box.apply(account)
+
+    def add_stateful_set(self, name: str) -> None:
+        labels = {"test": self._unique}
+        made = deployment(self.workload(name).name, SERVE, labels=labels) | {"kind": "StatefulSet"}
+        made["spec"]["serviceName"] = name
+        self._box.apply(made)
+
+    def stop_controller(self) -> None:
+        self._signal_controller(signal.SIGSTOP)
+
+    def continue_controller(self) -> None:
+        self._signal_controller(signal.SIGCONT)
+
+    def clean(self) -> None:
+        """What is over makes no work for the node that all share."""
+        of_ours = f"test={self._unique}"
+        self._box.kubectl("delete", "deployments,statefulsets", "-l", of_ours, "--wait=false")
+
+    def _signal_controller(self, number: signal.Signals) -> None:
+        found = Processes(self._box.box).find("kube-controller-manager")
+        assert found is not None
+        os.kill(found.pid, number)
 
 
-async def test_a_running_deployment_is_proven_and_well(
+@pytest.fixture(scope="module")
+def named(cluster: KubernetesBox) -> KubernetesBox:
+    """The one image that every node has, under the names that the contract speaks of."""
+    names = [f"contract.invalid/app:{each}" for each in Runs if each is not Runs.ABSENT]
+    _ctr(cluster, "images", "tag", "--force", PAUSE, *names)
+    return cluster
+
+
+def _digests_of_pause(cluster: KubernetesBox) -> frozenset[Digest]:
+    """Of its manifest and of its configuration: a node reports the one or the other."""
+    [line] = [
+        each
+        for each in _ctr(cluster, "images", "list").splitlines()
+        if each.split()[0].endswith(PAUSE)
+    ]
+    [manifest] = re.findall(r"sha256:[0-9a-f]{64}", line)
+    content = json.loads(_ctr(cluster, "content", "get", manifest))
+    return frozenset({Digest(manifest), Digest(content["config"]["digest"])})
+
+
+def _ctr(cluster: KubernetesBox, *words: str) -> str:
+    socket = str(cluster.box.socket("containerd.sock"))
+    command = ["ctr", "--address", socket, "-n", "k8s.io", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class TestOnKubernetes(ClusterContract):
+    @pytest.fixture
+    def here(self, named: KubernetesBox, client: KubernetesCluster) -> Iterator[Surroundings]:
+        made = OnKubernetes(named, client)
+        yield made
+        made.clean()
+
+
+async def test_a_name_that_can_not_be_one_is_told_as_such(
     cluster: KubernetesBox, client: KubernetesCluster
 ) -> None:
-    cluster.apply(deployment("serves", SERVE))
-
-    judgement = await judged(client, "serves", Verdict.PROVEN)
-    observed = await seen(client, "serves")
-    health = await client.health(workload("serves"), observed.pods[0].name)
-
-    assert "1 pods ready" in judgement.why
-    assert isinstance(running_digests(observed, "app")[observed.pods[0].name], Digest)
-    assert (health.status, health.body.strip()) == (200, "well")
-    assert await client.node_platforms() == {"linux/amd64"}
-
-
-async def test_a_container_that_exits_is_disproven_with_its_last_words(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(deployment("crashes", CRASH))
-
-    judgement = await judged(client, "crashes", Verdict.DISPROVEN)
-    evidence = await client.evidence(await seen(client, "crashes"), "app", judgement.pod)
-
-    assert "exit code 3" in judgement.why
-    assert "cannot open models.json" in evidence.log
-    assert any("BackOff" in event for event in evidence.events)
-
-
-async def test_a_container_over_its_memory_limit_is_disproven_as_such(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(deployment("eats", EAT))
-
-    judgement = await judged(client, "eats", Verdict.DISPROVEN)
-
-    assert "OOMKilled" in judgement.why
-
-
-async def test_an_image_that_can_not_be_pulled_names_the_pull(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(deployment("absent", SERVE, image="127.0.0.1:1/acme/app:1"))
     cluster.apply(deployment("wrong", SERVE, image="UPPER/Case:1"))
 
-    wrong = await judged(client, "wrong", Verdict.DISPROVEN)
     until(
-        lambda: (
-            "ErrImagePull" in str(cluster.get("pods", "-l", "app=absent"))
-            or "ImagePullBackOff" in str(cluster.get("pods", "-l", "app=absent"))
-        ),
-        "the pull is refused",
+        lambda: "InvalidImageName" in str(cluster.get("pods", "-l", "app=wrong")),
+        "the kubelet refuses the name",
     )
-    absent = await judged(client, "absent", Verdict.WAITING)
+    observed = await seen(client, "wrong")
+    _, judgement = judge(Expectation(observed.image, frozenset(), "app"), Watch(), observed, 0.0)
 
-    assert "InvalidImageName" in wrong.why
-    assert "ImagePull" in absent.why
+    assert judgement.verdict is Verdict.DISPROVEN
+    assert "InvalidImageName" in judgement.why
 
 
-async def test_secrets_in_a_containers_log_are_not_in_the_evidence(
+async def test_what_explains_a_failure_has_the_last_words_and_no_secrets(
     cluster: KubernetesBox, client: KubernetesCluster
 ) -> None:
-    cluster.apply(deployment("talks", SERVE))
-    await judged(client, "talks", Verdict.PROVEN)
+    cluster.apply(deployment("talks", SERVE + " & " + CRASH))
 
+    def said() -> bool:
+        return "hunter2" in cluster.kubectl("logs", "deployment/talks", "--ignore-errors")
+
+    until(said, "the container has said all of it")
     evidence = await client.evidence(await seen(client, "talks"), "app", "")
 
     assert "password=***" in evidence.log
+    assert "cannot open models.json" in evidence.log
     assert "hunter2" not in str(evidence)
-
-
-async def test_a_field_that_kubectl_took_over_is_named(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(deployment("touched", SERVE))
-    before = await seen(client, "touched")
-    cluster.kubectl("set", "image", "deployment/touched", "app=example.org/acme/other:1")
-    cluster.kubectl("scale", "deployment/touched", "--replicas=2")
-
-    after = await seen(client, "touched")
-
-    assert before.image_managers == before.replicas_managers == ("pulumi-kubernetes",)
-    assert after.image_managers == ("kubectl-set",)
-    assert after.replicas_managers == ("kubectl",)
-
-
-async def test_a_restart_gives_new_pods_of_the_same_digest(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(deployment("again", SERVE))
-    await judged(client, "again", Verdict.PROVEN)
-    before = running_digests(await seen(client, "again"), "app")
-
-    await client.restart(workload("again"))
-    until(lambda: not before.keys() & set(_ready_pods(cluster, "again")), "the old pod is gone")
-    await judged(client, "again", Verdict.PROVEN)
-    after = running_digests(await seen(client, "again"), "app")
-
-    assert before.keys() != after.keys()
-    assert set(before.values()) <= set(after.values())
-
-
-def _ready_pods(cluster: KubernetesBox, name: str) -> list[str]:
-    pods = cluster.get("pods", "-l", f"app={name}")["items"]
-    return [each["metadata"]["name"] for each in pods]
-
-
-async def test_pull_secrets_are_read_with_the_credentials_that_they_hold(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.kubectl(
-        *("create", "secret", "docker-registry", "ghcr-creds", "--docker-server=ghcr.io"),
-        *("--docker-username=bot", "--docker-password=s3cr3t-canary"),
-    )
-    named = [{"name": "ghcr-creds"}, {"name": "forgotten"}]
-    cluster.apply(deployment("pulls", SERVE, imagePullSecrets=named))
-
-    found, absent = await client.pull_secrets(await seen(client, "pulls"))
-
-    assert [each.host for each in found.credentials] == ["ghcr.io"]
-    assert found.credentials[0].password.get_secret_value() == "s3cr3t-canary"
-    assert "s3cr3t-canary" not in repr(found)
-    assert not absent.exists
-
-
-async def test_a_template_without_pull_secrets_has_those_of_its_own_service_account(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": "puller", "namespace": "default"},
-            "imagePullSecrets": [{"name": "of-the-account"}],
-        },
-        deployment("by-account", SERVE, serviceAccountName="puller"),
-    )
-
-    found = await client.pull_secrets(await seen(client, "by-account"))
-
-    assert [each.name for each in found] == ["of-the-account"]
-
-
-async def test_labels_find_exactly_one_deployment_or_refuse(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    for name in ("one-of", "two-of"):
-        cluster.apply(deployment(name, SERVE, labels={"team": "of-two"}))
-
-    with pytest.raises(DeploymentUnfit, match="one-of, two-of"):
-        await client.observe(Workload("default", "app", labels=(("team", "of-two"),)))
-
-    found = await client.observe(Workload("default", "app", labels=(("app", "one-of"),)))
-    assert found is not None
-    assert found.name == "one-of"
-
-
-async def test_what_is_absent_is_absent_and_another_kind_is_refused_by_name(
-    cluster: KubernetesBox, client: KubernetesCluster
-) -> None:
-    stateful = deployment("keeps", SERVE) | {"kind": "StatefulSet"}
-    stateful["spec"]["serviceName"] = "keeps"
-    cluster.apply(stateful)
-
-    assert await client.observe(workload("nowhere")) is None
-    with pytest.raises(DeploymentUnfit, match="StatefulSet default/keeps is no Deployment"):
-        await client.observe(workload("keeps"))
 
 
 async def test_a_cluster_that_does_not_answer_is_unreachable_and_credentials_are_told_apart(

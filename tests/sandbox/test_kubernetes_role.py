@@ -12,11 +12,10 @@ import pytest
 import yaml
 
 from slipway.clients.kubernetes import KubernetesCluster
-from slipway.domain.rollout import Verdict
 from slipway.domain.target import Workload
 from slipway.errors import AccessDenied
 from tests.sandbox.conftest import KubernetesBox
-from tests.sandbox.test_kubernetes_client import SERVE, deployment, judged
+from tests.sandbox.test_kubernetes_client import SERVE, deployment
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -50,8 +49,7 @@ async def client(cluster: KubernetesBox, tmp_path: Path) -> KubernetesCluster:
         each["user"] = {"token": token}
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(kubeconfig))
-    admin = KubernetesCluster(kubeconfig=str(cluster.kubeconfig))
-    await judged(admin, "by-role", Verdict.PROVEN)
+    cluster.kubectl("rollout", "status", "deployment/by-role", "--timeout=60s")
     return KubernetesCluster(kubeconfig=str(path))
 
 
