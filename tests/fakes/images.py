@@ -15,7 +15,7 @@ from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURC
 from slipway.domain.retention import Contents
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import Service
-from slipway.errors import AccessDenied, BuildFailed, ImageMissing
+from slipway.errors import AccessDenied, BuildFailed, ImageMissing, PushFailed
 from slipway.ports import PullCredentials
 from tests.fakes.faults import Faults
 from tests.fakes.git import FakeGit
@@ -231,6 +231,7 @@ class FakeBuilder:
     git: FakeGit
     registry: FakeRegistry
     built: dict[str, FakeImage] = field(default_factory=dict)
+    may_push: bool = True
 
     async def check(self) -> None:
         await self.faults.at("before", "builder.check")
@@ -239,16 +240,21 @@ class FakeBuilder:
         await self.faults.at("before", "builder.build")
         text = self.git.text_of(Commit(tree.name), service.folder)
         if behaviour_in(text) is Behaviour.DOES_NOT_COMPILE:
-            raise BuildFailed(f"the image of {service.name} could not be built: step 2 of 3 failed")
+            raise BuildFailed(
+                f"the image of {service.name} could not be built: step 2 of 3 failed; "
+                "mend the Dockerfile, and deploy the new commit"
+            )
         image = make_image(text, labels)
         self.built[str(image.config)] = image
         return str(image.config)
 
     async def push(self, image_id: str, reference: ImageReference) -> Digest:
         await self.faults.at("before", "builder.push")
-        if not self.registry.may_push:
-            raise AccessDenied(f"push to {reference} denied: the account may only pull")
-        image = self.built[image_id]
+        if not (self.registry.may_push and self.may_push):
+            raise AccessDenied(f"push of {reference} denied: the account may only pull")
+        image = self.built.get(image_id)
+        if image is None:
+            raise PushFailed(f"push of {reference} failed: the engine has no {image_id}")
         await self.faults.at("before", "builder.manifest")
         self.registry.put(reference.repository, reference.tag or "", image)
         await self.faults.at("after", "builder.push")
