@@ -5,10 +5,10 @@ import pytest
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.target import Workload
 from slipway.ports import Cluster
-from tests.contracts.cluster import (
+from tests.contracts.cluster import ClusterContract
+from tests.contracts.cluster_surroundings import (
     BY_HAND,
     CONTAINER,
-    ClusterContract,
     Conflict,
     Runs,
     Surroundings,

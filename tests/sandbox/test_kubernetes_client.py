@@ -19,7 +19,8 @@ from slipway.domain.rollout import Expectation, Verdict, Watch, judge
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
-from tests.contracts.cluster import ClusterContract, Conflict, Runs, Surroundings, Wish
+from tests.contracts.cluster import ClusterContract
+from tests.contracts.cluster_surroundings import Conflict, Runs, Surroundings, Wish
 from tests.sandbox.conftest import KubernetesBox, until
 
 pytestmark = [
