@@ -12,7 +12,10 @@ from tests.sandbox.conftest import until
 def uploads_under_way(box: Box) -> bool:
     """Whether the registry is receiving a layer, of which it has some bytes already."""
     found = image_registry.folder(box).glob("images/**/_uploads/*/data")
-    return any(each.stat().st_size > 0 for each in found)
+    try:
+        return any(each.stat().st_size > 0 for each in found)
+    except FileNotFoundError:
+        return False  # one has arrived, and is put away, right while it is looked for
 
 
 def kill_registry(box: Box) -> None:
