@@ -24,7 +24,7 @@ from slipway.domain.finding import (
     worst,
 )
 from slipway.ports import Ports
-from slipway.tasks.asking import Together, asked
+from slipway.tasks.asking import Together, asked, each_of
 from slipway.tasks.audit_report import (
     finding_row,
     report_audit,
@@ -148,15 +148,13 @@ async def look_at(
     every: Sequence[Ports], at: datetime, depths: Mapping[str, Depth]
 ) -> dict[str, Picture]:
     """The pictures of targets, by name; what they share is asked once."""
-    gate = asyncio.Semaphore(TARGETS_AT_ONCE)
+    async with Together() as together:
 
-    async def one(ports: Ports, together: Together) -> Picture:
-        sharing = replace(ports, source=SourceOnce(ports.source, together))
-        async with gate:
+        async def one(ports: Ports) -> Picture:
+            sharing = replace(ports, source=SourceOnce(ports.source, together))
             return await look(sharing, together, at, depths[ports.target.name])
 
-    async with Together() as together:
-        pictures = await asyncio.gather(*(one(each, together) for each in every))
+        pictures = await each_of(every, one, TARGETS_AT_ONCE)
     return {each.target.name: each for each in pictures}
 
 

@@ -7,19 +7,17 @@ out when they are zero or empty are read as such.
 import base64
 import binascii
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
+from slipway.domain.image import named_commits, named_digests
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.ports import PullCredentials, PullSecret
 
 Object = Mapping[str, Any]
-_NAMES_AN_IMAGE = re.compile("(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
-"""A digest or a commit's tag, alone too: who makes an image's name of a variable has the rest."""
 REVISION = "deployment.kubernetes.io/revision"
 DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 
@@ -149,7 +147,7 @@ def images_in(raw: Any) -> Iterator[str]:
     elif isinstance(raw, list):
         for each in raw:
             yield from images_in(each)
-    elif isinstance(raw, str) and _NAMES_AN_IMAGE.search(raw):
+    elif isinstance(raw, str) and (named_digests(raw) or named_commits(raw)):
         yield raw
 
 

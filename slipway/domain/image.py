@@ -13,6 +13,8 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"[A-Za-z0-9.-]+(?::[0-9]+)?(?:/{_COMPONENT})+")
+_NAMED_DIGEST = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_NAMED_COMMIT = re.compile("(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,3 +129,17 @@ class RecordedTag:
 
     digest: Digest
     at: datetime
+
+
+def named_digests(text: str) -> list[Digest]:
+    """Every digest that stands anywhere in a text.
+
+    A mirror's or a short name is another repository's by its text, and who makes an image's name
+    of a variable, or fills in a value of ESC, may have the digest alone.
+    """
+    return [Digest(f"sha256:{each}") for each in _NAMED_DIGEST.findall(text)]
+
+
+def named_commits(text: str) -> list[str]:
+    """Every commit's tag that stands anywhere in a text, likewise."""
+    return _NAMED_COMMIT.findall(text)

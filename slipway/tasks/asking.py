@@ -1,7 +1,7 @@
 """Asking places outside so that one which does not answer hides none of the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from slipway.domain.commit import Commit
 from slipway.errors import SlipwayError
 from slipway.ports import Ports
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 WITHIN = 20.0
@@ -29,6 +30,17 @@ async def asked(answer: Awaitable[T], within: float = WITHIN) -> T | Unknown:
         return Unknown(str(error), error.next_step)
     except TimeoutError:
         return Unknown(f"no answer within {within:g} s", "see what keeps it so long")
+
+
+async def each_of(these: Iterable[A], ask: Callable[[A], Awaitable[T]], at_once: int) -> list[T]:
+    """What is answered of each, in their order; never more than so many are asked at a time."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(this: A) -> T:
+        async with gate:
+            return await ask(this)
+
+    return await asyncio.gather(*map(one, these))
 
 
 class Together:

@@ -1,6 +1,5 @@
 """Every commit that a target could go back to, judged by what the rollback itself accepts."""
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from slipway.errors import (
     UnknownCommit,
 )
 from slipway.ports import Ports
+from slipway.tasks.asking import each_of
 from slipway.tasks.rehearsing import Way, look_ahead
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
 
@@ -66,14 +66,12 @@ async def list_candidates(
     view = _View(there, history, vetoed, places, default)
     # The default is always looked up, however old it is.
     chosen = dict.fromkeys([*list(places)[:limit], *([default] if default else [])])
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(commit: Commit) -> tuple[Candidate, Published]:
-        async with gate:
-            found = await look_up(ports, commit, history)
-            return _candidate(view, found, await _described(ports, commit)), found
+        found = await look_up(ports, commit, history)
+        return _candidate(view, found, await _described(ports, commit)), found
 
-    looked = await asyncio.gather(*map(one, chosen))
+    looked = await each_of(chosen, one, AT_ONCE)
     seen = outlook or await look_ahead(ports, _typical(looked) if preview else None)
     listed = newest_first(each.under(seen) for each, _ in looked)
     return Candidates(listed, no_default, max(len(places) - len(listed), 0), seen)

@@ -26,7 +26,7 @@ from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
-from slipway.tasks.asking import FETCH_WITHIN, Together, asked
+from slipway.tasks.asking import FETCH_WITHIN, Together, asked, each_of
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.publishing import MAIN
 from slipway.tasks.pulling import try_pull
@@ -296,14 +296,13 @@ async def find_tags(
     ports: Ports, together: Together, tags: Sequence[str]
 ) -> Mapping[str, PublishedImage | None]:
     """What the registry holds under tags of the target's repository."""
-    repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
     ports.registry.expect(len(tags))
 
     async def find(tag: str) -> PublishedImage | None:
-        async with gate:
-            return await _find(ports, together, ImageReference(repository, tag))
+        named = ImageReference(ports.target.service.repository, tag)
+        return await _find(ports, together, named)
 
-    return dict(zip(tags, await asyncio.gather(*map(find, tags)), strict=True))
+    return dict(zip(tags, await each_of(tags, find, AT_ONCE), strict=True))
 
 
 def _applied(

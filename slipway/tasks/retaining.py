@@ -3,15 +3,14 @@
 Every read must succeed: an error ends the planning, because what can't be seen can't be protected.
 """
 
-import asyncio
-import re
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.domain.auditing.picture import reference_of
 from slipway.domain.candidate import proven_live
-from slipway.domain.image import Digest, ImageReference
+from slipway.domain.image import Digest, ImageReference, named_commits, named_digests
 from slipway.domain.release import Release
 from slipway.domain.removal import Sight
 from slipway.domain.retention import (
@@ -25,16 +24,12 @@ from slipway.domain.retention import (
 )
 from slipway.errors import UnknownCommit, Unreachable
 from slipway.ports import Ports
-from slipway.tasks.asking import Together
+from slipway.tasks.asking import Together, each_of
 from slipway.tasks.policies import repeatable
 
 AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; deeper ones are nothing that a build makes."""
-_DIGEST = re.compile("(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_COMMIT = re.compile("(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
-"""Meant wherever they stand: a mirror, or a short name, is another repository's by its text, and a
-value of ESC may hold the tag alone."""
 
 
 async def make_plan(
@@ -84,14 +79,9 @@ async def find_lost(ports: Ports, plan: Plan) -> Mapping[Digest, str]:
 async def _digests(
     ports: Ports, references: Sequence[ImageReference]
 ) -> Mapping[ImageReference, Digest | None]:
-    gate = asyncio.Semaphore(AT_ONCE)
     ports.registry.expect(len(references))
-
-    async def digest(reference: ImageReference) -> Digest | None:
-        async with gate:
-            return await ports.registry.digest(reference)
-
-    return dict(zip(references, await asyncio.gather(*map(digest, references)), strict=True))
+    found = await each_of(references, ports.registry.digest, AT_ONCE)
+    return dict(zip(references, found, strict=True))
 
 
 @dataclass(slots=True)
@@ -101,7 +91,6 @@ class _Held:
     ports: Ports
     contents: dict[Digest, Contents] = field(default_factory=dict)
     referrers: dict[Digest, frozenset[Digest]] = field(default_factory=dict)
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     @property
     def repository(self) -> str:
@@ -117,7 +106,7 @@ class _Held:
         names = sorted(await self.ports.registry.tags(self.repository))
         self.ports.registry.expect(len(names))
         named = [ImageReference(self.repository, each) for each in names]
-        found = await asyncio.gather(*map(self._read, named))
+        found = await each_of(named, self.ports.registry.contents, AT_ONCE)
         tags = {}
         for name, each in zip(names, found, strict=True):
             if each is None:
@@ -140,7 +129,8 @@ class _Held:
         """Read what belongs to these, and their parts."""
         self.contents |= {each.digest: each for each in wholes}
         unasked = dict.fromkeys(each.digest for each in wholes if each.digest not in self.referrers)
-        told = dict(zip(unasked, await asyncio.gather(*map(self._refer, unasked)), strict=True))
+        answers = await each_of(unasked, self._refer, AT_ONCE)
+        told = dict(zip(unasked, answers, strict=True))
         self.referrers |= told
         waiting = {part for each in wholes for part in each.children}
         waiting |= {each for some in told.values() for each in some}
@@ -154,16 +144,11 @@ class _Held:
         """Of those that were not read yet, what is there."""
         wanted = sorted({*digests} - {*self.contents})
         named = [ImageReference(self.repository, digest=each) for each in wanted]
-        found = await asyncio.gather(*map(self._read, named))
+        found = await each_of(named, self.ports.registry.contents, AT_ONCE)
         return [each for each in found if each is not None]
 
-    async def _read(self, reference: ImageReference) -> Contents | None:
-        async with self.gate:
-            return await self.ports.registry.contents(reference)
-
     async def _refer(self, digest: Digest) -> frozenset[Digest]:
-        async with self.gate:
-            return await self.ports.registry.referrers(self.repository, digest)
+        return await self.ports.registry.referrers(self.repository, digest)
 
 
 async def read_in_use(
@@ -178,9 +163,9 @@ async def read_in_use(
     for ports in every:
         repository = ports.target.service.repository
         for text, why in await _named(ports, together, policy):
-            for hexadecimal in _DIGEST.findall(text):
-                digests.setdefault(Digest(f"sha256:{hexadecimal}"), why)
-            for tag in _COMMIT.findall(text):
+            for digest in named_digests(text):
+                digests.setdefault(digest, why)
+            for tag in named_commits(text):
                 tags.setdefault(tag, why)
             reference = reference_of(text)
             if reference is not None and reference.repository == repository:
@@ -229,17 +214,13 @@ async def _born(
 
     Not told where that is not known. The ledger knows it of what it has recorded under the tag.
     """
-    repository, gate = ports.target.service.repository, asyncio.Semaphore(AT_ONCE)
+    repository = ports.target.service.repository
     published = await ports.ledger.published_tags(repository)
     born = {tag: each.at for tag, each in published.items() if held.get(tag) == each.digest}
     await together.fetched(ports)
     unrecorded = [ImageReference(repository, tag) for tag in sorted({*held} - {*born})]
-
-    async def made(reference: ImageReference) -> datetime | None:
-        async with gate:
-            return await _made(ports, reference)
-
-    found = zip(unrecorded, await asyncio.gather(*map(made, unrecorded)), strict=True)
+    made = await each_of(unrecorded, functools.partial(_made, ports), AT_ONCE)
+    found = zip(unrecorded, made, strict=True)
     return born | {str(each.tag): at for each, at in found if at is not None}
 
 

@@ -319,8 +319,8 @@ MUTANTS = (
     Mutant(
         "prune what a mirror's name keeps",
         "slipway/tasks/retaining.py",
-        "            for tag in _COMMIT.findall(text):\n",
-        "            for tag in _COMMIT.findall(text)[:0]:\n",
+        "            for tag in named_commits(text):\n",
+        "            for tag in named_commits(text)[:0]:\n",
         "tests/flows/test_pruning_generated.py",
     ),
     Mutant(
