@@ -113,7 +113,8 @@ def process_column(process: ProcessIdentity | None) -> Any:
 
 def process_in(column: Any) -> ProcessIdentity | None:
     """Read a process back."""
-    return None if column is None else _as_json(ProcessIdentity).validate_python(column)
+    found: ProcessIdentity | None = _loaded(ProcessIdentity, column)
+    return found
 
 
 def _request_from(row: Row) -> Request:
