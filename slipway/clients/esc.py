@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.clients.esc_definition import has_imports, inserted, locate, removed, replaced
-from slipway.clients.esc_evaluated import evaluated
+from slipway.clients.esc_evaluated import evaluated, stack_config
 from slipway.clients.pulumi_api import Answer, PulumiApi
 from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
 from slipway.domain.target import ConfigKey
@@ -162,8 +162,7 @@ class EscConfigStore:
         if not has_imports(text):
             return False
         answer = await self._ask_check(key, text)
-        section = _at(answer.json(), "properties", "pulumiConfig", "value")
-        return isinstance(section, dict) and key.key in section
+        return key.key in (stack_config(answer) or {})
 
     async def _check(self, key: ConfigKey, text: str) -> None:
         answer = await self._ask_check(key, text)

@@ -11,17 +11,25 @@ def evaluated(answer: Answer, key: str) -> str | None:
 
     None where ESC does not tell it: secret or unknown in any part, or nothing was evaluated.
     """
-    properties = answer.json().get("properties") if answer.good else None
-    if not isinstance(properties, dict):
+    section = stack_config(answer) if answer.good else None
+    if section is None:
         return None
-    section = _member(properties.get("pulumiConfig"), "value")
-    if not isinstance(section, dict) or key not in section:
+    if key not in section:
         return ""
     try:
         plain = _plain(section[key])
     except _KeptBackError:
         return None
     return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def stack_config(answer: Answer) -> dict[str, Any] | None:
+    """What a check tells of `pulumiConfig`, by its keys; None where nothing was evaluated."""
+    properties = answer.json().get("properties")
+    if not isinstance(properties, dict):
+        return None
+    section = _member(properties.get("pulumiConfig"), "value")
+    return section if isinstance(section, dict) else {}
 
 
 class _KeptBackError(Exception):

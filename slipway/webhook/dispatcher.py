@@ -172,7 +172,7 @@ class Lane:
         late = self._passing.late(pushes, behind)
         rest = [each for each in pushes if each not in late]
         if there:
-            newest = there[which_runs([each.push.after for each in there], behind)]
+            newest = _newest(there, behind)
             after, folder = newest.push.after, self.watched.target.service.folder
             if not await self.watched.source.repository.has_folder(after, folder):
                 rest.remove(newest)
@@ -191,7 +191,7 @@ class Lane:
         return await self.watched.source.pushed(pushes, self.watched.target.branch)
 
     async def _deal_with(self, waiting: Sequence[PushAt], behind: Mapping[Commit, int]) -> None:
-        newest = waiting[which_runs([each.push.after for each in waiting], behind)]
+        newest = _newest(waiting, behind)
         # First the others: should this process die now, none of them may be taken for the newest.
         others = [each for each in waiting if each is not newest]
         superseded = await self._supersede(others, newest)
@@ -223,7 +223,7 @@ class Lane:
         there = [each for each in waiting if each.push.after in behind]
         if not there:
             return None
-        newest = there[which_runs([each.push.after for each in there], behind)]
+        newest = _newest(there, behind)
         is_newer = behind[newest.push.after] < behind.get(run.commit, math.inf)
         return newest if is_newer else None
 
@@ -298,6 +298,11 @@ class Lane:
             return await self._starting.start(newest)
         await self._endings.end([newest], ending)
         return ending
+
+
+def _newest(there: Sequence[PushAt], behind: Mapping[Commit, int]) -> PushAt:
+    """Of pushes whose commits git shows, the one that is built."""
+    return there[which_runs([each.push.after for each in there], behind)]
 
 
 class Dispatcher:

@@ -661,18 +661,24 @@ async def test_a_release_whose_process_died_while_it_built_is_ended_refused() ->
     assert await world.ledger.unfinished(str(world.target.stack)) == []
 
 
-async def test_a_release_that_still_builds_is_left_alone_by_recovery() -> None:
-    world = World.seeded()
-    process, building = world.process("deploy"), asyncio.Event()
+async def building(world: World) -> asyncio.Future[Outcome]:
+    """A deploy that is building its image, for a minute."""
+    process, reached = world.process("deploy"), asyncio.Event()
 
     async def take_long() -> None:
-        building.set()
+        reached.set()
         await asyncio.sleep(60)
 
     world.faults.before("builder.build", take_long)
     request = deploy_request(world.commits["second"].sha)
     task = process.start(deploy.release(gated(world.ports()), request))
-    await building.wait()
+    await reached.wait()
+    return task
+
+
+async def test_a_release_that_still_builds_is_left_alone_by_recovery() -> None:
+    world = World.seeded()
+    task = await building(world)
 
     assert await recover.finish_all(world.ports()) == []
     assert (await task).state is State.LIVE
@@ -682,16 +688,7 @@ async def test_a_release_that_a_person_calls_dead_is_ended_and_one_that_lives_ch
     None
 ):
     world = World.seeded()
-    process, building = world.process("deploy"), asyncio.Event()
-
-    async def take_long() -> None:
-        building.set()
-        await asyncio.sleep(60)
-
-    world.faults.before("builder.build", take_long)
-    request = deploy_request(world.commits["second"].sha)
-    task = process.start(deploy.release(gated(world.ports()), request))
-    await building.wait()
+    task = await building(world)
     [open_one] = await world.ledger.unfinished(str(world.target.stack))
     before = world.runs()
 
