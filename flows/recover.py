@@ -138,9 +138,7 @@ def _is_left(ports: Ports, release: Release) -> bool:
 
     Any other may still build its image, or wait for the lease.
     """
-    if release.fence > 0:
-        return True
-    return release.worker is not None and ports.processes.has_ended(release.worker)
+    return release.fence > 0 or ports.processes.has_ended(release.worker)
 
 
 async def _finish(ports: Ports, release: Release, fence: int, left: _Left) -> Outcome | None:

@@ -23,10 +23,10 @@ class LocalProcesses:
         """See `slipway.ports.Processes`."""
         return identity_of(os.getpid())
 
-    def has_ended(self, process: ProcessIdentity) -> bool:
+    def has_ended(self, process: ProcessIdentity | None) -> bool:
         """See `slipway.ports.Processes`."""
         mine = self.own()
-        if mine is None or process.host != mine.host:
+        if process is None or mine is None or process.host != mine.host:
             return False
         if process.boot != mine.boot:
             # Else it may be another machine of the same name.

@@ -11,5 +11,8 @@ class Processes(Protocol):
     def own(self) -> ProcessIdentity | None:
         """This very process; None where that can't be told."""
 
-    def has_ended(self, process: ProcessIdentity) -> bool:
-        """Whether it is proven to have ended; not where it can't be seen, as on another machine."""
+    def has_ended(self, process: ProcessIdentity | None) -> bool:
+        """Whether it is proven to have ended; not where it can't be seen, as on another machine.
+
+        Of None, which is one that nobody could tell, nothing is proven.
+        """

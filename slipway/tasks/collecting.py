@@ -202,7 +202,7 @@ async def _interrupted(ports: Ports) -> Sequence[Release]:
         each
         for each in await ports.ledger.unfinished(stack)
         if each.target == ports.target.name
-        and (each.fence > 0 or (each.worker and ports.processes.has_ended(each.worker)))
+        and (each.fence > 0 or ports.processes.has_ended(each.worker))
     ]
 
 

@@ -78,7 +78,7 @@ async def living_holder(ports: Ports) -> str:
     if holder is None:
         return ""
     lease, process = holder.lease, holder.process
-    if process is None or not ports.processes.has_ended(process):
+    if not ports.processes.has_ended(process):
         return lease.holder
     log.info("%s holds stack %s, and is dead (%s)", lease.holder, lease.stack, process)
     await ports.ledger.leave_line(lease.holder)

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from slipway.domain.process import ProcessIdentity
 from slipway.domain.target import Target
 from slipway.errors import SlipwayError
 from slipway.ports import FlowRuns, LeftOpen, Processes, Releases, RunState
@@ -117,20 +116,19 @@ class LeftReleases:
         for stack in self._following.keys() - open_at:
             self._is_done(stack, self._following[stack])
         for run, (stack, since) in list(self._unended.items()):
-            if stack not in open_at and _now() - since < GIVEN_UP_AFTER:
-                continue
-            if stack not in open_at and await self._give_up(run):
-                del self._unended[run]
-            else:
+            if stack in open_at:
                 self._unended[run] = (stack, _now())
+            elif _now() - since >= GIVEN_UP_AFTER:
+                await self._give_up(run, stack)
 
-    async def _give_up(self, run: str) -> bool:
+    async def _give_up(self, run: str, stack: str) -> None:
         try:
             await self._runs.give_up(run, "its worker died with it, and nothing is left to do")
         except SlipwayError as error:
             log.info("run %s is not ended in Prefect: %s", run, error)
-            return False
-        return True
+            self._unended[run] = (stack, _now())
+        else:
+            del self._unended[run]
 
     def _is_done(self, stack: str, recovery: Following) -> None:
         if not recovery.is_done:
@@ -149,13 +147,9 @@ class LeftReleases:
         Who holds the lease, or has never had it and may still build, can where it is not proven
         dead.
         """
-        if left.holder is not None and not self._has_died(left.holder.process):
+        if left.holder is not None and not self._processes.has_ended(left.holder.process):
             return False
-        return left.release.fence > 0 or self._has_died(left.release.worker)
-
-    def _has_died(self, process: ProcessIdentity | None) -> bool:
-        """Whether it is proven dead."""
-        return process is not None and self._processes.has_ended(process)
+        return left.release.fence > 0 or self._processes.has_ended(left.release.worker)
 
     async def _recover(self, stack: str, left: LeftOpen) -> None:
         """Start a recovery, unless the one that was started last is still to work, or resting."""
@@ -191,7 +185,7 @@ class LeftReleases:
         if last.taken is None or left.fence > last.seen:
             last = replace(last, taken=now, seen=left.fence)
         at_work = left.holder.process if left.holder else left.release.worker
-        has_died = left.fence > last.fence and self._has_died(at_work)
+        has_died = left.fence > last.fence and self._processes.has_ended(at_work)
         is_late = last.taken is not None and now - last.taken > COMES_WITHIN
         return Gone.STRUCK if has_died or is_late else last
 

@@ -57,7 +57,7 @@ class LeftRuns:
         if not run or (await self._runs.state(run)).is_over:
             self._seen.discard(run)
             return True
-        if release.worker is None or not self._processes.has_ended(release.worker):
+        if not self._processes.has_ended(release.worker):
             return False
         if run not in self._seen:
             self._seen.add(run)

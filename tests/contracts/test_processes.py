@@ -99,6 +99,10 @@ async def test_a_process_at_work_has_not_ended(child: Child) -> None:
     assert not child.processes.has_ended(child.identity)
 
 
+async def test_of_a_process_that_nobody_could_tell_nothing_is_proven(child: Child) -> None:
+    assert not child.processes.has_ended(None)
+
+
 async def test_a_process_that_is_stopped_has_not_ended(child: Child) -> None:
     child.stop()
 

@@ -130,8 +130,10 @@ class FakeProcesses:
             return None
         return ProcessIdentity("here", "boot", self._known.index(process), 0)
 
-    def has_ended(self, process: ProcessIdentity) -> bool:
+    def has_ended(self, process: ProcessIdentity | None) -> bool:
         """See `slipway.ports.Processes`."""
+        if process is None:
+            return False
         if process.pid >= FIRST_ENGINE:
             return self._engines[process.pid - FIRST_ENGINE].has_ended
         return self._known[process.pid].has_ended

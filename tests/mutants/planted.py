@@ -272,8 +272,8 @@ MUTANTS = (
     Mutant(
         "leave releases open whose process died early",
         RECOVER,
-        "    return release.worker is not None and ports.processes.has_ended(release.worker)\n",
-        "    return False\n",
+        "    return release.fence > 0 or ports.processes.has_ended(release.worker)\n",
+        "    return release.fence > 0\n",
     ),
     Mutant(
         "block a stack for a target that is gone",
@@ -438,7 +438,7 @@ MUTANTS = (
     Mutant(
         "take the lease of a process that may be alive",
         "slipway/tasks/waiting.py",
-        "    if process is None or not ports.processes.has_ended(process):\n",
+        "    if not ports.processes.has_ended(process):\n",
         "    if process is None:\n",
         "tests/flows/test_interruptions.py",
     ),

@@ -33,7 +33,7 @@ class SomeProcesses:
     def own(self) -> ProcessIdentity | None:
         return ALIVE
 
-    def has_ended(self, process: ProcessIdentity) -> bool:
+    def has_ended(self, process: ProcessIdentity | None) -> bool:
         return process == DEAD
 
 
