@@ -24,7 +24,7 @@ from slipway.domain.publication import REVISION_LABEL
 from slipway.ledger.settings import state_folder
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
-from slipway.tasks.collecting import AT_ONCE, find_tags
+from slipway.tasks.holdings import AT_ONCE, find_tags
 
 TAGS = 1_000
 BY_SKOPEO = 40

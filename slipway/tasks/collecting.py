@@ -1,40 +1,33 @@
 """One look at a target from every side, for an audit: reads only, each place for itself."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import (
     Applied,
-    Holdings,
     Memory,
     Moving,
     Picture,
     Program,
     reference_of,
 )
-from slipway.domain.auditing.ways import WAYS_BACK, why_no_way
-from slipway.domain.candidate import newest_deploy, previous
-from slipway.domain.config import ConfigSnapshot
+from slipway.domain.candidate import previous
 from slipway.domain.fitness import the_ready_digest
-from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
-from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
-from slipway.tasks.asking import FETCH_WITHIN, Together, asked, each_of
+from slipway.tasks.asking import FETCH_WITHIN, Together, asked
+from slipway.tasks.holdings import find_holdings
 from slipway.tasks.lineage import find_lineage
-from slipway.tasks.publishing import MAIN
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
 from slipway.tasks.ways_back import known_as
 
-AT_ONCE = 16
-"""Tags that are looked up at the same time."""
 WHOLE_REGISTRY_WITHIN = 300.0
 """Seconds for every tag that was ever recorded."""
 
@@ -71,7 +64,9 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
     ledger = await asked(_remember(ports, cluster))
     registry, pulls = await asyncio.gather(
         asked(
-            _held(ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag),
+            find_holdings(
+                ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag
+            ),
             WHOLE_REGISTRY_WITHIN,
         ),
         asked(try_pull(ports, together, cluster))
@@ -204,105 +199,6 @@ async def _interrupted(ports: Ports) -> Sequence[Release]:
         if each.target == ports.target.name
         and (each.fence > 0 or ports.processes.has_ended(each.worker))
     ]
-
-
-async def _held(
-    ports: Ports,
-    together: Together,
-    seen: tuple[
-        ConfigSnapshot | Unknown,
-        Workloads | Unknown | None,
-        Memory | Unknown,
-        frozenset[str] | Unknown,
-    ],
-    *,
-    every_tag: bool,
-) -> Holdings:
-    """What the registry holds under the names that matter; the registry itself is always asked."""
-    config, cluster, ledger, nodes = seen
-    memory = Memory() if isinstance(ledger, Unknown) else ledger
-    newest = newest_deploy(memory.history)
-    named = [
-        config.value if isinstance(config, ConfigSnapshot) else None,
-        cluster.image if isinstance(cluster, Workloads) else None,
-        newest.image if newest is not None else None,
-    ]
-    ours = ports.target.service.repository
-    found = [each for each in map(reference_of, named) if each and each.repository == ours]
-    images = {str(each): await _find(ports, together, each) for each in dict.fromkeys(found)}
-    images |= await _ways_back(ports, together, memory, nodes)
-    tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
-    tags |= set(memory.published) if every_tag else memory.doubted
-    signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
-    held = await find_tags(ports, together, sorted(tags))
-    images |= await _once_published(ports, together, memory, held)
-    return Holdings(images, held, signatures)
-
-
-async def _once_published(
-    ports: Ports,
-    together: Together,
-    memory: Memory,
-    held: Mapping[str, PublishedImage | None],
-) -> Mapping[str, PublishedImage | None]:
-    """What tags that name another image now were published for: it may be gone as well."""
-    ours = ports.target.service.repository
-    digests = [
-        recorded
-        for tag, image in held.items()
-        if (recorded := memory.published.get(tag)) is not None
-        and image is not None
-        and image.digest != recorded
-    ]
-    wanted = [ImageReference(ours, digest=each) for each in digests]
-    return {str(each): await _find(ports, together, each) for each in wanted}
-
-
-async def _find(
-    ports: Ports, together: Together, reference: ImageReference
-) -> PublishedImage | None:
-    """Asked once, however many targets and names lead to the image."""
-    return await together.once(
-        f"image {reference}", ports.registry, lambda: ports.registry.find(reference)
-    )
-
-
-async def _signatures(
-    ports: Ports, images: Mapping[str, PublishedImage | None]
-) -> Mapping[str, Sequence[SignedPayload]]:
-    return {
-        name: await ports.registry.signatures(image.repository, image.digest)
-        for name, image in images.items()
-        if image is not None
-    }
-
-
-async def _ways_back(
-    ports: Ports, together: Together, memory: Memory, nodes: frozenset[str] | Unknown
-) -> Mapping[str, PublishedImage | None]:
-    """The ways back, down to as many that a rollback could take as must be left."""
-    images: dict[str, PublishedImage | None] = {}
-    fit = frozenset[str]() if isinstance(nodes, Unknown) else nodes
-    good = 0
-    for way in memory.ways_back:
-        if good >= WAYS_BACK:
-            break
-        image = images[str(way)] = await _find(ports, together, way)
-        good += not why_no_way(ports.target.name, way, image, fit)
-    return images
-
-
-async def find_tags(
-    ports: Ports, together: Together, tags: Sequence[str]
-) -> Mapping[str, PublishedImage | None]:
-    """What the registry holds under tags of the target's repository."""
-    ports.registry.expect(len(tags))
-
-    async def find(tag: str) -> PublishedImage | None:
-        named = ImageReference(ports.target.service.repository, tag)
-        return await _find(ports, together, named)
-
-    return dict(zip(tags, await each_of(tags, find, AT_ONCE), strict=True))
 
 
 def _applied(
