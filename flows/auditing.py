@@ -4,6 +4,7 @@ It changes nothing outside but the ledger's own record of findings, and that onl
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,7 +35,10 @@ from slipway.tasks.audit_report import (
 )
 from slipway.tasks.collecting import Depth, look
 from slipway.tasks.policies import repeatable
+from slipway.tasks.report import all_told
 from slipway.tasks.source_once import SourceOnce
+
+log = logging.getLogger(__name__)
 
 TARGETS_AT_ONCE = 8
 THOROUGH = frozenset({"IMG016"})
@@ -179,12 +183,27 @@ async def _compare(ports: Ports, judged: Judged, record: bool) -> Changes:  # no
 async def audit_and_report(
     every: Sequence[Ports], *, every_tag: bool = False, complete: bool = False
 ) -> Report:
-    """The scheduled audit: findings are kept, told as events, and shown as the run's tables."""
-    report = await audit(every, every_tag=every_tag, complete=complete, record=True)
+    """The scheduled audit: findings are told as events, shown as the run's tables, and kept.
+
+    They are kept last: what an audit that dies has told is told again by the next, never lost.
+    """
+    report = await audit(every, every_tag=every_tag, complete=complete)
     for each in report.targets:
         await tell_changes(each.changes)
+    await all_told()
     await report_audit(what_runs_where(report), finding_rows(report))
+    for ports, each in zip(every, report.targets, strict=True):
+        await _keep(ports, each.judged)
     return report
+
+
+async def _keep(ports: Ports, judged: Judged) -> None:
+    kept = await asked(ports.ledger.record_findings(ports.target.name, judged))
+    if isinstance(kept, Unknown):
+        name = ports.target.name
+        log.warning(
+            "findings of %s were not kept, so the next audit tells them again: %s", name, kept.why
+        )
 
 
 def what_runs_where(report: Report) -> list[Mapping[str, str]]:

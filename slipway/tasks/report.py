@@ -25,6 +25,8 @@ _MARKS = {
     State.REFUSED: "⛔",
     State.NEEDS_ATTENTION: "🚨",
 }
+TOLD_WITHIN = 30.0
+"""Seconds; a server that takes no events keeps no audit from its end."""
 _MARKUP = re.compile(r"[\\`*_\[\]|]")
 
 
@@ -65,6 +67,16 @@ async def tell(event: str, resource: Mapping[str, str], payload: Mapping[str, An
     from prefect.events import emit_event  # noqa: PLC0415 - likewise
 
     emit_event(event, resource=dict(resource), payload=dict(payload))
+
+
+@best_effort
+async def all_told() -> None:
+    """Wait until every event that this process has told is on its way to Prefect's server."""
+    if not in_flow_run():
+        return
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - likewise
+
+    await asyncio.wait_for(asyncio.to_thread(EventsWorker.instance().wait_until_empty), TOLD_WITHIN)
 
 
 class Bar:

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from flows import auditing
 from flows.audit import as_prefect_state
 from flows.auditing import Report, audit, finding_rows
 from flows.deploy import release as deploy
 from flows.pruning import plan
+from slipway.domain.agreement import Unknown
 from slipway.domain.commit import Commit
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
@@ -317,6 +319,53 @@ async def test_a_scheduled_audit_tells_what_is_new_what_persists_and_what_is_gon
         return len(mine.changes.new), len(mine.changes.persisting), len(mine.changes.gone)
 
     assert [changes(each) for each in (first, again, last)] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+
+
+async def test_what_an_audit_told_before_it_died_is_told_again_and_nothing_is_told_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await released("second", "third")
+    edited(world)
+    told: list[str] = []
+
+    async def tell(changes: Changes | Unknown) -> None:
+        assert isinstance(changes, Changes)
+        told.extend(each.finding.rule for each in changes.new)
+
+    monkeypatch.setattr(auditing, "tell_changes", tell)
+    every = [world.ports(name) for name in world.targets]
+    with monkeypatch.context() as dying:
+        dying.setattr(world.ledger, "record_findings", _dies)
+        with pytest.raises(KeyboardInterrupt):
+            await auditing.audit_and_report(every)
+    assert told == ["IMG006"]
+
+    await auditing.audit_and_report(every)
+    await auditing.audit_and_report(every)
+
+    assert told == ["IMG006", "IMG006"]
+
+
+async def _dies(*_: object) -> Changes:
+    raise KeyboardInterrupt
+
+
+async def test_findings_that_the_ledger_does_not_take_are_shown_and_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = await released("second", "third")
+    edited(world)
+
+    async def refuse(*_: object) -> Changes:
+        raise Unreachable("no ledger: try again")
+
+    monkeypatch.setattr(world.ledger, "record_findings", refuse)
+
+    report = await auditing.audit_and_report([world.ports()])
+
+    assert ids(report) == {"IMG006"}
+    assert "were not kept, so the next audit tells them again: no ledger" in caplog.text
 
 
 async def test_an_audit_that_a_person_types_takes_no_news_from_the_scheduled_one() -> None:

@@ -324,6 +324,13 @@ MUTANTS = (
         "tests/flows/test_pruning_generated.py",
     ),
     Mutant(
+        "keep what an audit found before it is told",
+        "flows/auditing.py",
+        "await audit(every, every_tag=every_tag, complete=complete)\n",
+        "await audit(every, every_tag=every_tag, complete=complete, record=True)\n",
+        "tests/flows/test_audit.py",
+    ),
+    Mutant(
         "give the lease back before the line is left",
         LEASE,
         "    async with _held(ports, lease), _in_line(ports, record):\n",
