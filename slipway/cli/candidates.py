@@ -9,9 +9,7 @@ from slipway.cli.output import local, print_json, print_table
 from slipway.cli.session import Session
 from slipway.domain.candidate import Candidate
 from slipway.tasks.candidate_report import candidate_row, said_of_all
-from slipway.tasks.candidates import Candidates, list_candidates
-
-NEWEST = 20
+from slipway.tasks.candidates import NEWEST, Candidates, list_candidates
 
 
 @click.command

@@ -17,6 +17,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
 from flows.audit import audit
+from flows.candidates import candidates
 from flows.deploy import deploy
 from flows.drill import drill
 from flows.prune import prune
@@ -82,8 +83,10 @@ def deployments_of(targets: Sequence[Target]) -> Iterator[Deployment]:
     for each in targets:
         name = each.name
         yield Deployment(deploy, name, name, f"Deploy a commit to {name}, and prove that it runs.")
-        published = f"Bring back an image of {name} that is published already."
+        published = f"Bring back an image of {name}; candidates/{name} shows which there are."
         yield Deployment(rollback, name, name, published)
+        ways = f"Show what {name} could go back to, and what each rollback would meet."
+        yield Deployment(candidates, name, name, ways)
         stacks.setdefault(each.stack.deployment, name)
     for stack, name in stacks.items():
         yield Deployment(recover, stack, name, "Finish what a dead process left open at the stack.")

@@ -52,11 +52,16 @@ async def report_candidates(ports: Ports, outlook: Outlook | None = None) -> Non
     """
     if not in_flow_run():
         return
-    found, now = await list_candidates(ports, outlook=outlook), datetime.now(UTC)
+    await leave_candidates(ports.target.name, await list_candidates(ports, outlook=outlook))
+
+
+async def leave_candidates(target: str, found: Candidates) -> None:
+    """Leave the list as a table of the run."""
+    now = datetime.now(UTC)
     await leave_table(
-        f"candidates-{ports.target.name}",
+        f"candidates-{target}",
         [candidate_row(each, now) for each in found.listed],
-        "; ".join([f"what {ports.target.name} could go back to", *said_of_all(found)]),
+        "; ".join([f"what {target} could go back to", *said_of_all(found)]),
     )
 
 

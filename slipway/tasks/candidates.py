@@ -22,6 +22,8 @@ from slipway.tasks.rehearsing import Way, look_ahead
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
 
 AT_ONCE = 16
+NEWEST = 20
+"""Candidates that are looked up unless somebody asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class _View:
 
 
 async def list_candidates(
-    ports: Ports, limit: int = 20, *, preview: bool = True, outlook: Outlook | None = None
+    ports: Ports, limit: int = NEWEST, *, preview: bool = True, outlook: Outlook | None = None
 ) -> Candidates:
     """The newest `limit` commits with an image, and whether a rollback to each is accepted now.
 

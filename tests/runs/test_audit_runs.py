@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
 
 from blocks import loading
-from flows import audit, drill, prune
+from flows import audit, candidates, drill, prune
 from flows.audit import AuditOptions
 from flows.deploy import release as deploy
 from flows.prune import PruneOptions
@@ -49,7 +49,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made.git.branches["main"] = made.commits["third"].sha
 
     @contextlib.asynccontextmanager
-    async def connected(target: str, _: object) -> AsyncIterator[Any]:
+    async def connected(target: str, _: object = None) -> AsyncIterator[Any]:
         yield made.ports(target)
 
     async def registered() -> list[str]:
@@ -57,6 +57,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(loading, "connected", connected)
     monkeypatch.setattr(loading, "registered", registered)
+    monkeypatch.setattr(candidates, "connected", connected)
     return made
 
 
@@ -117,6 +118,28 @@ async def test_a_drill_that_works_completes_and_leaves_the_candidates(world: Wor
         assert "would work" in await table(client, "drills")
         shown = await table(client, f"candidates-{world.target.name}")
     assert world.commits["second"].short in shown
+
+
+async def test_who_chooses_in_prefect_sees_what_a_target_could_go_back_to(world: World) -> None:
+    second = world.commits["second"].short
+
+    state = await candidates.candidates(world.target.name, return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Listed")
+    assert str(state.message).endswith(f"commits; by default to {second}")
+    async with get_client() as client:
+        shown = await table(client, f"candidates-{world.target.name}")
+    assert second in shown
+    assert "allowed" in shown
+
+
+async def test_candidates_that_can_not_be_listed_refuse_and_say_why(world: World) -> None:
+    world.faults.always("registry.tags", AccessDenied("no: renew the token"))
+
+    state = await candidates.candidates(world.target.name, return_state=True)
+
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert state.message == "access-denied: no: renew the token"
 
 
 async def test_a_drill_that_would_not_work_fails_so_that_somebody_is_told(world: World) -> None:
