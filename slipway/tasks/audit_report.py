@@ -14,6 +14,7 @@ from slipway.tasks.report import leave_table, tell
 NEW, GONE = "slipway.finding.new", "slipway.finding.gone"
 """Prefect events, which automations can act on; docs/command-line.md has their fields."""
 NOT_KNOWN = "?"
+FINDING_COLUMNS = ("severity", "id", "target", "state", "about", "expected", "seen", "what to do")
 
 
 def what_runs(picture: Picture) -> Mapping[str, str]:
@@ -44,16 +45,23 @@ def running(picture: Picture) -> list[str]:
 
 def finding_row(finding: Finding, state: str) -> Mapping[str, str]:
     """A finding in one line of a table."""
-    return {
-        "severity": finding.severity.value,
-        "id": finding.rule,
-        "target": finding.target,
-        "state": state,
-        "about": finding.about,
-        "expected": finding.expected,
-        "seen": finding.seen,
-        "what to do": str(finding.remedy),
-    }
+    values = (
+        finding.severity.value,
+        finding.rule,
+        finding.target,
+        state,
+        finding.about,
+        finding.expected,
+        finding.seen,
+        str(finding.remedy),
+    )
+    return dict(zip(FINDING_COLUMNS, values, strict=True))
+
+
+def unjudged_row(target: str, rules: Sequence[str], why: str) -> Mapping[str, str]:
+    """Rules that say nothing of a target, in one line of the same table."""
+    row = dict.fromkeys(FINDING_COLUMNS, "")
+    return {**row, "id": ", ".join(rules), "target": target, "state": "not judged", "seen": why}
 
 
 def states(changes: Changes | Unknown) -> Mapping[str, str]:
@@ -67,11 +75,11 @@ def states(changes: Changes | Unknown) -> Mapping[str, str]:
 
 
 async def report_audit(
-    rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]]
+    rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]], count: int
 ) -> None:
     """Leave both tables as artifacts of the run, under the same keys each time."""
     await leave_table("audit-what-runs", rows, "what runs where")
-    await leave_table("audit-findings", findings, f"{len(findings)} findings, worst first")
+    await leave_table("audit-findings", findings, f"{count} findings, worst first")
 
 
 async def tell_changes(changes: Changes | Unknown) -> None:

@@ -395,6 +395,11 @@ async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
 
     assert "IMG016" not in ids(quick) | ids(some)
     assert all("IMG016" in each.judged.unjudged for each in (*quick.targets, *some.targets))
+    assert not quick.not_judged
+    assert not whole.not_judged
+    assert "name no target" in some.not_judged[world.target.name]["IMG016"]
+    state = as_prefect_state(some, Severity.CRITICAL)
+    assert "IMG016" in (state.message or "")
     [found] = [each for each in whole.findings if each.rule == "IMG016"]
     assert found.about == world.target.service.repository
     planned = await plan(every[:1], Policy(), later)
@@ -450,6 +455,11 @@ async def test_what_stands_is_still_told_while_it_can_not_be_looked_at() -> None
     state = as_prefect_state(report, Severity.CRITICAL)
     assert state.type.value == "FAILED"
     assert "2 of 2 targets could not be judged whole" in (state.message or "")
+    assert "no route to host" in (state.message or "")
+    rows = [each for each in finding_rows(report) if each["state"] == "not judged"]
+    assert {(each["target"], each["seen"]) for each in rows} == {
+        (target, "no route to host") for target in world.targets
+    }
 
 
 async def test_nothing_found_is_not_called_quiet_where_something_was_not_judged() -> None:
