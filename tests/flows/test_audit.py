@@ -170,10 +170,19 @@ def ways_back_of_another_platform(world: World) -> None:
         world.change_image(name, platforms=frozenset({"linux/arm64"}))
 
 
+async def no_secret_named(world: World) -> None:
+    """And a node has to pull, which has no credentials of its own."""
+    for each in (world.deployment, world.neighbour):
+        each.pull_secrets = ()
+    world.cluster.restart_pods(world.deployment)
+    await asyncio.sleep(5)
+
+
 CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {
     "image deleted": (gone, {"IMG001"}),
     "secret revoked": (revoked, {"IMG003"}),
     "secret deleted": (no_secret, {"IMG003"}),
+    "no secret named": (no_secret_named, {"IMG003", "IMG013"}),
     "tag overwritten": (overwritten, {"IMG004"}),
     ":main moved": (main_moved, {"IMG005"}),
     "ESC edited": (edited, {"IMG006"}),
@@ -221,6 +230,21 @@ async def test_a_condition_is_found_as_exactly_what_it_is(what: str) -> None:
     assert ids(report) == expected
     others = {each.target for each in report.findings} - {world.target.name}
     assert bool(others) is (what in NEIGHBOURS_TOO)
+
+
+async def test_nodes_that_pull_without_a_secret_are_no_trouble_and_it_is_said() -> None:
+    world = await released("second", "third")
+    for each in (world.deployment, world.neighbour):
+        each.pull_secrets = ()
+    world.cluster.nodes_have_credentials = True
+
+    report = await look(world)
+
+    assert ids(report) == set()
+    assert {name: list(rules) for name, rules in report.not_judged.items()} == {
+        name: ["IMG003"] for name in world.targets
+    }
+    assert all("registries.yaml" in each.why for each in report.gaps)
 
 
 @pytest.mark.parametrize(
