@@ -90,7 +90,7 @@ def _target_record(audited: Audited) -> dict[str, Any]:
         "image": seen.image if isinstance(seen, Workloads) else None,
         "running": running(picture),
         "last_change": change.commit.sha if change else None,
-        "behind": len(known.pending) if known else None,
+        "behind": len(known.pending) if known and known.deployed else None,
         "unknown": {name: part.why for name, part in parts if isinstance(part, Unknown)},
         "unjudged": sorted(audited.judged.unjudged),
         "unjudged_why": dict(sorted(audited.judged.reasons.items())),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Picture, reference_of
+from slipway.domain.auditing.picture import Lineage, Picture, reference_of
 from slipway.domain.finding import Changes, Finding
 from slipway.domain.fitness import ready_digests
 from slipway.domain.image import PublishedImage
@@ -25,12 +25,7 @@ def what_runs(picture: Picture) -> Mapping[str, str]:
         "asked for": _asked(seen),
         "runs": _runs(picture),
         "ESC": _agrees(picture),
-        "last change": NOT_KNOWN
-        if isinstance(git, Unknown)
-        else (
-            f"{git.last_change.commit.short} {git.last_change.subject}" if git.last_change else ""
-        ),
-        "behind": NOT_KNOWN if isinstance(git, Unknown) else str(len(git.pending)),
+        **_in_git(git),
         ":main": _main(picture),
     }
 
@@ -113,6 +108,16 @@ def _resource(finding: Finding) -> dict[str, str]:
         "slipway.target": finding.target,
         "slipway.severity": finding.severity.value,
         "slipway.rule": finding.rule,
+    }
+
+
+def _in_git(git: Lineage | Unknown) -> Mapping[str, str]:
+    if isinstance(git, Unknown) or git.untold:
+        return {"last change": NOT_KNOWN, "behind": NOT_KNOWN}
+    last = git.last_change
+    return {
+        "last change": f"{last.commit.short} {last.subject}" if last else "",
+        "behind": str(len(git.pending)) if git.deployed else "",
     }
 
 
