@@ -6,7 +6,7 @@ from typing import Any
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Lineage, Picture, reference_of
 from slipway.domain.finding import Changes, Finding
-from slipway.domain.fitness import ready_digests
+from slipway.domain.fitness import ready_digests, untold_pods
 from slipway.domain.image import PublishedImage
 from slipway.domain.workloads import Workloads
 from slipway.tasks.report import leave_table, tell
@@ -132,8 +132,10 @@ def _runs(picture: Picture) -> str:
         return NOT_KNOWN
     if picture.cluster is None:
         return "nothing"
-    digests = ready_digests(picture.cluster, picture.target.workload.container)
-    return ", ".join(sorted(each.short for each in digests)) or "nothing ready"
+    container = picture.target.workload.container
+    digests = sorted(each.short for each in ready_digests(picture.cluster, container))
+    untold = [NOT_KNOWN] if untold_pods(picture.cluster, container) else []
+    return ", ".join([*digests, *untold]) or "nothing ready"
 
 
 def _agrees(picture: Picture) -> str:

@@ -7,7 +7,7 @@ from slipway.domain.auditing import remedies
 from slipway.domain.auditing.named import is_anothers, is_overwritten, own_images
 from slipway.domain.auditing.picture import Applied, NotKnown, Picture, known, reference_of
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.fitness import PULUMI, ready_digests
+from slipway.domain.fitness import PULUMI, ready_digests, untold_pods
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.rollout import current_set
 from slipway.domain.target import CommitInfo
@@ -72,6 +72,9 @@ def runs_another(picture: Picture) -> Findings:
         return
     container = picture.target.workload.container
     wrong = {each for each in ready_digests(seen, container) if each not in image.accepted}
+    untold = untold_pods(seen, container)
+    if untold and not wrong:
+        raise NotKnown(f"the container runtime does not tell the image of {', '.join(untold)}")
     if not wrong:
         return
     pods = sorted(
@@ -87,7 +90,8 @@ def runs_another(picture: Picture) -> Findings:
         picture.target.name,
         str(seen),
         f"{image.digest}, which {seen.image} is",
-        f"pods run {shown}: {', '.join(pods)}",
+        f"pods run {shown}: {', '.join(pods)}"
+        + (f"; the runtime does not tell the image of {', '.join(untold)}" if untold else ""),
         _replace(picture, seen, image, pods),
     )
 

@@ -6,7 +6,8 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Pull
 from slipway.domain.auditing.rules import judge
 from slipway.domain.workloads import Container
-from tests.domain.auditing.pictures import OLD, container, picture, pod, workloads
+from slipway.tasks.audit_report import what_runs
+from tests.domain.auditing.pictures import CHILD, DIGEST, OLD, container, picture, pod, workloads
 
 
 def test_a_rule_that_could_not_be_judged_says_why() -> None:
@@ -61,3 +62,46 @@ def test_a_pull_secret_that_is_named_and_rejected_is_one_whatever_runs() -> None
     [found] = judge(picture(pulls=(Pull("creds", "401", rejected=True),))).findings
 
     assert found.rule == "IMG003"
+
+
+ODD = ["", "0" * 64, f"docker://{'0' * 64}", f"{DIGEST}-dirty", "x@sha256:abc"]
+
+
+@pytest.mark.parametrize("image_id", ODD)
+def test_a_ready_pod_whose_image_the_runtime_does_not_tell_is_not_taken_for_right(
+    image_id: str,
+) -> None:
+    seen = picture(cluster=workloads(pods=(pod(container(image_id=image_id)),)))
+
+    judged = judge(seen)
+
+    assert judged.findings == ()
+    assert set(judged.reasons) == {"IMG007"}
+    assert "pod adapter-1-a (imageID " in judged.reasons["IMG007"]
+    assert what_runs(seen)["runs"] == "?"
+
+
+@pytest.mark.parametrize(
+    "image_id", [str(CHILD), f"docker-pullable://x@{CHILD}", f"docker://{CHILD}", f"x@{DIGEST}"]
+)
+def test_a_ready_pod_is_known_by_any_form_that_ends_in_a_digest(image_id: str) -> None:
+    judged = judge(picture(cluster=workloads(pods=(pod(container(image_id=image_id)),))))
+
+    assert (judged.findings, judged.unjudged) == ((), frozenset())
+
+
+def test_a_ready_pod_without_the_container_tells_nothing_of_it() -> None:
+    other = container(name="sidecar")
+
+    judged = judge(picture(cluster=workloads(pods=(pod(other),))))
+
+    assert set(judged.reasons) == {"IMG007"}
+
+
+def test_beside_a_pod_of_another_image_one_that_is_not_told_is_said() -> None:
+    pods = (pod(container(OLD)), pod(container(image_id=""), name="adapter-1-b"))
+
+    [found] = judge(picture(cluster=workloads(replicas=2, updated=2, pods=pods))).findings
+
+    assert found.rule == "IMG007"
+    assert found.seen.endswith("does not tell the image of pod adapter-1-b (imageID '')")
