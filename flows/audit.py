@@ -12,6 +12,9 @@ from flows.auditing import Report, audit_and_report
 from flows.states import refusing
 from slipway.domain.finding import Severity
 
+SHOWN = 3
+"""Reasons why something was not judged that the run's message tells; its table has all."""
+
 
 class AuditOptions(BaseModel):
     """What an audit looks at, and what makes its run fail."""
@@ -52,6 +55,8 @@ def as_prefect_state(report: Report, fail_on: Severity) -> State[Any]:
     targets, unseen = len(report.targets), len(report.not_judged)
     more = f"; {len(report.gone)} gone" if report.gone else ""
     more += f"; {unseen} of {targets} targets could not be judged whole" if unseen else ""
+    more += "".join(f"; {each}" for each in report.gaps[:SHOWN])
+    more += f"; {len(report.gaps) - SHOWN} more reasons" if len(report.gaps) > SHOWN else ""
     if not report.findings:
         name = "Not judged" if unseen else "Quiet"
         return Completed(name=name, message=f"{targets} targets, nothing found{more}")

@@ -31,6 +31,7 @@ from slipway.tasks.audit_report import (
     report_audit,
     states,
     tell_changes,
+    unjudged_row,
     what_runs,
 )
 from slipway.tasks.collecting import Depth, look
@@ -54,6 +55,8 @@ class Audited:
     picture: Picture
     judged: Judged
     changes: Changes | Unknown
+    thorough: bool = False
+    """Whether every tag was asked for."""
 
     @property
     def target(self) -> str:
@@ -68,9 +71,23 @@ class Audited:
         return [each.finding for each in self.changes.standing]
 
     @property
-    def unjudged(self) -> frozenset[str]:
-        """Rules for which something was unknown, but for what only a thorough audit looks at."""
-        return self.judged.unjudged - THOROUGH
+    def unjudged(self) -> Mapping[str, str]:
+        """Rule for which something was unknown → why; those of a thorough audit where it is one."""
+        left_out = frozenset[str]() if self.thorough else THOROUGH
+        reasons = self.judged.reasons
+        return {each: reasons[each] for each in sorted(reasons) if each not in left_out}
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """Rules that say nothing of a target, and why."""
+
+    target: str
+    rules: tuple[str, ...]
+    why: str
+
+    def __str__(self) -> str:
+        return f"not judged at {self.target}: {', '.join(self.rules)}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +108,18 @@ class Report:
         return [each for changes in changed for each in changes.gone]
 
     @property
-    def not_judged(self) -> Mapping[str, frozenset[str]]:
-        """Target → the rules that say nothing of it, because something could not be looked at."""
+    def not_judged(self) -> Mapping[str, Mapping[str, str]]:
+        """Target → the rules that say nothing of it, each with what could not be looked at."""
         return {each.target: each.unjudged for each in self.targets if each.unjudged}
+
+    @property
+    def gaps(self) -> Sequence[NotJudged]:
+        """The same for people: all rules that one reason keeps from being judged at a target."""
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for target, reasons in self.not_judged.items():
+            for rule, why in reasons.items():
+                grouped.setdefault((target, why), []).append(rule)
+        return [NotJudged(target, tuple(rules), why) for (target, why), rules in grouped.items()]
 
     @property
     def worst(self) -> Severity | None:
@@ -141,7 +167,7 @@ async def audit(
     changes = [await asked(_compare(each, judged[each.target.name], record)) for each in every]
     return Report(
         [
-            Audited(pictures[name], judged[name], change)
+            Audited(pictures[name], judged[name], change, every_tag)
             for name, change in zip(names, changes, strict=True)
         ]
     )
@@ -191,7 +217,7 @@ async def audit_and_report(
     for each in report.targets:
         await tell_changes(each.changes)
     await all_told()
-    await report_audit(what_runs_where(report), finding_rows(report))
+    await report_audit(what_runs_where(report), finding_rows(report), len(report.findings))
     for ports, each in zip(every, report.targets, strict=True):
         await _keep(ports, each.judged)
     return report
@@ -212,9 +238,10 @@ def what_runs_where(report: Report) -> list[Mapping[str, str]]:
 
 
 def finding_rows(report: Report) -> list[Mapping[str, str]]:
-    """The report's second table: a line a finding, worst first, and at its end what is gone."""
+    """The report's second table: a line a finding, worst first, then what is gone or not judged."""
     known = report.states
     return [
         *(finding_row(each, known.get(each.fingerprint, "")) for each in report.findings),
         *(finding_row(each, "gone") for each in by_severity(each.finding for each in report.gone)),
+        *(unjudged_row(each.target, each.rules, each.why) for each in report.gaps),
     ]

@@ -34,10 +34,16 @@ async def drill(targets: list[str] | None = None, *, full: bool = False) -> Stat
 
 
 def as_prefect_state(drills: list[Drill]) -> State[Any]:
-    """Failed where a rollback would not work; what could not be tried is no failure."""
+    """Failed where a rollback would not work; what could not be tried or told is no failure."""
     told = "; ".join(
         f"{each.target}: {each.why}" for each in drills if each.result is not Result.WORKS
     )
-    if worst_result(drills) is Result.FAILS:
-        return Failed(name="WouldNotWork", message=told)
-    return Completed(name="NotTried" if told else "WouldWork", message=told or "all would work")
+    match worst_result(drills):
+        case Result.FAILS:
+            return Failed(name="WouldNotWork", message=told)
+        case Result.NOT_TRIED:
+            return Completed(name="NotTried", message=told)
+        case Result.NOT_TOLD:
+            return Completed(name="NotTold", message=told)
+        case _:
+            return Completed(name="WouldWork", message="all would work")

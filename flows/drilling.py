@@ -21,6 +21,7 @@ from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.measuring import measure_updates
 from slipway.tasks.preflight import at_work
+from slipway.tasks.pull_secrets import why_not_told
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.rehearsing import look_ahead
 from slipway.tasks.ways_back import default_way_back, surroundings
@@ -39,7 +40,7 @@ async def drill(ports: Ports) -> Drill:
         commit, image = await _choose(ports, took)
         found = replace(found, to=commit)
         seen = await _observe(ports)
-        await _pull(ports, seen, image, took)
+        not_told = await _pull(ports, seen, image, took)
         with _timed(took, "preview"):
             outlook = await look_ahead(ports, (commit, image))
     except TransientError as error:
@@ -48,17 +49,20 @@ async def drill(ports: Ports) -> Drill:
         if holder := await at_work(ports):
             return replace(found, result=Result.NOT_TRIED, why=f"{holder} since", took=took)
         return replace(found, result=Result.FAILS, why=f"{error.code}: {error}", took=took)
-    return _judged(replace(found, took=took, outlook=outlook), outlook, image)
+    why = f"{image.digest} can be pulled, and the preview changes only the image"
+    if not_told:
+        found = replace(found, result=Result.NOT_TOLD)
+        why = f"whether nodes can pull {image.digest}: {not_told}; all else would work"
+    return _judged(replace(found, why=why, took=took, outlook=outlook), outlook)
 
 
-def _judged(found: Drill, outlook: Outlook, image: PublishedImage) -> Drill:
+def _judged(found: Drill, outlook: Outlook) -> Drill:
     if outlook.waits_for or outlook.passing:
         why = outlook.waits_for or outlook.refusal
         return replace(found, result=Result.NOT_TRIED, why=why)
     if outlook.refusal:
         return replace(found, result=Result.FAILS, why=outlook.refusal)
-    why = f"{image.digest} can be pulled, and the preview changes only the image"
-    return replace(found, why=why)
+    return found
 
 
 async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage]:
@@ -80,17 +84,23 @@ async def _observe(ports: Ports) -> Workloads:
     return seen
 
 
-async def _pull(ports: Ports, seen: Workloads, image: PublishedImage, took: Took) -> None:
+async def _pull(ports: Ports, seen: Workloads, image: PublishedImage, took: Took) -> str:
+    """Pull it; where only nodes could, and pods show that they do, why that can't be told."""
     with _timed(took, "pull with the pull secret"):
         reference = ImageReference(image.repository, digest=image.digest)
         async with Together() as together:
             pulls = await try_pull(ports, together, seen, reference)
-    if not any(not each.problem and not each.missing for each in pulls):
-        why = "; ".join(each.problem or each.missing for each in pulls)
-        raise PullSecretUnusable(
-            f"{reference} can't be pulled whole with the pull secrets of {seen}: {why}; see "
-            f"slipway doctor {ports.target.name}"
-        )
+    if any(not each.problem and not each.missing for each in pulls):
+        return ""
+    if all(each.rejected and not each.secret for each in pulls) and (
+        not_told := await why_not_told(ports, seen, reference)
+    ):
+        return not_told
+    why = "; ".join(each.problem or each.missing for each in pulls)
+    raise PullSecretUnusable(
+        f"{reference} can't be pulled whole with the pull secrets of {seen}: {why}; see "
+        f"slipway doctor {ports.target.name}"
+    )
 
 
 @contextlib.contextmanager

@@ -38,7 +38,8 @@ async def drill_fully(ports: Ports) -> Drill:
         )
     live = present(await ports.ledger.history(target.name))
     tried = await drill(ports)
-    if tried.result is not Result.WORKS or live is None or live.commit is None:
+    may_work = tried.result in {Result.WORKS, Result.NOT_TOLD}
+    if not may_work or live is None or live.commit is None:
         return tried
     if held := [each for each in await ports.ledger.holds(target.name) if each.by != DRILL]:
         why = f"{shown_hold(held[-1])}; the way forth would end that hold"
@@ -54,7 +55,7 @@ async def drill_fully(ports: Ports) -> Drill:
     if forth.state is not State.LIVE:
         return replace(tried, result=Result.FAILS, why=f"the way forth: {forth.release.reason}")
     why = f"{target.name} was rolled back to {back.release.image}, and forth again"
-    return replace(tried, why=why, measured=took)
+    return replace(tried, result=Result.WORKS, why=why, measured=took)
 
 
 async def _try(ports: Ports, release: Release, kind: Kind, wanted: str) -> Outcome:

@@ -90,9 +90,10 @@ def _target_record(audited: Audited) -> dict[str, Any]:
         "image": seen.image if isinstance(seen, Workloads) else None,
         "running": running(picture),
         "last_change": change.commit.sha if change else None,
-        "behind": len(known.pending) if known else None,
+        "behind": len(known.pending) if known and known.deployed else None,
         "unknown": {name: part.why for name, part in parts if isinstance(part, Unknown)},
         "unjudged": sorted(audited.judged.unjudged),
+        "unjudged_why": dict(sorted(audited.judged.reasons.items())),
         "findings": len(audited.findings),
     }
 
@@ -109,8 +110,8 @@ def _print(report: Report) -> None:
     for each in report.findings:
         click.echo()
         _print_finding(each, known.get(each.fingerprint, ""))
-    for target, rules in report.not_judged.items():
-        click.secho(f"not judged at {target}: {', '.join(sorted(rules))}", fg="yellow")
+    for gap in report.gaps:
+        click.secho(str(gap), fg="yellow")
     if not report.findings:
         click.secho("nothing found", fg=None if report.not_judged else "green")
     for gone in report.gone:

@@ -16,6 +16,8 @@ class Result(StrEnum):
     FAILS = "would not work"
     NOT_TRIED = "not tried"
     """A release was at work, or something could not be reached: nothing is said."""
+    NOT_TOLD = "can't be told"
+    """All else would work; whether nodes pull the image is not visible from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +50,5 @@ class Drill:
 
 def worst_result(drills: Sequence[Drill]) -> Result | None:
     """The result that most needs a person."""
-    order = [Result.FAILS, Result.NOT_TRIED, Result.WORKS]
+    order = [Result.FAILS, Result.NOT_TRIED, Result.NOT_TOLD, Result.WORKS]
     return min((each.result for each in drills), key=order.index, default=None)

@@ -1,8 +1,8 @@
 """A finding: one thing at a target that is not as it should be, and what to do about it."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -74,8 +74,13 @@ class Judged:
     """What the rules say of one look; a rule that could not be judged says nothing."""
 
     findings: tuple[Finding, ...]
-    unjudged: frozenset[str]
-    """Ids of rules for which something was unknown: their older findings are not gone."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Id of a rule that could not be judged → why, in words for people."""
+
+    @property
+    def unjudged(self) -> frozenset[str]:
+        """Ids of rules for which something was unknown: their older findings are not gone."""
+        return frozenset(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def confirmed(first: Judged, second: Judged) -> Judged:
     again = {each.fingerprint for each in first.findings}
     return Judged(
         tuple(each for each in second.findings if each.fingerprint in again),
-        first.unjudged | second.unjudged,
+        {**first.reasons, **second.reasons},
     )
 
 

@@ -103,6 +103,20 @@ def ready_digests(seen: Workloads, container: str) -> set[Digest]:
     return {each for each in found if each is not None}
 
 
+def untold_pods(seen: Workloads, container: str) -> list[str]:
+    """Ready pods of which the runtime does not tell the image, each with what it tells instead."""
+    told = [
+        (pod.name, next((each.image_id for each in pod.containers if each.name == container), ""))
+        for pod in seen.pods
+        if pod.ready and not pod.terminating
+    ]
+    return [
+        f"pod {name} (imageID {image_id[:80]!r})"
+        for name, image_id in told
+        if running_digest(image_id) is None
+    ]
+
+
 def the_ready_digest(seen: Workloads, container: str) -> Digest | None:
     """The one digest that all ready pods run; None when there is none, or more than one."""
     digests = ready_digests(seen, container)

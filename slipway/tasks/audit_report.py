@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Picture, reference_of
+from slipway.domain.auditing.picture import Lineage, Picture, reference_of
 from slipway.domain.finding import Changes, Finding
-from slipway.domain.fitness import ready_digests
+from slipway.domain.fitness import ready_digests, untold_pods
 from slipway.domain.image import PublishedImage
 from slipway.domain.workloads import Workloads
 from slipway.tasks.report import leave_table, tell
@@ -14,6 +14,7 @@ from slipway.tasks.report import leave_table, tell
 NEW, GONE = "slipway.finding.new", "slipway.finding.gone"
 """Prefect events, which automations can act on; docs/command-line.md has their fields."""
 NOT_KNOWN = "?"
+FINDING_COLUMNS = ("severity", "id", "target", "state", "about", "expected", "seen", "what to do")
 
 
 def what_runs(picture: Picture) -> Mapping[str, str]:
@@ -24,12 +25,7 @@ def what_runs(picture: Picture) -> Mapping[str, str]:
         "asked for": _asked(seen),
         "runs": _runs(picture),
         "ESC": _agrees(picture),
-        "last change": NOT_KNOWN
-        if isinstance(git, Unknown)
-        else (
-            f"{git.last_change.commit.short} {git.last_change.subject}" if git.last_change else ""
-        ),
-        "behind": NOT_KNOWN if isinstance(git, Unknown) else str(len(git.pending)),
+        **_in_git(git),
         ":main": _main(picture),
     }
 
@@ -44,16 +40,23 @@ def running(picture: Picture) -> list[str]:
 
 def finding_row(finding: Finding, state: str) -> Mapping[str, str]:
     """A finding in one line of a table."""
-    return {
-        "severity": finding.severity.value,
-        "id": finding.rule,
-        "target": finding.target,
-        "state": state,
-        "about": finding.about,
-        "expected": finding.expected,
-        "seen": finding.seen,
-        "what to do": str(finding.remedy),
-    }
+    values = (
+        finding.severity.value,
+        finding.rule,
+        finding.target,
+        state,
+        finding.about,
+        finding.expected,
+        finding.seen,
+        str(finding.remedy),
+    )
+    return dict(zip(FINDING_COLUMNS, values, strict=True))
+
+
+def unjudged_row(target: str, rules: Sequence[str], why: str) -> Mapping[str, str]:
+    """Rules that say nothing of a target, in one line of the same table."""
+    row = dict.fromkeys(FINDING_COLUMNS, "")
+    return {**row, "id": ", ".join(rules), "target": target, "state": "not judged", "seen": why}
 
 
 def states(changes: Changes | Unknown) -> Mapping[str, str]:
@@ -67,11 +70,11 @@ def states(changes: Changes | Unknown) -> Mapping[str, str]:
 
 
 async def report_audit(
-    rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]]
+    rows: Sequence[Mapping[str, str]], findings: Sequence[Mapping[str, str]], count: int
 ) -> None:
     """Leave both tables as artifacts of the run, under the same keys each time."""
     await leave_table("audit-what-runs", rows, "what runs where")
-    await leave_table("audit-findings", findings, f"{len(findings)} findings, worst first")
+    await leave_table("audit-findings", findings, f"{count} findings, worst first")
 
 
 async def tell_changes(changes: Changes | Unknown) -> None:
@@ -108,6 +111,16 @@ def _resource(finding: Finding) -> dict[str, str]:
     }
 
 
+def _in_git(git: Lineage | Unknown) -> Mapping[str, str]:
+    if isinstance(git, Unknown) or git.untold:
+        return {"last change": NOT_KNOWN, "behind": NOT_KNOWN}
+    last = git.last_change
+    return {
+        "last change": f"{last.commit.short} {last.subject}" if last else "",
+        "behind": str(len(git.pending)) if git.deployed else "",
+    }
+
+
 def _asked(seen: Workloads | Unknown | None) -> str:
     if isinstance(seen, Unknown):
         return NOT_KNOWN
@@ -119,8 +132,10 @@ def _runs(picture: Picture) -> str:
         return NOT_KNOWN
     if picture.cluster is None:
         return "nothing"
-    digests = ready_digests(picture.cluster, picture.target.workload.container)
-    return ", ".join(sorted(each.short for each in digests)) or "nothing ready"
+    container = picture.target.workload.container
+    digests = sorted(each.short for each in ready_digests(picture.cluster, container))
+    untold = [NOT_KNOWN] if untold_pods(picture.cluster, container) else []
+    return ", ".join([*digests, *untold]) or "nothing ready"
 
 
 def _agrees(picture: Picture) -> str:

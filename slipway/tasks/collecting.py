@@ -86,19 +86,21 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         nodes,
         pulls,
         ledger,
-        await asked(_prunable(depth.sharing, together, at), WHOLE_REGISTRY_WITHIN),
+        await asked(_prunable(depth, together, at), WHOLE_REGISTRY_WITHIN),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)
     return _blurred(picture, why) if why else picture
 
 
-async def _prunable(
-    sharing: Sequence[Ports] | None, together: Together, at: datetime
-) -> Plan | Unknown | None:
-    if sharing is None:
-        return Unknown("not every tag of all targets was looked at")
-    return await make_plan(sharing, together, Policy(), at) if sharing else None
+async def _prunable(depth: Depth, together: Together, at: datetime) -> Plan | Unknown | None:
+    if depth.sharing is None:
+        return Unknown(
+            "what none of the targets needs, only all of them tell together: name no target"
+            if depth.every_tag
+            else "not every tag of all targets was looked up (--every-tag)"
+        )
+    return await make_plan(depth.sharing, together, Policy(), at) if depth.sharing else None
 
 
 async def _same(unknown: Unknown) -> Unknown:

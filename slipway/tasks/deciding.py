@@ -15,8 +15,9 @@ from slipway.tasks.applying import guard, wait_until_idle
 from slipway.tasks.baseline import Sight, describe_baseline
 from slipway.tasks.gates import check_holds, check_vetoes, require_in_order
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.preflight import check_all, require, require_pullable
+from slipway.tasks.preflight import check_all, require
 from slipway.tasks.program import Program
+from slipway.tasks.pull_secrets import require_pullable
 from slipway.tasks.record import Record
 
 log = logging.getLogger(__name__)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from slipway.domain.agreement import Unknown
+from slipway.domain.auditing.named import moves
 from slipway.domain.auditing.picture import Holdings, Memory, reference_of
 from slipway.domain.auditing.ways import WAYS_BACK, why_no_way
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.config import ConfigSnapshot
+from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
@@ -38,6 +40,7 @@ async def find_holdings(
         config.value if isinstance(config, ConfigSnapshot) else None,
         cluster.image if isinstance(cluster, Workloads) else None,
         newest.image if newest is not None else None,
+        _that_runs(ports, cluster),
     ]
     ours = ports.target.service.repository
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
@@ -49,6 +52,15 @@ async def find_holdings(
     held = await find_tags(ports, together, sorted(tags))
     images |= await _once_published(ports, together, memory, held)
     return Holdings(images, held, signatures)
+
+
+def _that_runs(ports: Ports, cluster: Workloads | Unknown | None) -> str | None:
+    """What ready pods run, where the name that the template has may be another image's by now."""
+    named = reference_of(cluster.image) if isinstance(cluster, Workloads) else None
+    if not isinstance(cluster, Workloads) or named is None or not moves(named):
+        return None
+    digest = the_ready_digest(cluster, ports.target.workload.container)
+    return str(ImageReference(named.repository, digest=digest)) if digest is not None else None
 
 
 async def _once_published(

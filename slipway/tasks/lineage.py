@@ -7,6 +7,9 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Holdings, Lineage, Memory, reference_of
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.commit import Commit
+from slipway.domain.fitness import the_ready_digest
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.target import CommitInfo
 from slipway.domain.workloads import Workloads
 from slipway.ports import ALL, Ports
@@ -30,18 +33,53 @@ async def find_lineage(
     await together.fetched(ports)
     source = ports.source
     head = await source.describe(await source.head(ports.target.branch))
-    named = reference_of(cluster.image) if isinstance(cluster, Workloads) else None
-    commit = named.commit if named is not None else None
-    known = commit is not None and await source.is_ancestor(commit, commit)
+    built = await _built_from(ports, cluster, registry)
+    commit = None if isinstance(built, Unknown) else built
     held = Holdings() if isinstance(registry, Unknown) else registry
     memory = Memory() if isinstance(ledger, Unknown) else ledger
     return Lineage(
         head,
-        await source.describe(commit) if commit and known else None,
-        await _pending(ports, commit, head.commit) if commit and known else (),
-        await last_change(ports, commit) if commit and known else None,
+        await source.describe(commit) if commit else None,
+        await _pending(ports, commit, head.commit) if commit else (),
+        await last_change(ports, commit) if commit else None,
         frozenset([pair for pair in _unlike(held) if await _same_inputs(ports, *pair)]),
         await _main_is_newer(ports, held, memory),
+        built.why if isinstance(built, Unknown) else "",
+    )
+
+
+async def _built_from(
+    ports: Ports, cluster: Workloads | Unknown | None, registry: Holdings | Unknown
+) -> Commit | Unknown | None:
+    """The commit of the target's image that is deployed; None where none of it is."""
+    named = reference_of(cluster.image) if isinstance(cluster, Workloads) else None
+    if not isinstance(cluster, Workloads) or named is None:
+        return None
+    if named.repository != ports.target.service.repository:
+        return None
+    running = the_ready_digest(cluster, ports.target.workload.container)
+    commit = named.commit or _labelled(named, running, registry)
+    if isinstance(commit, Unknown) or await ports.source.is_ancestor(commit, commit):
+        return commit
+    return Unknown(f"git does not know commit {commit.short}, from which {named} was built")
+
+
+def _labelled(
+    named: ImageReference, running: Digest | None, registry: Holdings | Unknown
+) -> Commit | Unknown:
+    """The commit by the label of an image whose name has none: of what runs, if the name moves."""
+    if isinstance(registry, Unknown):
+        return registry
+    digest = named.digest or running
+    if digest is None:
+        return Unknown(f"{named} names no commit, and its ready pods do not run one image")
+    image = next(
+        (each for each in registry.images.values() if each and digest in each.accepted), None
+    )
+    if image is None:
+        return Unknown(f"{named} names no commit, and the registry does not have {digest}")
+    return image.labelled or Unknown(
+        f"{named} names no commit, and neither does the label {REVISION_LABEL} of {digest}"
     )
 
 

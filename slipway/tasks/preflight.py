@@ -13,20 +13,18 @@ from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, Options, Phase, Request
 from slipway.domain.workloads import Workloads
 from slipway.errors import (
-    AccessDenied,
     DeploymentUnfit,
-    ImageMissing,
     PreflightFailed,
-    PullSecretUnusable,
     SlipwayError,
     TransientError,
     Unreachable,
 )
-from slipway.ports import Ports, PullCredentials, PullSecret
+from slipway.ports import Ports
 from slipway.tasks.baseline import find_way_back
 from slipway.tasks.ownership import check_own_stack
 from slipway.tasks.policies import repeatable
 from slipway.tasks.program import choose_program
+from slipway.tasks.pull_secrets import require_pullable
 
 log = logging.getLogger(__name__)
 
@@ -214,62 +212,3 @@ async def _check_pull_secrets(ports: Ports) -> None:
         return
     require_ours(seen, ports.target.workload.container)
     await require_pullable(ports, seen, ImageReference.parse(seen.image))
-
-
-async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference) -> None:
-    """Refuse unless a pull secret of the pod template really pulls the image."""
-    secrets = await ports.cluster.pull_secrets(seen)
-    if not secrets:
-        await _probe(ports, seen, image, None, "no pull secret (the pod template names none)")
-        return
-    problems: list[PullSecretUnusable] = []
-    for secret in secrets:
-        try:
-            credentials = credentials_for(seen, secret, image.host)
-            await _probe(ports, seen, image, credentials, f"pull secret {secret.name}")
-        except PullSecretUnusable as error:
-            problems.append(error)
-        else:
-            return
-    raise problems[0]
-
-
-def credentials_for(seen: Workloads, secret: PullSecret, host: str) -> PullCredentials:
-    """A pull secret's credentials for a registry's host, or `PullSecretUnusable`."""
-    where = f"pull secret {seen.namespace}/{secret.name} of {seen}"
-    if not secret.exists:
-        raise PullSecretUnusable(
-            f"{where} does not exist: set the registry's user and token in the ESC environment and "
-            "run `pulumi up`, which makes the secret"
-        )
-    if secret.problem:
-        raise PullSecretUnusable(
-            f"{where} can't be used: {secret.problem}; correct the program and run `pulumi up`"
-        )
-    for each in secret.credentials:
-        if each.host == host:
-            return each
-    hosts = ", ".join(each.host for each in secret.credentials) or "no host"
-    raise PullSecretUnusable(
-        f"{where} is for {hosts}, but the image is at {host}: correct the host where the program "
-        "has it from, and run `pulumi up`"
-    )
-
-
-async def _probe(
-    ports: Ports,
-    seen: Workloads,
-    image: ImageReference,
-    credentials: PullCredentials | None,
-    with_what: str,
-) -> None:
-    try:
-        await ports.registry.probe(image, credentials)
-    except AccessDenied as error:
-        raise PullSecretUnusable(
-            f"{with_what} of {seen} can't pull {image}: {error}; renew the token in the ESC "
-            "environment and run `pulumi up`"
-        ) from error
-    except ImageMissing as error:
-        # Not the secret's fault, and not what is to be released either.
-        log.warning("%s asks for %s, which the registry does not have: %s", seen, image, error)

@@ -9,7 +9,7 @@ from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, ImageMissing, PullSecretUnusable
 from slipway.ports import Ports, PullCredentials, PullSecret
 from slipway.tasks.asking import Together
-from slipway.tasks.preflight import credentials_for
+from slipway.tasks.pull_secrets import credentials_for
 
 
 async def try_pull(

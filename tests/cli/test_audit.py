@@ -12,6 +12,7 @@ import pytest
 from slipway.domain.hold import NewHold
 from slipway.domain.publication import REVISION_LABEL
 from slipway.domain.release import Phase
+from slipway.errors import Unreachable
 from tests.cli.conftest import ADAPTER, SINK, Terminal
 from tests.fakes.images import make_image
 from tests.fakes.world import World, deploy_request, reference_of
@@ -59,6 +60,7 @@ def test_a_finding_tells_scripts_everything(spoilt: Terminal) -> None:
         "behind": 0,
         "unknown": {},
         "unjudged": ["IMG016"],
+        "unjudged_why": {"IMG016": "not every tag of all targets was looked up (--every-tag)"},
         "findings": 1,
     }
 
@@ -101,6 +103,34 @@ def test_a_quiet_system_has_nothing_to_tell(terminal: Terminal) -> None:
     terminal.world.git.branches["main"] = terminal.world.commits["third"].sha
 
     assert "nothing found" in terminal.type("audit", ADAPTER, "--fail-on", "info").stdout
+
+
+def test_people_and_scripts_read_why_something_was_not_judged(terminal: Terminal) -> None:
+    terminal.deploy("third")
+    terminal.world.git.branches["main"] = terminal.world.commits["third"].sha
+    terminal.world.faults.always("registry.find", Unreachable("no route to ghcr.io"))
+
+    [target] = terminal.json("audit", ADAPTER)["targets"]
+    shown = terminal.type("audit", ADAPTER).stdout
+
+    assert target["unjudged"] == sorted(target["unjudged_why"])
+    assert target["unjudged_why"]["IMG001"] == "no route to ghcr.io"
+    [line] = [each for each in shown.splitlines() if each.startswith("not judged")]
+    assert line.startswith(f"not judged at {ADAPTER}: IMG001, IMG004")
+    assert line.endswith(": no route to ghcr.io")
+
+
+def test_who_asks_for_every_tag_of_one_target_is_told_what_only_all_can_tell(
+    terminal: Terminal,
+) -> None:
+    terminal.deploy("third")
+
+    some = terminal.type("audit", ADAPTER, "--every-tag").stdout
+    every = terminal.type("audit", "--every-tag").stdout
+
+    assert f"not judged at {ADAPTER}: IMG016: " in some
+    assert "name no target" in some
+    assert "IMG016" not in every
 
 
 def test_an_audit_imports_no_prefect() -> None:

@@ -27,6 +27,19 @@ def test_a_rollback_that_would_not_work_ends_with_five_and_says_why(terminal: Te
     assert "no-candidate: " in result.stdout
 
 
+def test_what_can_not_be_told_ends_well_and_says_why(terminal: Terminal) -> None:
+    terminal.deploy("second")
+    terminal.deploy("third")
+    terminal.world.deployment.pull_secrets = ()
+    terminal.world.cluster.nodes_have_credentials = True
+
+    result = terminal.type("drill", ADAPTER)
+
+    assert result.exit_code == 0
+    assert "can't be told" in result.stdout
+    assert "registries.yaml" in result.stdout
+
+
 def test_a_target_is_never_really_rolled_back_unless_it_says_so(terminal: Terminal) -> None:
     terminal.deploy("second")
     before = terminal.world.deployment.image

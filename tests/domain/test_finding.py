@@ -34,7 +34,7 @@ SOME = st.builds(finding, st.sampled_from(RULES), st.sampled_from(["a", "b", "c"
 JUDGED = st.builds(
     Judged,
     st.lists(SOME, unique_by=lambda each: each.fingerprint).map(tuple),
-    st.frozensets(st.sampled_from(RULES)),
+    st.dictionaries(st.sampled_from(RULES), st.just("no route to host")),
 )
 
 
@@ -81,9 +81,7 @@ def test_nothing_is_gone_that_could_not_be_looked_at(before: Judged, now: Judged
 def test_a_finding_that_persists_keeps_when_it_was_first_seen_and_tells_what_is_seen_now() -> None:
     later = NOW + timedelta(days=1)
 
-    changes = compared(
-        recorded(Judged((finding(),), frozenset())), judged(finding(seen="c")), later
-    )
+    changes = compared(recorded(judged(finding())), judged(finding(seen="c")), later)
 
     [kept] = changes.persisting
     assert (kept.since, kept.finding.seen) == (NOW, "c")
@@ -96,10 +94,10 @@ def test_what_only_one_of_two_looks_sees_was_on_the_move() -> None:
 
 
 def test_what_one_look_could_not_judge_is_not_judged_by_both() -> None:
-    dark = Judged((), frozenset({"IMG001"}))
+    dark = Judged((), {"IMG001": "no route to host"})
 
-    assert confirmed(dark, judged()).unjudged == {"IMG001"}
-    assert confirmed(judged(), dark).unjudged == {"IMG001"}
+    assert confirmed(dark, judged()).reasons == dark.reasons
+    assert confirmed(judged(), dark).reasons == dark.reasons
 
 
 def test_the_worst_comes_first() -> None:
@@ -119,4 +117,4 @@ def test_a_severity_is_one_of_four_words() -> None:
 
 
 def judged(*findings: Finding) -> Judged:
-    return Judged(findings, frozenset())
+    return Judged(findings)

@@ -81,6 +81,8 @@ class FakeCluster:
     secrets: dict[str, PullSecret] = field(default_factory=dict)
     account_secrets: tuple[str, ...] = ()
     """The pull secrets of the service account, for templates that name none."""
+    nodes_have_credentials: bool = False
+    """Whether nodes pull without any secret, as k3s' registries.yaml lets them."""
     controller_sleeps: bool = False
     """Whether nobody acts on what is asked of Deployments."""
     platforms: frozenset[str] = frozenset({"linux/amd64"})
@@ -267,6 +269,8 @@ class FakeCluster:
         held = self.registry.held(reference)
         if held is None or held.missing:
             return f"failed to resolve {reference}: not found"
+        if self.nodes_have_credentials:
+            return ""
         for name in deployment.pull_secrets or self.account_secrets:
             secret = self.secrets.get(name)
             for each in secret.credentials if secret else ():

@@ -172,10 +172,19 @@ def ways_back_of_another_platform(world: World) -> None:
         world.change_image(name, platforms=frozenset({"linux/arm64"}))
 
 
+async def no_secret_named(world: World) -> None:
+    """And a node has to pull, which has no credentials of its own."""
+    for each in (world.deployment, world.neighbour):
+        each.pull_secrets = ()
+    world.cluster.restart_pods(world.deployment)
+    await asyncio.sleep(5)
+
+
 CONDITIONS: dict[str, tuple[Spoil, set[str]]] = {
     "image deleted": (gone, {"IMG001"}),
     "secret revoked": (revoked, {"IMG003"}),
     "secret deleted": (no_secret, {"IMG003"}),
+    "no secret named": (no_secret_named, {"IMG003", "IMG013"}),
     "tag overwritten": (overwritten, {"IMG004"}),
     ":main moved": (main_moved, {"IMG005"}),
     "ESC edited": (edited, {"IMG006"}),
@@ -223,6 +232,21 @@ async def test_a_condition_is_found_as_exactly_what_it_is(what: str) -> None:
     assert ids(report) == expected
     others = {each.target for each in report.findings} - {world.target.name}
     assert bool(others) is (what in NEIGHBOURS_TOO)
+
+
+async def test_nodes_that_pull_without_a_secret_are_no_trouble_and_it_is_said() -> None:
+    world = await released("second", "third")
+    for each in (world.deployment, world.neighbour):
+        each.pull_secrets = ()
+    world.cluster.nodes_have_credentials = True
+
+    report = await look(world)
+
+    assert ids(report) == set()
+    assert {name: list(rules) for name, rules in report.not_judged.items()} == {
+        name: ["IMG003"] for name in world.targets
+    }
+    assert all("registries.yaml" in each.why for each in report.gaps)
 
 
 @pytest.mark.parametrize(
@@ -444,6 +468,11 @@ async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
 
     assert "IMG016" not in ids(quick) | ids(some)
     assert all("IMG016" in each.judged.unjudged for each in (*quick.targets, *some.targets))
+    assert not quick.not_judged
+    assert not whole.not_judged
+    assert "name no target" in some.not_judged[world.target.name]["IMG016"]
+    state = as_prefect_state(some, Severity.CRITICAL)
+    assert "IMG016" in (state.message or "")
     [found] = [each for each in whole.findings if each.rule == "IMG016"]
     assert found.about == world.target.service.repository
     planned = await plan(every[:1], Policy(), later)
@@ -499,6 +528,11 @@ async def test_what_stands_is_still_told_while_it_can_not_be_looked_at() -> None
     state = as_prefect_state(report, Severity.CRITICAL)
     assert state.type.value == "FAILED"
     assert "2 of 2 targets could not be judged whole" in (state.message or "")
+    assert "no route to host" in (state.message or "")
+    rows = [each for each in finding_rows(report) if each["state"] == "not judged"]
+    assert {(each["target"], each["seen"]) for each in rows} == {
+        (target, "no route to host") for target in world.targets
+    }
 
 
 async def test_nothing_found_is_not_called_quiet_where_something_was_not_judged() -> None:

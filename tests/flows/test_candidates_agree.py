@@ -140,6 +140,15 @@ def preview_cut(world: World) -> None:
     world.stack.complete = False
 
 
+def no_secret_named(world: World) -> None:
+    world.deployment.pull_secrets = ()
+
+
+def nodes_own_credentials(world: World) -> None:
+    no_secret_named(world)
+    world.cluster.nodes_have_credentials = True
+
+
 def fails(effect: str, error: Exception) -> Spoil:
     return lambda world: world.faults.always(effect, error)
 
@@ -176,6 +185,8 @@ OF_ALL: dict[str, Spoil] = {
     "not of this stack": stack_knows_it_not,
     "no Deployment": deployment_gone,
     "preview cut": preview_cut,
+    "no secret named": no_secret_named,
+    "nodes' own credentials": nodes_own_credentials,
     "secret gone": lambda world: world.cluster.secrets.clear(),
     "secret revoked": lambda world: world.registry.passwords.clear(),
     "program broken": fails("stack.preview", PreviewFailed("no such property: mend it")),

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from flows.deploy import release as deploy
+from flows.drill import as_prefect_state
 from flows.drilling import drill
 from flows.full_drill import drill_fully
 from flows.rollback import release as roll_back
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.drill import Drill, Result
 from slipway.domain.hold import NewHold
+from slipway.domain.image import Digest
 from slipway.domain.release import Kind, State
 from slipway.errors import InvalidInput, PreviewFailed, Unreachable
 from tests.fakes.faults import raising
@@ -88,6 +90,13 @@ def present_gone(world: World) -> None:
     world.registry.delete(world.target.service.repository, digest)
 
 
+def no_secret_named(world: World) -> None:
+    """And no pod shows that its node pulls without one."""
+    world.deployment.pull_secrets = ()
+    for each in world.deployment.pods:
+        each.named = Digest("sha256:" + "e" * 64)
+
+
 def taken(world: World) -> None:
     world.stack_tags["slipway:ledger"] = "f" * 32
 
@@ -95,6 +104,7 @@ def taken(world: World) -> None:
 TROUBLES: dict[str, tuple[Callable[[World], None], str]] = {
     "no image": (gone, "no-candidate"),
     "secret revoked": (revoked, "pull-secret-unusable"),
+    "no secret named": (no_secret_named, "pull-secret-unusable"),
     "every way back is a bare index": (bare, "no-candidate"),
     "wrong platform": (arm_node, "platform-missing"),
     "somebody else's change": (somebodys_change, "not-image-only"),
@@ -130,6 +140,66 @@ async def test_a_rollback_that_would_be_refused_is_said_to_and_then_is(what: str
     assert (found.result, found.why.partition(":")[0]) == (Result.FAILS, code)
     outcome = await roll_back(world.ports(), rollback_request())
     assert outcome.state is State.REFUSED
+
+
+def nodes_own_credentials(world: World) -> None:
+    """As k3s' registries.yaml gives them: no secret is named, and the API shows none."""
+    world.deployment.pull_secrets = ()
+    world.cluster.nodes_have_credentials = True
+
+
+async def test_whether_nodes_pull_by_credentials_of_their_own_is_not_told_and_no_failure() -> None:
+    world = await released()
+    nodes_own_credentials(world)
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.expected_seconds) == (Result.NOT_TOLD, None)
+    assert "registries.yaml" in found.why
+    state = as_prefect_state([found])
+    assert (state.type.value, state.name, state.message) == (
+        "COMPLETED",
+        "NotTold",
+        f"{world.target.name}: {found.why}",
+    )
+    outcome = await roll_back(world.ports(), rollback_request())
+    assert outcome.state is State.LIVE
+
+
+async def test_what_else_would_refuse_the_rollback_is_told_before_what_is_not_told() -> None:
+    world = await released()
+    nodes_own_credentials(world)
+    somebodys_change(world)
+
+    assert (await drill(world.ports())).result is Result.FAILS
+
+
+async def test_a_full_drill_tells_what_is_not_told_without_it() -> None:
+    world = allowing(await released())
+    nodes_own_credentials(world)
+
+    drilled = await drill_fully(world.ports())
+
+    assert drilled.result is Result.WORKS, drilled.why
+    assert drilled.measured is not None
+
+
+@pytest.mark.parametrize(
+    ("results", "name"),
+    [
+        ((Result.WORKS, Result.WORKS), "WouldWork"),
+        ((Result.WORKS, Result.NOT_TOLD), "NotTold"),
+        ((Result.NOT_TOLD, Result.NOT_TRIED), "NotTried"),
+        ((Result.FAILS, Result.NOT_TRIED, Result.NOT_TOLD), "WouldNotWork"),
+    ],
+)
+def test_a_run_is_named_by_the_result_that_most_needs_a_person(
+    results: tuple[Result, ...], name: str
+) -> None:
+    state = as_prefect_state([Drill("adapter-prod", each, "why") for each in results])
+
+    assert state.name == name
+    assert (state.type.value == "FAILED") is (Result.FAILS in results)
 
 
 async def test_a_drill_changes_nothing() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from flows import deploy
+from slipway.domain.image import Digest
 from slipway.domain.release import Options, Outcome, State
 from slipway.errors import Unreachable
 from slipway.tasks.preflight import check_all
@@ -67,6 +68,42 @@ async def test_a_rollout_that_nobody_of_ours_started_is_refused() -> None:
 
     assert summary(outcome).startswith("refused: ")
     assert "rollout is under way" in outcome.release.reason
+
+
+async def test_a_cluster_whose_nodes_have_credentials_of_their_own_can_be_released_to(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World.seeded()
+    world.publish("second")
+    world.deployment.pull_secrets = ()
+    world.cluster.nodes_have_credentials = True
+    await asyncio.sleep(60)
+
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+    assert "can't be told" in caplog.text
+
+
+@pytest.mark.parametrize("image_id", [Digest("sha256:" + "e" * 64), None])
+async def test_where_no_pod_shows_that_nodes_pull_without_a_secret_nothing_is_changed(
+    image_id: Digest | None,
+) -> None:
+    """What runs is not what is asked for, or a node has just been denied it."""
+    world = World.seeded()
+    world.publish("second")
+    world.deployment.pull_secrets = ()
+    for each in world.deployment.pods:
+        each.named = image_id
+    if image_id is None:
+        world.cluster.restart_pods(world.deployment)
+    before = world.value
+
+    outcome = await deploying(world, "second")
+
+    assert outcome.state is State.REFUSED
+    assert "let the program name a pull secret" in outcome.release.reason
+    assert world.value == before
 
 
 async def deploying(world: World, name: str) -> Outcome:

@@ -547,4 +547,11 @@ MUTANTS = (
         'key = f"slipway:{self.target}:{push.delivery}:{attempt}"',
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
+    Mutant(
+        "release without a pull secret whatever the pods show",
+        "slipway/tasks/pull_secrets.py",
+        "        if not (why := await why_not_told(ports, seen, image)):\n",
+        "        if (why := await why_not_told(ports, seen, image)) is None:\n",
+        "tests/flows/test_preflight.py",
+    ),
 )

@@ -101,11 +101,11 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What git knows of the commit that the pod template names."""
+    """What git knows of the commit from which what is deployed was built."""
 
     head: CommitInfo
     deployed: CommitInfo | None = None
-    """None where the template names no commit, or git does not know it."""
+    """By the tag that the template names, else by the label of the image that runs."""
     pending: Sequence[CommitInfo] = ()
     """Newer commits of the main line that change what a build can see, newest first."""
     last_change: CommitInfo | None = None
@@ -114,6 +114,8 @@ class Lineage:
     """Pairs of tag's and label's commit that have the same build inputs."""
     main_is_newer: bool = False
     """Whether the label of `:main` names a commit that descends from the newest live deploy's."""
+    untold: str = ""
+    """Why nothing tells the deployed commit, although an image of the target's is named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from slipway.domain.auditing import remedies
 from slipway.domain.auditing.named import own_images
-from slipway.domain.auditing.picture import Picture, Pull, known
+from slipway.domain.auditing.picture import NotKnown, Picture, Pull, known
 from slipway.domain.auditing.ways import WAYS_BACK, find_way_back, ways_left
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.image import PublishedImage
+from slipway.domain.node_credentials import NOT_SHOWN, denied_pull, pulled_by
 
 SHOWN = 3
 """Lost ways back that are named."""
@@ -15,10 +16,16 @@ Findings = Iterator[Finding]
 
 
 def unpullable(picture: Picture) -> Findings:
-    """IMG003: no pull secret of the pod template pulls the image."""
+    """IMG003: no pull secret of the pod template pulls the image.
+
+    Where it names none, a node may still have credentials of its own: then a pod has to show it.
+    """
     pulls = known(picture.pulls)
     if not pulls or any(not each.problem for each in pulls):
         return
+    problems = [each.problem for each in pulls]
+    if not any(each.secret for each in pulls):
+        problems.append(_denied_or_not_told(picture, problems[0]))
     names = ", ".join(each.secret or "none named" for each in pulls)
     yield Finding(
         "IMG003",
@@ -26,7 +33,7 @@ def unpullable(picture: Picture) -> Findings:
         picture.target.name,
         f"pull secret {names}",
         "a pull secret of the pod template pulls the image",
-        "; ".join(each.problem for each in pulls),
+        "; ".join(problems),
         _secret_anew(picture, pulls),
     )
 
@@ -81,6 +88,24 @@ def no_way_back(picture: Picture) -> Findings:
             "protect images from whatever deletes them, and deploy a newer commit, which makes "
             "today's image a way back",
         ),
+    )
+
+
+def _denied_or_not_told(picture: Picture, problem: str) -> str:
+    """What a pod shows of it that nobody's credentials pull; `NotKnown` where none shows it."""
+    seen, container = known(picture.cluster), picture.target.workload.container
+    denied = denied_pull(seen, container) if seen is not None else ""
+    if seen is None or denied:
+        return denied
+    image = known(picture.registry).images.get(seen.image)
+    running = len(pulled_by(seen, container, image.accepted)) if image is not None else 0
+    raise NotKnown(
+        f"the pod template names no pull secret, and {problem}; {NOT_SHOWN}: "
+        + (
+            f"{running} ready pods run the image, so some node can pull it, or could"
+            if running
+            else "no ready pod shows that they pull it"
+        )
     )
 
 

@@ -111,6 +111,8 @@ def commit_to_run(picture: Picture) -> Commit | None:
     asked = named.commit if named is not None else None
     if isinstance(git, Unknown):
         return asked or (live.commit if live else None)
+    if named is not None and asked is None and git.deployed is not None:
+        asked = git.deployed.commit  # which its label names
     newer = {each.commit for each in git.pending}
     if asked is not None and git.deployed is not None and (not live or live.commit not in newer):
         return asked

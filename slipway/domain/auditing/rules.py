@@ -52,12 +52,13 @@ RULES: tuple[tuple[str, Rule], ...] = (
 def judge(picture: Picture) -> Judged:
     """Everything that the rules find; a rule that misses a part of the picture finds nothing."""
     findings: list[Finding] = []
-    unjudged: set[str] = set()
+    reasons: dict[str, str] = {}
     for identity, rule in RULES:
         try:
             found = [each for each in rule(picture) if each.rule == identity]
-        except NotKnown:
-            unjudged.add(identity)
+        except NotKnown as error:
+            before = reasons.get(identity, str(error))
+            reasons[identity] = before if str(error) in before else f"{before}; {error}"
         else:
             findings += found
-    return Judged(tuple(findings), frozenset(unjudged))
+    return Judged(tuple(findings), reasons)

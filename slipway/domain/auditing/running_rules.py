@@ -5,11 +5,12 @@ from datetime import datetime
 
 from slipway.domain.auditing import remedies
 from slipway.domain.auditing.named import is_anothers, is_overwritten, own_images
-from slipway.domain.auditing.picture import Applied, Picture, known, reference_of
+from slipway.domain.auditing.picture import Applied, NotKnown, Picture, known, reference_of
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.fitness import PULUMI, ready_digests
+from slipway.domain.fitness import PULUMI, ready_digests, untold_pods
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.rollout import current_set
+from slipway.domain.target import CommitInfo
 from slipway.domain.workloads import Workloads, running_digest
 
 STALE_DAYS = 14
@@ -71,6 +72,9 @@ def runs_another(picture: Picture) -> Findings:
         return
     container = picture.target.workload.container
     wrong = {each for each in ready_digests(seen, container) if each not in image.accepted}
+    untold = untold_pods(seen, container)
+    if untold and not wrong:
+        raise NotKnown(f"the container runtime does not tell the image of {', '.join(untold)}")
     if not wrong:
         return
     pods = sorted(
@@ -86,7 +90,8 @@ def runs_another(picture: Picture) -> Findings:
         picture.target.name,
         str(seen),
         f"{image.digest}, which {seen.image} is",
-        f"pods run {shown}: {', '.join(pods)}",
+        f"pods run {shown}: {', '.join(pods)}"
+        + (f"; the runtime does not tell the image of {', '.join(untold)}" if untold else ""),
         _replace(picture, seen, image, pods),
     )
 
@@ -94,7 +99,8 @@ def runs_another(picture: Picture) -> Findings:
 def behind(picture: Picture) -> Findings:
     """IMG011: commits that change the image wait to be deployed."""
     git = known(picture.git)
-    if git.deployed is None or not git.pending:
+    deployed = _deployed(picture)
+    if deployed is None or not git.pending:
         return
     oldest = git.pending[-1]
     days = (picture.at - datetime.fromisoformat(oldest.committed_at)).days
@@ -104,7 +110,7 @@ def behind(picture: Picture) -> Findings:
         picture.target.name,
         f"branch {picture.target.branch}",
         f"what runs is built from what {git.head.commit.short} holds",
-        f"{len(git.pending)} commits that change it are newer than {git.deployed.commit.short}, "
+        f"{len(git.pending)} commits that change it are newer than {deployed.commit.short}, "
         f"the oldest {oldest.commit.short} ({oldest.subject[:50]}), {days} days old",
         remedies.deploy_newest(picture, "deploy the newest when it is ready"),
     )
@@ -116,7 +122,9 @@ def aged(picture: Picture) -> Findings:
     Where a change waits, its deploy makes the image anew.
     """
     seen = known(picture.cluster)
-    if seen is None or seen.image not in own_images(picture) or known(picture.git).pending:
+    if seen is None or seen.image not in own_images(picture):
+        return
+    if _deployed(picture) is None or known(picture.git).pending:
         return
     image = known(picture.registry).image(seen.image)
     if image is None or image.created is None:
@@ -186,6 +194,15 @@ def owned_by_others(picture: Picture) -> Findings:
                 if field == "image" and seen.image != recorded
                 else remedies.let_go(seen),
             )
+
+
+def _deployed(picture: Picture) -> CommitInfo | None:
+    """The commit from which what is deployed was built; `NotKnown` where nothing tells it."""
+    known(picture.cluster)  # a lineage of nothing seen is none
+    git = known(picture.git)
+    if git.untold:
+        raise NotKnown(git.untold)
+    return git.deployed
 
 
 def _is_settled(seen: Workloads) -> bool:

@@ -10,7 +10,7 @@ from slipway.domain.config import KeyForm
 from slipway.domain.finding import Finding, Remedy, Severity
 
 HOLD_DAYS = 7
-"""Days after which a hold without an end is asked about."""
+"""Days after which a hold that still stands is asked about."""
 Findings = Iterator[Finding]
 
 
@@ -79,17 +79,19 @@ def not_plain(picture: Picture) -> Findings:
 
 
 def old_hold(picture: Picture) -> Findings:
-    """SYS006: automation has been paused for long, and nobody said until when."""
+    """SYS006: automation has been paused for long; it is only news where a hold says until when."""
     for hold in known(picture.ledger).holds:
         days = (picture.at - hold.since).days
-        if hold.until is None and days > HOLD_DAYS:
+        is_over = hold.until is not None and hold.until <= picture.at
+        if days > HOLD_DAYS and not is_over:
+            until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "without an end"
             yield Finding(
                 "SYS006",
-                Severity.WARNING,
+                Severity.INFO if hold.until else Severity.WARNING,
                 picture.target.name,
                 f"hold {hold.number}",
-                f"a hold ends within {HOLD_DAYS} days, or says when",
-                f"held for {days} days by {hold.by}: {hold.reason}",
+                f"a hold is over within {HOLD_DAYS} days",
+                f"held for {days} days, {until}, by {hold.by}: {hold.reason}",
                 Remedy(
                     "let automation go on, or hold again with --until",
                     f"slipway release-hold {picture.target.name} --reason 'it is over'",

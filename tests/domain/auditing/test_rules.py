@@ -13,6 +13,7 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Applied, Moving, Picture, Pull
 from slipway.domain.auditing.rules import RULES, judge
 from slipway.domain.finding import Severity
+from slipway.domain.hold import Hold
 from slipway.domain.release import Kind
 from slipway.domain.retention import Plan
 from tests.domain.auditing.pictures import (
@@ -212,10 +213,22 @@ def test_the_age_of_an_image_is_news_and_none_where_a_change_waits() -> None:
     assert waits.about == "branch main"
 
 
-def test_a_hold_that_says_until_when_may_be_old() -> None:
-    seen = picture(ledger=memory(holds=(hold(30, until=NOW + timedelta(days=1)), hold(1))))
+def test_an_old_hold_that_says_until_when_is_news_and_one_that_does_not_is_more() -> None:
+    holds = (hold(30, until=NOW + timedelta(days=90)), hold(30))
 
-    assert judge(seen).findings == ()
+    news, more = judge(picture(ledger=memory(holds=holds))).findings
+
+    assert (news.severity, more.severity) == (Severity.INFO, Severity.WARNING)
+    assert "held for 30 days, until 2026-05-30 12:00 UTC, by ada" in news.seen
+    assert "held for 30 days, without an end, by ada" in more.seen
+    assert news.remedy == more.remedy
+
+
+@pytest.mark.parametrize(
+    "told", [hold(7), hold(1, until=NOW + timedelta(days=90)), hold(30, until=NOW)]
+)
+def test_a_hold_that_is_young_or_over_is_no_finding(told: Hold) -> None:
+    assert judge(picture(ledger=memory(holds=(told,)))).findings == ()
 
 
 def test_what_kubectl_changed_is_given_back_to_pulumis_own_manager() -> None:

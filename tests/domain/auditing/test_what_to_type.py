@@ -43,9 +43,8 @@ REFRESH = f"pulumi up --refresh --stack {TARGET.stack}"
             Pull("creds", "no JSON", unreadable=True),
             f"kubectl --namespace apps delete secret creds && {REFRESH}",
         ),
-        (Pull("", "nobody may", rejected=True), REFRESH),
     ],
-    ids=["rejected", "gone", "unreadable", "none named"],
+    ids=["rejected", "gone", "unreadable"],
 )
 def test_a_pull_secret_is_made_anew_as_what_is_wrong_with_it_asks(pull: Pull, typed: str) -> None:
     [found] = judge(picture(pulls=(pull,))).findings
