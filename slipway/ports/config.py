@@ -33,3 +33,10 @@ class ConfigStore(Protocol):
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first: who changed the environment, and when."""
+
+    async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
+        """The revision that gave the key the plain text which it has in `snapshot`.
+
+        Of every revision since then the key has stood so. None where that is too long ago to be
+        looked for, or the key has no plain text.
+        """

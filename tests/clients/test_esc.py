@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from slipway.clients import esc, pulumi_api
+from slipway.clients import esc, esc_revisions, pulumi_api
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.domain.config import KeyForm
 from slipway.errors import (
@@ -197,7 +197,7 @@ async def test_values_of_a_history_that_can_not_be_read_whole_are_none(
     page: int,
 ) -> None:
     """What ESC ever had is kept by pruning: a part of it would let the rest be deleted."""
-    monkeypatch.setattr(esc, "_PAGE", 1)
+    monkeypatch.setattr(esc_revisions, "PAGE", 1)
     await cloud.define(BEFORE + "# another revision\n")
     asked = 0
 
@@ -288,6 +288,58 @@ async def test_a_history_without_any_revision_is_none(cloud: CloudHere) -> None:
 
     with pytest.raises(ConfigKeyUnusable, match="tells of no revision"):
         await cloud.store().values(key())
+
+
+def versions_asked(cloud: CloudHere) -> int:
+    """How many revisions' texts were asked for."""
+    return sum(each.url.path.startswith(f"{VERSIONS}/") for each in cloud.wire.requests)
+
+
+async def test_who_set_a_key_is_found_in_as_few_revisions_as_it_has_stood(
+    cloud: CloudHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(esc_revisions, "PAGE", 2)
+    for number in range(5):
+        await cloud.define(BEFORE + f"# before, {number}\n")
+    await cloud.define(BEFORE.replace("adapter:v1", "adapter:v2"))
+    for number in range(3):
+        await cloud.define(BEFORE.replace("adapter:v1", "adapter:v2") + f"# {number}\n")
+    store = cloud.store()
+    snapshot = await store.read(key())
+    cloud.wire.requests.clear()
+
+    found = await store.set_in(snapshot)
+
+    assert found is not None
+    assert found.number == snapshot.revision - 3
+    assert versions_asked(cloud) == 5
+
+
+async def test_who_set_a_key_too_long_ago_is_not_looked_for_for_ever(
+    cloud: CloudHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(esc, "FARTHEST_BACK", 3)
+    for number in range(3):
+        await cloud.define(BEFORE + f"# {number}\n")
+    store = cloud.store()
+    snapshot = await store.read(key())
+    cloud.wire.requests.clear()
+
+    assert await store.set_in(snapshot) is None
+    assert versions_asked(cloud) == 3
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_who_set_a_key_is_an_error_where_a_revision_can_not_be_read(
+    cloud: CloudHere, status: int
+) -> None:
+    """A retracted revision is listed, and not readable: it may be the one."""
+    await cloud.define(BEFORE + "# another\n")
+    gone = httpx.Response(status, text="no")
+    cloud.wire.spoil = spoil("GET", after=False, answer=gone, path=f"{VERSIONS}/2")
+
+    with pytest.raises(SlipwayError):
+        await cloud.store().set_in(await cloud.store().read(key()))
 
 
 async def test_who_changed_the_key_last_is_left_out_where_it_can_not_be_read(

@@ -168,3 +168,52 @@ async def test_revisions_are_told_newest_first_with_their_authors(environment: E
         (before.revision + 1, "operator"),
     ]
     assert await environment.store.revisions_since(key(), written.revision) == []
+
+
+async def test_who_gave_a_key_its_value_is_told_whoever_has_written_others_since(
+    environment: Environment,
+) -> None:
+    before = await environment.store.read(key())
+    set_it = await environment.store.write(before, "ghcr.io/acme/adapter:2")
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2", sinkImage="ghcr.io/acme/sink:2")
+    now = await environment.store.read(key())
+
+    found = await environment.store.set_in(now)
+
+    assert now.author == "operator"
+    assert found is not None
+    assert (found.number, found.author) == (set_it.revision, "slipway")
+
+
+async def test_a_value_that_came_back_was_given_by_who_brought_it_back(
+    environment: Environment,
+) -> None:
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+    other = await environment.store.read(key())
+    await environment.store.write(other, "ghcr.io/acme/adapter:1")
+
+    found = await environment.store.set_in(await environment.store.read(key()))
+
+    assert found is not None
+    assert (found.number, found.author) == (other.revision + 1, "slipway")
+
+
+async def test_who_gave_a_key_its_value_is_told_as_of_the_snapshot(
+    environment: Environment,
+) -> None:
+    first = await environment.store.read(key())
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+
+    found = await environment.store.set_in(first)
+
+    assert found is not None
+    assert found.number <= first.revision
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_nobody_gave_a_key_text_that_has_none(
+    environment: Environment, form: KeyForm
+) -> None:
+    await environment.edit(adapterImage=form)
+
+    assert await environment.store.set_in(await environment.store.read(key())) is None

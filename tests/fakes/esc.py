@@ -104,6 +104,17 @@ class FakeConfigStore:
             if each.number > revision
         ]
 
+    async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
+        await self.faults.at("before", "config.set_in")
+        name, found = _name(snapshot.key), None
+        for each in reversed(self.revisions[: snapshot.revision]):
+            if snapshot.revision - each.number >= 100:
+                return None
+            if snapshot.value is None or each.values.get(name) != snapshot.value:
+                return found
+            found = ConfigRevision(each.number, each.author, "2026-01-01")
+        return found
+
     def _append(self, author: str, values: dict[str, str], forms: dict[str, KeyForm]) -> None:
         self.revisions.append(Revision(self.latest.number + 1, author, values, forms))
 
