@@ -21,7 +21,14 @@ from slipway.clients.esc_revisions import (
     revisions_since,
 )
 from slipway.clients.pulumi_api import Answer, PulumiApi
-from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
+from slipway.domain.config import (
+    ConfigHistory,
+    ConfigRevision,
+    ConfigSnapshot,
+    KeyForm,
+    untold,
+)
+from slipway.domain.image import named
 from slipway.domain.target import ConfigKey
 from slipway.errors import (
     ConfigConflict,
@@ -83,17 +90,19 @@ class EscConfigStore:
         found = locate(after.text, key.key)
         return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
 
-    async def values(self, key: ConfigKey) -> frozenset[str]:
+    async def history(self, key: ConfigKey) -> ConfigHistory:
         """See `slipway.ports.ConfigStore`: one request a revision or two, some at a time."""
         gate = asyncio.Semaphore(_REVISIONS_AT_ONCE)
 
-        async def value(revision: int) -> str | None:
+        async def at(revision: int) -> tuple[str | None, frozenset[str]]:
             async with gate:
-                return await self._told(key, await self._read(key, revision))
+                found = await self._read(key, revision)
+                return await self._told(key, found), named(found.text)
 
         numbers = [each.number for each in await all_revisions(self.api, key)]
-        found = await asyncio.gather(*map(value, numbers))
-        return frozenset(each for each in found if each)
+        found = await asyncio.gather(*map(at, numbers))
+        values = frozenset(value for value, _ in found if value)
+        return ConfigHistory(values, frozenset().union(*(names for _, names in found)))
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first; none where they can't be read."""

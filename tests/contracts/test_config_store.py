@@ -68,9 +68,22 @@ async def test_every_value_that_the_key_ever_had_is_told(environment: Environmen
     for value in ("ghcr.io/acme/adapter:2", KeyForm.EMPTY, "ghcr.io/acme/adapter:3"):
         await environment.edit(adapterImage=value)
 
-    found = await environment.store.values(key())
+    found = (await environment.store.history(key())).values
 
     assert found == {f"ghcr.io/acme/adapter:{number}" for number in (1, 2, 3)}
+
+
+async def test_what_other_keys_ever_named_is_told_by_digest_and_commit(
+    environment: Environment,
+) -> None:
+    commit, digest = "5" * 40, f"sha256:{'e' * 64}"
+    await environment.edit(sinkImage=f"ghcr.io/acme/sink:{commit}")
+    await environment.edit(sinkImage=f"ghcr.io/acme/sink@{digest}")
+    await environment.edit(sinkImage=KeyForm.SECRET)
+
+    found = await environment.store.history(key())
+
+    assert found.names == {commit, digest}
 
 
 async def test_a_value_that_was_secret_once_is_not_taken_for_none(environment: Environment) -> None:
@@ -78,7 +91,7 @@ async def test_a_value_that_was_secret_once_is_not_taken_for_none(environment: E
     await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
 
     with pytest.raises(ConfigKeyUnusable, match="secret at revision"):
-        await environment.store.values(key())
+        await environment.store.history(key())
 
 
 async def test_what_is_written_is_read(environment: Environment) -> None:
