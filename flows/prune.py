@@ -25,7 +25,9 @@ class PruneOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keep_live: int = Field(
-        default=10, ge=1, description="Live releases of each target that are kept."
+        default=10,
+        ge=1,
+        description="Images of each target that are kept, of its newest live releases.",
     )
     younger_than_days: int = Field(
         default=30, ge=1, description="What is younger is kept, whatever it is."

@@ -24,7 +24,7 @@ from slipway.tasks.prune_report import plan_rows
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="Live releases of each target that are kept.",
+    help="Images of each target that are kept, of its newest live releases.",
 )
 @click.option(
     "--younger-than",

@@ -13,8 +13,22 @@ from typing import Any
 
 from slipway.clients.esc_definition import has_imports, inserted, locate, removed, replaced
 from slipway.clients.esc_evaluated import evaluated, stack_config
+from slipway.clients.esc_revisions import (
+    all_revisions,
+    backwards,
+    newest,
+    path_of,
+    revisions_since,
+)
 from slipway.clients.pulumi_api import Answer, PulumiApi
-from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
+from slipway.domain.config import (
+    ConfigHistory,
+    ConfigRevision,
+    ConfigSnapshot,
+    KeyForm,
+    untold,
+)
+from slipway.domain.image import named
 from slipway.domain.target import ConfigKey
 from slipway.errors import (
     ConfigConflict,
@@ -29,8 +43,9 @@ log = logging.getLogger(__name__)
 
 _YAML = {"Content-Type": "application/x-yaml"}
 _CONFLICT = {409, 412}
-_PAGE = 100
 _REVISIONS_AT_ONCE = 8
+FARTHEST_BACK = 100
+"""Revisions in which it is looked for who has set a key: each is a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,12 @@ class EscConfigStore:
 
     async def read(self, key: ConfigKey) -> ConfigSnapshot:
         """The key at the environment's latest revision; `ConfigKeyUnusable` if there is none."""
-        now, newest = await asyncio.gather(self._read(key), self._newest(key))
+        now, last = await asyncio.gather(self._read(key), newest(self.api, key))
         found = locate(now.text, key.key)
         form = found.form
         if form is KeyForm.MISSING and await self._is_inherited(key, now.text):
             form = KeyForm.INHERITED
-        author = newest.author if newest and newest.number == now.revision else ""
+        author = last.author if last and last.number == now.revision else ""
         return ConfigSnapshot(key, now.revision, now.etag, form, found.value, author)
 
     async def write(self, snapshot: ConfigSnapshot, value: str | None) -> ConfigSnapshot:
@@ -75,44 +90,42 @@ class EscConfigStore:
         found = locate(after.text, key.key)
         return ConfigSnapshot(key, revision, after.etag, found.form, found.value)
 
-    async def values(self, key: ConfigKey) -> frozenset[str]:
+    async def history(self, key: ConfigKey) -> ConfigHistory:
         """See `slipway.ports.ConfigStore`: one request a revision or two, some at a time."""
         gate = asyncio.Semaphore(_REVISIONS_AT_ONCE)
 
-        async def value(revision: int) -> str | None:
+        async def at(revision: int) -> tuple[str | None, frozenset[str]]:
             async with gate:
-                return await self._told(key, await self._read(key, revision))
+                found = await self._read(key, revision)
+                return await self._told(key, found), named(found.text)
 
-        numbers = [each.number for each in await self._all_revisions(key)]
-        found = await asyncio.gather(*map(value, numbers))
-        return frozenset(each for each in found if each)
+        numbers = [each.number for each in await all_revisions(self.api, key)]
+        found = await asyncio.gather(*map(at, numbers))
+        values = frozenset(value for value, _ in found if value)
+        return ConfigHistory(values, frozenset().union(*(names for _, names in found)))
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
-        """The revisions after `revision`, newest first."""
-        found: list[ConfigRevision] = []
-        before = 0
-        while True:
-            page = await self._versions(key, before, _PAGE)
-            newer = [each for each in page if each.number > revision]
-            found += newer
-            if not page or len(newer) < len(page):
-                return found
-            before = page[-1].number
+        """The revisions after `revision`, newest first; none where they can't be read."""
+        return await revisions_since(self.api, key, revision)
 
-    async def _all_revisions(self, key: ConfigKey) -> Sequence[ConfigRevision]:
-        """Every revision; an error where one page of them can't be read."""
-        found: list[ConfigRevision] = []
-        while page := await self._page(key, found[-1].number if found else 0, _PAGE):
-            found += page
-        if not found:
-            raise ConfigKeyUnusable(
-                f"ESC environment {key.environment_name} tells of no revision, and it has one: "
-                f"check what answers at {self.api.backend}"
-            )
+    async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
+        """See `slipway.ports.ConfigStore`: one request a revision, from the snapshot's backwards.
+
+        One after the other: most values are young, and what is older than them is not read.
+        """
+        key, found = snapshot.key, None
+        if snapshot.value is None:
+            return None
+        async for each in backwards(self.api, key, snapshot.revision + 1):
+            if snapshot.revision - each.number >= FARTHEST_BACK:
+                return None
+            if locate((await self._read(key, each.number)).text, key.key).value != snapshot.value:
+                return found
+            found = each
         return found
 
     async def _read(self, key: ConfigKey, revision: int | None = None) -> _Definition:
-        path = _path(key) if revision is None else f"{_path(key)}/versions/{revision}"
+        path = path_of(key) if revision is None else f"{path_of(key)}/versions/{revision}"
         answer = await self.api.ask(path)
         if not answer.good:
             raise ConfigKeyUnusable(
@@ -177,7 +190,7 @@ class EscConfigStore:
         key, etag = snapshot.key, snapshot.etag
         headers = {**_YAML, "ETag": etag, "If-Match": etag}
         try:
-            answer = await self.api.send("PATCH", _path(key), content=text, headers=headers)
+            answer = await self.api.send("PATCH", path_of(key), content=text, headers=headers)
         except Unreachable as error:
             log.warning("%s: looking whether it was written", error)
             return await self._look_up(snapshot, text, error)
@@ -220,38 +233,6 @@ class EscConfigStore:
             f"{snapshot.revision}, which {snapshot.key.key} was decided on: {listed}; nothing was "
             "written; look at that change, and start a new run"
         )
-
-    async def _newest(self, key: ConfigKey) -> ConfigRevision | None:
-        found = await self._versions(key, 0, 1)
-        return found[0] if found else None
-
-    async def _versions(self, key: ConfigKey, before: int, count: int) -> list[ConfigRevision]:
-        """Who has changed what, to be told beside something else: nobody where it can't be read."""
-        try:
-            return await self._page(key, before, count)
-        except ConfigKeyUnusable as error:
-            log.info("%s", error)
-            return []
-
-    async def _page(self, key: ConfigKey, before: int, count: int) -> list[ConfigRevision]:
-        answer = await self.api.ask(f"{_path(key)}/versions?before={before}&count={count}")
-        if not answer.good or not answer.is_list:
-            raise ConfigKeyUnusable(
-                f"the revisions of ESC environment {key.environment_name} can't be listed "
-                f"({answer.problem}): give the token's account read access to them"
-            )
-        return [
-            ConfigRevision(
-                int(each.get("number", 0)),
-                str(each.get("creatorLogin") or each.get("creatorName") or ""),
-                str(each.get("created", "")),
-            )
-            for each in answer.items()
-        ]
-
-
-def _path(key: ConfigKey) -> str:
-    return f"/api/esc/environments/{key.environment_name}"
 
 
 def _changed(text: str, key: str, value: str | None) -> str:

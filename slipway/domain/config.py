@@ -47,6 +47,16 @@ class ConfigRevision:
         return f"revision {self.number} by {self.author or 'unknown'} ({self.created})"
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigHistory:
+    """What all revisions have had that ESC still has of an environment."""
+
+    values: frozenset[str]
+    """Every value of one key, as a text."""
+    names: frozenset[str]
+    """Every digest and commit that stands anywhere in them, under whichever key."""
+
+
 _REMEDY = {
     KeyForm.MISSING: "set it once to the image that runs, or deploy with --first",
     KeyForm.EMPTY: "set it to the image that runs",

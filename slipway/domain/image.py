@@ -143,3 +143,8 @@ def named_digests(text: str) -> list[Digest]:
 def named_commits(text: str) -> list[str]:
     """Every commit's tag that stands anywhere in a text, likewise."""
     return _NAMED_COMMIT.findall(text)
+
+
+def named(text: str) -> frozenset[str]:
+    """Both, as texts: by these an image may be named, whatever the words around."""
+    return frozenset({*map(str, named_digests(text)), *named_commits(text)})

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from slipway.domain.candidate import proven_live
 from slipway.domain.image import Digest
+from slipway.domain.measures import DRILL
+from slipway.domain.release import Release
 from slipway.errors import InvalidInput
 
 _COMMIT_TAG = re.compile("[0-9a-f]{40}")
@@ -61,7 +64,7 @@ class Policy:
     """What is kept although nobody names it."""
 
     keep_live: int = 10
-    """The newest releases of each target that were live."""
+    """So many images of each target: those that its newest releases made live."""
     younger_than: timedelta = timedelta(days=30)
     at_once: int = MOST_AT_ONCE
 
@@ -116,6 +119,23 @@ def require_same(plan: Plan, wanted: str) -> None:
 def may_move(tag: str) -> bool:
     """Whether a tag is neither a commit's nor a signature's: of anybody's, as `main` is."""
     return not _COMMIT_TAG.fullmatch(tag) and not _SIGNATURE_TAG.fullmatch(tag)
+
+
+def still_kept(history: Iterable[Release], policy: Policy) -> list[Release]:
+    """The newest live releases, back to where they have made so many images live.
+
+    An image counts once. A full drill's releases count for nothing: they make live again what was,
+    two a night.
+    """
+    found: list[Release] = []
+    images: set[str] = set()
+    for each in proven_live(history):
+        if each.request.requested_by != DRILL:
+            images.add(str(each.digest or each.image))
+        if len(images) > policy.keep_live:
+            break
+        found.append(each)
+    return found
 
 
 def plan_retention(inventory: Inventory, in_use: InUse, policy: Policy, now: datetime) -> Plan:

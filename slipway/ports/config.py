@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.config import ConfigHistory, ConfigRevision, ConfigSnapshot
 from slipway.domain.target import ConfigKey
 
 
@@ -24,12 +24,19 @@ class ConfigStore(Protocol):
         makes a revision too: a write that is still on its way finds its ETag stale.
         """
 
-    async def values(self, key: ConfigKey) -> frozenset[str]:
-        """Every value that the key has had in any revision that ESC still has, as a text.
+    async def history(self, key: ConfigKey) -> ConfigHistory:
+        """What the key, and the environment around it, had in any revision that ESC still has.
 
-        What an import or another value said of it is told as it is today; nothing is decrypted:
-        `ConfigKeyUnusable` where it was secret, or can't be told.
+        What an import or another value said of the key is told as it is today; nothing is
+        decrypted: `ConfigKeyUnusable` where it was secret, or can't be told.
         """
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first: who changed the environment, and when."""
+
+    async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
+        """The revision that gave the key the plain text which it has in `snapshot`.
+
+        Of every revision since then the key has stood so. None where that is too long ago to be
+        looked for, or the key has no plain text.
+        """

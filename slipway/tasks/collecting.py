@@ -15,6 +15,7 @@ from slipway.domain.auditing.picture import (
     reference_of,
 )
 from slipway.domain.candidate import previous
+from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
@@ -74,6 +75,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         else _same(cluster),
     )
     git = await asked(find_lineage(ports, together, cluster, registry, ledger), FETCH_WITHIN)
+    applied = _applied(ports, state, cluster)
     picture = Picture(
         ports.target,
         at,
@@ -81,12 +83,13 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         registry,
         config,
         program,
-        _applied(ports, state, cluster),
+        applied,
         cluster,
         nodes,
         pulls,
         ledger,
         await asked(_prunable(depth, together, at), WHOLE_REGISTRY_WITHIN),
+        await _set_in(ports, config, applied),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)
@@ -101,6 +104,18 @@ async def _prunable(depth: Depth, together: Together, at: datetime) -> Plan | Un
             else "not every tag of all targets was looked up (--every-tag)"
         )
     return await make_plan(depth.sharing, together, Policy(), at) if depth.sharing else None
+
+
+async def _set_in(
+    ports: Ports, config: ConfigSnapshot | Unknown, applied: Applied | Unknown
+) -> ConfigRevision | None:
+    """Who wrote a value that nobody has applied; only the name is missing where that fails."""
+    if isinstance(config, Unknown) or isinstance(applied, Unknown):
+        return None
+    if config.value is None or config.value == applied.image:
+        return None
+    found = await asked(ports.config.set_in(config))
+    return None if isinstance(found, Unknown) else found
 
 
 async def _same(unknown: Unknown) -> Unknown:

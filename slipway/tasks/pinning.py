@@ -82,7 +82,7 @@ def _never_arrived(release: Release, baseline: Baseline, now: ConfigSnapshot) ->
 def _require_ours(ports: Ports, release: Release, now: ConfigSnapshot) -> None:
     if now.value != release.image:
         raise ConfigConflict(
-            f"ESC key {now.key} is {now.value!r} since revision {now.revision} by "
+            f"ESC key {now.key} is {now.value!r} as of revision {now.revision} by "
             f"{now.author or 'unknown'}, neither {release.image} nor what stood there before, so "
             "it was left alone: decide which image is right, then slipway deploy or rollback "
             f"{ports.target.name}"

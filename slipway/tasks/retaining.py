@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.domain.auditing.picture import reference_of
-from slipway.domain.candidate import proven_live
 from slipway.domain.image import Digest, ImageReference, named_commits, named_digests
 from slipway.domain.release import Release
 from slipway.domain.removal import Sight
@@ -21,15 +20,17 @@ from slipway.domain.retention import (
     Policy,
     may_move,
     plan_retention,
+    still_kept,
 )
-from slipway.errors import UnknownCommit, Unreachable
+from slipway.domain.target import ConfigKey
+from slipway.errors import RegistryUnusable, UnknownCommit, Unreachable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together, each_of
 from slipway.tasks.policies import repeatable
 
 AT_ONCE = 16
 DEEPEST = 3
-"""An index may hold an index; deeper ones are nothing that a build makes."""
+"""An index may hold an index; what is nested deeper is nothing that a build makes, and an error."""
 
 
 async def make_plan(
@@ -134,11 +135,19 @@ class _Held:
         self.referrers |= told
         waiting = {part for each in wholes for part in each.children}
         waiting |= {each for some in told.values() for each in some}
+        parts: Sequence[Contents] = ()
         for _ in range(DEEPEST):
             # A part that is gone protects nothing, and is not there to be deleted.
             parts = await self._read_digests(waiting)
             self.contents |= {each.digest: each for each in parts}
             waiting = {part for each in parts for part in each.children}
+        for each in parts:
+            if not {*each.children} <= {*self.contents}:
+                raise RegistryUnusable(
+                    f"{self.repository}@{each.digest} is an index inside {DEEPEST} others: what it "
+                    "names is not looked at, and could not be kept; remove it by hand where nobody "
+                    "needs it, and plan again"
+                )
 
     async def _read_digests(self, digests: Iterable[Digest]) -> Sequence[Contents]:
         """Of those that were not read yet, what is there."""
@@ -180,21 +189,28 @@ async def _named(ports: Ports, together: Together, policy: Policy) -> Iterator[t
     """Every text that names an image, and who names it."""
     target = ports.target
     running = await together.once("images", ports.cluster, ports.cluster.images)
-    values = await ports.config.values(target.config_key)
+    key = target.config_key
+    configured = await ports.config.history(key)
     state = await together.once("state", str(target.stack), ports.stack.state)
     recorded = [image for each in state.deployments for image in each.images.values()]
     history = await ports.ledger.history(target.name)
-    live = proven_live(history)[: policy.keep_live]
+    live = still_kept(history, policy)
     opened = [each for each in history if each.is_open]
     return iter(
         [
             *((each, "the cluster has it") for each in running),
-            *((each, f"ESC has or had it in {target.config_key.key}") for each in values),
+            *((each, f"ESC has or had it in {key}") for each in configured.values),
             *((each, f"stack {target.stack} records it") for each in recorded),
             *((each, f"it was live at {target.name}") for each in _images_of(live)),
             *((each, f"an open release at {target.name}") for each in _images_of(opened)),
+            *((each, _named_by(key)) for each in configured.names),
         ]
     )
+
+
+def _named_by(key: ConfigKey) -> str:
+    """Under whichever key: another program's, or one where a person keeps what was good."""
+    return f"ESC environment {key.environment_name} names or has named it"
 
 
 def _images_of(releases: Iterable[Release]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from slipway.clients import esc, pulumi_api
+from slipway.clients import esc, esc_revisions, pulumi_api
 from slipway.clients.pulumi_api import PulumiApi
 from slipway.domain.config import KeyForm
 from slipway.errors import (
@@ -197,7 +197,7 @@ async def test_values_of_a_history_that_can_not_be_read_whole_are_none(
     page: int,
 ) -> None:
     """What ESC ever had is kept by pruning: a part of it would let the rest be deleted."""
-    monkeypatch.setattr(esc, "_PAGE", 1)
+    monkeypatch.setattr(esc_revisions, "PAGE", 1)
     await cloud.define(BEFORE + "# another revision\n")
     asked = 0
 
@@ -211,7 +211,7 @@ async def test_values_of_a_history_that_can_not_be_read_whole_are_none(
     cloud.wire.spoil = strike
 
     with pytest.raises(error):
-        await cloud.store().values(key())
+        await cloud.store().history(key())
 
 
 def adapter(value: str) -> str:
@@ -244,10 +244,48 @@ async def test_whatever_form_the_key_had_in_a_revision_its_value_is_told(
     await cloud.define(written)
     await cloud.define(BEFORE)
 
-    found = await cloud.store().values(key())
+    found = (await cloud.store().history(key())).values
 
     assert any(IMAGE in each for each in found)
     assert "ghcr.io/acme/shop/adapter:v1" in found
+
+
+SHA, HEX = "5" * 40, "e" * 64
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "values:\n  lastGood: ghcr.io/acme/shop/adapter:{name}\n",
+        "values:\n  pulumiConfig:\n    other:image: ghcr.io/acme/shop/adapter:{name}\n",
+        "values:\n  deep: {{in: [some, {{list: 'x:{name}'}}]}}\n",
+        "values:\n  text: |\n    before\n    - {name}\n    after\n",
+        "values:\n  '{name}': a name\n",
+        "values:\n  joined: {{fn::join: [':', [adapter, '{name}']]}}\n",
+        "values:\n  environmentVariables: {{IMAGE: 'adapter:{name}'}}\n",
+        "values:\n  x: y # was {name}\n",
+    ],
+    ids=["value", "key", "nested", "text", "name", "joined", "variable", "comment"],
+)
+@pytest.mark.parametrize("name", [SHA, HEX])
+async def test_whatever_an_environment_ever_named_under_any_key_is_told(
+    cloud: CloudHere, written: str, name: str
+) -> None:
+    """Pruning keeps it: another program, or a person, may go back to it by this key."""
+    await cloud.define(written.format(name=name))
+    await cloud.define(BEFORE)
+    cloud.wire.requests.clear()
+
+    found = (await cloud.store().history(key())).names
+
+    assert {each.removeprefix("sha256:") for each in found} >= {name}
+    assert cloud.wire.sent("POST") == 0
+
+
+async def test_names_are_all_that_is_told_of_other_keys(cloud: CloudHere) -> None:
+    await cloud.define(f"values:\n  token: {{fn::secret: canary}}\n  x: canary, {SHA}, canary\n")
+
+    assert (await cloud.store().history(key())).names == {SHA}
 
 
 async def test_a_value_that_only_an_import_had_is_told_as_it_is_now(cloud: CloudHere) -> None:
@@ -255,7 +293,7 @@ async def test_a_value_that_only_an_import_had_is_told_as_it_is_now(cloud: Cloud
     await cloud.define("imports: [default/cluster-x]\nvalues: {}\n")
     await cloud.define(BEFORE)
 
-    assert IMAGE in await cloud.store().values(key())
+    assert IMAGE in (await cloud.store().history(key())).values
 
 
 @pytest.mark.parametrize("value", ["{fn::secret: canary}", "${token}", "'a/b:${token}'"])
@@ -267,7 +305,7 @@ async def test_a_revision_in_which_the_key_can_not_be_read_ends_the_reading(
     await cloud.define(BEFORE)
 
     with pytest.raises(ConfigKeyUnusable, match=r"at revision 3.*let the target use") as untold:
-        await cloud.store().values(key())
+        await cloud.store().history(key())
 
     assert "canary" not in str(untold.value)
 
@@ -280,14 +318,66 @@ async def test_a_revision_that_esc_does_not_evaluate_any_more_ends_the_reading(
     cloud.wire.spoil = spoil("POST", after=False, answer=httpx.Response(400), path=check)
 
     with pytest.raises(ConfigKeyUnusable, match="at revision 3"):
-        await cloud.store().values(key())
+        await cloud.store().history(key())
 
 
 async def test_a_history_without_any_revision_is_none(cloud: CloudHere) -> None:
     cloud.wire.spoil = spoil("GET", after=False, answer=httpx.Response(200, json=[]), path=VERSIONS)
 
     with pytest.raises(ConfigKeyUnusable, match="tells of no revision"):
-        await cloud.store().values(key())
+        await cloud.store().history(key())
+
+
+def versions_asked(cloud: CloudHere) -> int:
+    """How many revisions' texts were asked for."""
+    return sum(each.url.path.startswith(f"{VERSIONS}/") for each in cloud.wire.requests)
+
+
+async def test_who_set_a_key_is_found_in_as_few_revisions_as_it_has_stood(
+    cloud: CloudHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(esc_revisions, "PAGE", 2)
+    for number in range(5):
+        await cloud.define(BEFORE + f"# before, {number}\n")
+    await cloud.define(BEFORE.replace("adapter:v1", "adapter:v2"))
+    for number in range(3):
+        await cloud.define(BEFORE.replace("adapter:v1", "adapter:v2") + f"# {number}\n")
+    store = cloud.store()
+    snapshot = await store.read(key())
+    cloud.wire.requests.clear()
+
+    found = await store.set_in(snapshot)
+
+    assert found is not None
+    assert found.number == snapshot.revision - 3
+    assert versions_asked(cloud) == 5
+
+
+async def test_who_set_a_key_too_long_ago_is_not_looked_for_for_ever(
+    cloud: CloudHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(esc, "FARTHEST_BACK", 3)
+    for number in range(3):
+        await cloud.define(BEFORE + f"# {number}\n")
+    store = cloud.store()
+    snapshot = await store.read(key())
+    cloud.wire.requests.clear()
+
+    assert await store.set_in(snapshot) is None
+    assert versions_asked(cloud) == 3
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_who_set_a_key_is_an_error_where_a_revision_can_not_be_read(
+    cloud: CloudHere, status: int
+) -> None:
+    """A retracted revision is listed, and not readable: it may be the one."""
+    await cloud.define(BEFORE + "# another\n")
+    gone = httpx.Response(status, text="no")
+    cloud.wire.spoil = spoil("GET", after=False, answer=gone, path=f"{VERSIONS}/2")
+
+    with pytest.raises(SlipwayError):
+        await cloud.store().set_in(await cloud.store().read(key()))
 
 
 async def test_who_changed_the_key_last_is_left_out_where_it_can_not_be_read(

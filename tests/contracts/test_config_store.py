@@ -68,9 +68,22 @@ async def test_every_value_that_the_key_ever_had_is_told(environment: Environmen
     for value in ("ghcr.io/acme/adapter:2", KeyForm.EMPTY, "ghcr.io/acme/adapter:3"):
         await environment.edit(adapterImage=value)
 
-    found = await environment.store.values(key())
+    found = (await environment.store.history(key())).values
 
     assert found == {f"ghcr.io/acme/adapter:{number}" for number in (1, 2, 3)}
+
+
+async def test_what_other_keys_ever_named_is_told_by_digest_and_commit(
+    environment: Environment,
+) -> None:
+    commit, digest = "5" * 40, f"sha256:{'e' * 64}"
+    await environment.edit(sinkImage=f"ghcr.io/acme/sink:{commit}")
+    await environment.edit(sinkImage=f"ghcr.io/acme/sink@{digest}")
+    await environment.edit(sinkImage=KeyForm.SECRET)
+
+    found = await environment.store.history(key())
+
+    assert found.names == {commit, digest}
 
 
 async def test_a_value_that_was_secret_once_is_not_taken_for_none(environment: Environment) -> None:
@@ -78,7 +91,7 @@ async def test_a_value_that_was_secret_once_is_not_taken_for_none(environment: E
     await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
 
     with pytest.raises(ConfigKeyUnusable, match="secret at revision"):
-        await environment.store.values(key())
+        await environment.store.history(key())
 
 
 async def test_what_is_written_is_read(environment: Environment) -> None:
@@ -168,3 +181,52 @@ async def test_revisions_are_told_newest_first_with_their_authors(environment: E
         (before.revision + 1, "operator"),
     ]
     assert await environment.store.revisions_since(key(), written.revision) == []
+
+
+async def test_who_gave_a_key_its_value_is_told_whoever_has_written_others_since(
+    environment: Environment,
+) -> None:
+    before = await environment.store.read(key())
+    set_it = await environment.store.write(before, "ghcr.io/acme/adapter:2")
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2", sinkImage="ghcr.io/acme/sink:2")
+    now = await environment.store.read(key())
+
+    found = await environment.store.set_in(now)
+
+    assert now.author == "operator"
+    assert found is not None
+    assert (found.number, found.author) == (set_it.revision, "slipway")
+
+
+async def test_a_value_that_came_back_was_given_by_who_brought_it_back(
+    environment: Environment,
+) -> None:
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+    other = await environment.store.read(key())
+    await environment.store.write(other, "ghcr.io/acme/adapter:1")
+
+    found = await environment.store.set_in(await environment.store.read(key()))
+
+    assert found is not None
+    assert (found.number, found.author) == (other.revision + 1, "slipway")
+
+
+async def test_who_gave_a_key_its_value_is_told_as_of_the_snapshot(
+    environment: Environment,
+) -> None:
+    first = await environment.store.read(key())
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+
+    found = await environment.store.set_in(first)
+
+    assert found is not None
+    assert found.number <= first.revision
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_nobody_gave_a_key_text_that_has_none(
+    environment: Environment, form: KeyForm
+) -> None:
+    await environment.edit(adapterImage=form)
+
+    assert await environment.store.set_in(await environment.store.read(key())) is None

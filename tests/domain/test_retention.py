@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.domain.image import Digest
+from slipway.domain.measures import DRILL
+from slipway.domain.release import Kind, Release, Request, State
 from slipway.domain.retention import (
     MOST_AT_ONCE,
     Contents,
@@ -18,6 +20,7 @@ from slipway.domain.retention import (
     Policy,
     plan_retention,
     require_same,
+    still_kept,
 )
 from slipway.errors import InvalidInput
 
@@ -100,6 +103,27 @@ def test_a_tag_that_is_no_commits_keeps_its_image(name: str) -> None:
     held = Inventory(REPOSITORY, {tag(1): INDEX, name: INDEX, tag(2): OTHER}, IMAGES)
 
     assert going(planned(held, in_use())) == {OTHER}
+
+
+def live(image: Digest, days: int, by: str = "ada") -> Release:
+    """It became live so many days ago."""
+    request = Request(Kind.DEPLOY, "x", by)
+    since = NOW - timedelta(days=days)
+    return Release(f"r{days}", "t", "s", request, since, State.LIVE, digest=image, live_since=since)
+
+
+def test_so_many_images_are_kept_as_releases_made_live_and_what_a_drill_did_counts_for_none() -> (
+    None
+):
+    """Whatever was live again in between is kept beside them."""
+    a, b, c, d = (digest(number) for number in (61, 62, 63, 64))
+    history = [live(a, 1, DRILL), live(b, 2, DRILL), live(a, 3), live(a, 4), live(c, 5)]
+    older = [live(b, 6), live(d, 7)]
+
+    kept = still_kept([*history, *older], Policy(keep_live=2))
+
+    assert kept == history
+    assert still_kept(history[2:], Policy(keep_live=1)) == history[2:4]
 
 
 def test_what_is_young_stays_and_what_nobody_can_date_stays() -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from slipway.domain.config import ConfigRevision, ConfigSnapshot, KeyForm, untold
+from slipway.domain.config import ConfigHistory, ConfigRevision, ConfigSnapshot, KeyForm, untold
+from slipway.domain.image import named
 from slipway.domain.target import ConfigKey
 from slipway.errors import ConfigConflict
 from tests.fakes.faults import Faults
@@ -88,13 +89,15 @@ class FakeConfigStore:
             author=self.account,
         )
 
-    async def values(self, key: ConfigKey) -> frozenset[str]:
-        await self.faults.at("before", "config.values")
+    async def history(self, key: ConfigKey) -> ConfigHistory:
+        await self.faults.at("before", "config.history")
         name = _name(key)
         for each in self.revisions:
             if each.forms.get(name, KeyForm.EMPTY) is not KeyForm.EMPTY:
                 raise untold(key, each.number, each.forms[name])
-        return frozenset(each.values[name] for each in self.revisions if each.values.get(name))
+        values = (each.values.get(name) for each in self.revisions)
+        told = " ".join(text for each in self.revisions for text in each.values.values())
+        return ConfigHistory(frozenset(each for each in values if each), named(told))
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         del key
@@ -103,6 +106,17 @@ class FakeConfigStore:
             for each in reversed(self.revisions)
             if each.number > revision
         ]
+
+    async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
+        await self.faults.at("before", "config.set_in")
+        name, found = _name(snapshot.key), None
+        for each in reversed(self.revisions[: snapshot.revision]):
+            if snapshot.revision - each.number >= 100:
+                return None
+            if snapshot.value is None or each.values.get(name) != snapshot.value:
+                return found
+            found = ConfigRevision(each.number, each.author, "2026-01-01")
+        return found
 
     def _append(self, author: str, values: dict[str, str], forms: dict[str, KeyForm]) -> None:
         self.revisions.append(Revision(self.latest.number + 1, author, values, forms))

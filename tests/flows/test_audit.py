@@ -20,7 +20,7 @@ from slipway.domain.hold import NewHold
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
-from slipway.errors import Unreachable
+from slipway.errors import ConfigKeyUnusable, SlipwayError, Unreachable
 from slipway.tasks.lineage import LOOKED_AT, last_change
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
@@ -401,6 +401,47 @@ async def test_an_audit_that_a_person_types_takes_no_news_from_the_scheduled_one
 
     news = [each for each in scheduled.targets if isinstance(each.changes, Changes)]
     assert [len(each.changes.new) for each in news if isinstance(each.changes, Changes)] == [1, 0]
+
+
+def unapplied(report: Report) -> str:
+    [finding] = [each for each in report.findings if each.rule == "IMG006"]
+    return finding.seen
+
+
+async def test_an_unapplied_value_is_told_with_who_wrote_it_not_who_wrote_another_key() -> None:
+    world = await released("second", "third")
+    edited(world)
+    number = world.config.latest.number
+    world.config.edit("mallory", unrelated="x")
+
+    seen = unapplied(await look(world))
+
+    assert f"since revision {number} by bob: nobody has applied it" in seen
+    assert "mallory" not in seen
+
+
+@pytest.mark.parametrize("error", [Unreachable("no route"), ConfigKeyUnusable("no: mend it")])
+async def test_who_wrote_an_unapplied_value_is_all_that_is_missing_where_it_can_not_be_told(
+    error: SlipwayError,
+) -> None:
+    world = await released("second", "third")
+    edited(world)
+    world.faults.always("config.set_in", error)
+
+    report = await look(world)
+
+    assert ids(report) == {"IMG006"}
+    assert f"at revision {world.config.latest.number}: nobody has" in unapplied(report)
+    assert not report.not_judged
+
+
+async def test_a_quiet_system_is_not_asked_who_wrote_what() -> None:
+    world = await released("second", "third")
+    world.faults.effects.clear()
+
+    await look(world)
+
+    assert "config.set_in" not in world.faults.effects
 
 
 async def test_an_audit_changes_nothing() -> None:

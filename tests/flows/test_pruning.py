@@ -10,9 +10,11 @@ import pytest
 
 from flows.auditing import audit
 from flows.deploy import release as deploy
+from flows.full_drill import drill_fully
 from flows.pruning import Pruned, apply, by_repository, plan
 from flows.rollback import release as roll_back
 from slipway.domain.config import KeyForm
+from slipway.domain.drill import Result
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Outcome, State
@@ -23,6 +25,7 @@ from slipway.errors import (
     ImageMissing,
     InvalidInput,
     LeaseLost,
+    RegistryUnusable,
     SlipwayError,
     Unreachable,
 )
@@ -43,7 +46,7 @@ READS = (
     "registry.referrers",
     "registry.find",
     "cluster.images",
-    "config.values",
+    "config.history",
     "stack.state",
     "source.fetch",
 )
@@ -147,6 +150,23 @@ async def test_what_esc_had_in_whatever_words_stays(value: str) -> None:
     world.config.edit("bob", adapterImage=now)
 
     assert names(world, await planned(world)) == set(NAMES) - {"three"}
+
+
+@pytest.mark.parametrize("how", ["{commit}", "x/adapter@{digest}", '["a", {{"b": "{commit}"}}]'])
+async def test_what_esc_named_under_any_other_key_stays(how: str) -> None:
+    """Another program's key, or one where a person keeps what was good last."""
+    world = await aged()
+    told = how.format(commit=world.commits["three"].sha, digest=world.digest_of("three"))
+    world.config.edit("bob", lastGood=told)
+    world.config.edit("bob", lastGood=None)
+
+    made = await planned(world)
+
+    assert names(world, made) == set(NAMES) - {"three"}
+    kept = world.digest_of("three")
+    assert kept is not None
+    environment = world.target.config_key.environment_name
+    assert made.kept[kept] == f"ESC environment {environment} names or has named it"
 
 
 async def test_a_key_whose_history_can_not_be_told_ends_the_planning() -> None:
@@ -607,6 +627,61 @@ async def test_after_a_prune_the_default_rollback_still_works() -> None:
     outcome = await roll_back(world.ports(), rollback_request())
 
     assert (outcome.state, outcome.release.commit) == (State.LIVE, before.commit)
+
+
+def nest(world: World, name: str, depth: int) -> Digest:
+    """Index in index above a commit's image, so many deep; the outermost takes its tag."""
+    repository, tag = world.target.service.repository, world.commits[name].sha
+    inner = world.digest_of(name)
+    assert inner is not None
+    for number in range(depth):
+        outer = digest_of(f"index {number} above {name}")
+        world.registry.attached[repository, outer] = Contents(outer, (inner,))
+        inner = outer
+    world.registry.tagged[repository, tag] = inner
+    return inner
+
+
+async def test_an_index_that_is_nested_deeper_than_is_followed_ends_the_planning() -> None:
+    """What it is made of could not be kept."""
+    world = await aged()
+    nest(world, "three", 6)
+    third = digest_of("index 2 above three")
+
+    with pytest.raises(RegistryUnusable, match=f"{third} is an index inside 3 others"):
+        await planned(world)
+
+
+async def test_an_index_in_an_index_is_followed() -> None:
+    world = await aged()
+    innermost = world.digest_of("three")
+    assert innermost is not None
+    nest(world, "three", 2)
+
+    assert innermost in (await planned(world)).protected
+
+
+async def test_nightly_full_drills_use_up_none_of_the_releases_that_are_kept() -> None:
+    """Each makes two live releases of the same two images."""
+    world = World.seeded()
+    world.change_target(full_drill=True)
+    released = [f"live-{number}" for number in range(10)]
+    for number, name in enumerate(released):
+        world.commits[name] = world.git.commit(name, {"adapter/app.py": f"good {200 + number}"})
+        outcome = await deploy(world.ports(), deploy_request(world.commits[name].sha))
+        assert outcome.state is State.LIVE, outcome.release.reason
+        await asyncio.sleep(60)
+    for _ in range(30):
+        assert (await drill_fully(world.ports())).result is Result.WORKS
+        await asyncio.sleep(60)
+    world.config.revisions = world.config.revisions[-1:]  # ESC has forgotten
+    world.deployment.sets = world.deployment.sets[-1:]
+
+    made = await planned(world, Policy())
+
+    assert names(world, made) & set(released) == set()
+    kept = {world.digest_of(name) for name in released}
+    assert kept <= {*made.kept}
 
 
 async def test_a_signature_goes_with_its_image_and_stays_with_what_stays() -> None:

@@ -193,6 +193,45 @@ def test_whatever_names_an_image_wherever_in_a_cluster_keeps_it_and_nothing_else
     run(story())
 
 
+# What a person may have written around it, under any key of the environment.
+VALUES: dict[str, Callable[[str], str]] = {
+    "itself": lambda text: text,
+    "in a list": lambda text: json.dumps(["x", [text]]),
+    "in an object": lambda text: json.dumps({"lastGood": {text: 1}}),
+    "in a sentence": lambda text: f"was {text}, until it broke",
+    "in an address": lambda text: f"https://{text}?x=1",
+    "on a line": lambda text: f"a\n- {text}\n- b",
+}
+WRITTEN = st.tuples(
+    st.sampled_from(NAMES),
+    st.sampled_from(sorted(FORMS)),
+    st.sampled_from(sorted(VALUES)),
+    st.sampled_from(["lastGood", "other", "sinkImage", "adapterImage"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(WRITTEN, max_size=6))
+def test_whatever_an_environment_ever_named_under_any_key_is_kept_and_nothing_else(
+    every: list[tuple[str, str, str, str, bool]],
+) -> None:
+    async def story() -> None:
+        world = published()
+        for name, form, value, under, taken_away in every:
+            digest = world.digest_of(name)
+            assert digest is not None
+            text = FORMS[form](world.registry.images[ADAPTER, digest], world.commits[name].sha)
+            world.config.edit("bob", **{under: VALUES[value](text)})
+            if taken_away:
+                world.config.edit("bob", **{under: None})
+
+        made = await plan([listing(world)], Policy(), LATER)
+
+        assert names_in(world, made) == set(NAMES) - {name for name, *_ in every}
+
+    run(story())
+
+
 def push_again(world: World, name: str) -> FakeImage:
     """Another index over the same layers takes the commit's tag; the first, as it was."""
     digest = world.digest_of(name)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.commit import Commit
-from slipway.domain.config import ConfigSnapshot
+from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
@@ -168,6 +168,9 @@ class Picture:
     ledger: Memory | Unknown
     prunable: Plan | Unknown | None = None
     """What could be deleted from the repository; None where another target's picture has it."""
+    set_in: ConfigRevision | None = None
+    """The revision that gave the ESC key its value, where Pulumi has applied another; None where
+    that can't be told."""
 
     @property
     def parts(self) -> Mapping[str, object]:

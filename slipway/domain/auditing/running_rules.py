@@ -6,6 +6,7 @@ from datetime import datetime
 from slipway.domain.auditing import remedies
 from slipway.domain.auditing.named import is_anothers, is_overwritten, own_images
 from slipway.domain.auditing.picture import Applied, NotKnown, Picture, known, reference_of
+from slipway.domain.config import ConfigRevision
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.fitness import PULUMI, ready_digests, untold_pods
 from slipway.domain.image import ImageReference, PublishedImage
@@ -28,15 +29,15 @@ def not_applied(picture: Picture) -> Findings:
     seen = known(picture.cluster)
     if seen is None and applied.image is None:
         return  # it is gone, and another rule says so; nobody knows which of the stack's it was
-    by = f" by {config.author}" if config.author else ""
+    since = _since(picture.set_in) if picture.set_in else f"at revision {config.revision}"
     yield Finding(
         "IMG006",
         Severity.ERROR,
         picture.target.name,
         str(config.key),
         f"{applied.image or 'no image'}, which Pulumi has applied",
-        f"{config.value} since revision {config.revision}{by}: nobody has applied it, and the next "
-        "update of the stack, whoever runs it, will",
+        f"{config.value} {since}: nobody has applied it, and the next update of the stack, whoever "
+        "runs it, will",
         remedies.deploy(
             picture, remedies.commit_to_run(picture), "deploy what is to run, by its commit"
         ),
@@ -203,6 +204,12 @@ def _deployed(picture: Picture) -> CommitInfo | None:
     if git.untold:
         raise NotKnown(git.untold)
     return git.deployed
+
+
+def _since(revision: ConfigRevision) -> str:
+    """Who is to be asked: whoever wrote the key, not whoever wrote another one after that."""
+    by = f" by {revision.author}" if revision.author else ""
+    return f"since revision {revision.number}{by}"
 
 
 def _is_settled(seen: Workloads) -> bool:
