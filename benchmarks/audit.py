@@ -1,9 +1,6 @@
 """The audit: tags looked up, requests of an unchanged one, and many targets in one stack."""
 
 import asyncio
-import json
-import shutil
-from collections.abc import Awaitable, Callable
 
 import aiohttp
 import httpx
@@ -21,7 +18,6 @@ from slipway.clients.registry import OciRegistry
 from slipway.clients.registry_http import ACCEPT
 from slipway.domain.image import ImageReference
 from slipway.domain.publication import REVISION_LABEL
-from slipway.ledger.settings import state_folder
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.holdings import AT_ONCE, find_tags
@@ -43,11 +39,8 @@ async def measure(world: World, rounds: int) -> list[Row]:
     images = Images(world)
     print(f"  {TAGS:,} images are pushed beside what runs", flush=True)
     await images.push()
-    first = await in_turns({"ours": images.ours_first, "limit": images.raw_first}, rounds)
-    again = await in_turns(
-        {"ours": images.ours_again, "peer": images.skopeo, "limit": images.raw_again}, rounds
-    )
-    return lookups(first, again)
+    sides = {"ours": images.ours, "peer": images.skopeo, "limit": images.raw}
+    return lookups(await in_turns(sides, rounds))
 
 
 async def unchanged(world: World, rounds: int) -> list[Row]:
@@ -63,37 +56,26 @@ async def unchanged(world: World, rounds: int) -> list[Row]:
     return [asked(requests["ours"]), *at_once(together["ours"], looks, quiet)]
 
 
-def lookups(first: dict[str, Series], again: dict[str, Series]) -> list[Row]:
+def lookups(taken: dict[str, Series]) -> list[Row]:
     """The rows of the tags."""
     return [
         Row(
-            "P5-first",
-            f"look up {TAGS:,} tags that this machine has never read",
-            "s",
-            first["ours"],
-            None,
-            first["limit"],
-            LIKE_A_CLIENT,
-            note="limit: HEAD, manifest and configuration of each by aiohttp alone, over "
-            f"{AT_ONCE} connections that it keeps",
-        ),
-        Row(
             "P5",
-            f"look up {TAGS:,} tags again, by clients that remember nothing",
+            f"look up {TAGS:,} tags, as an audit of every tag does",
             "s",
-            again["ours"],
+            taken["ours"],
             None,
-            again["limit"],
+            taken["limit"],
             LIKE_A_CLIENT,
             note=f"limit: HEAD of each by aiohttp alone, over {AT_ONCE} connections that it keeps",
         ),
         Row(
             "P5-skopeo",
-            f"look up {TAGS:,} tags again, beside a loop of skopeo",
+            f"look up {TAGS:,} tags, beside a loop of skopeo",
             "s",
-            again["ours"],
-            again["peer"],
-            again["limit"],
+            taken["ours"],
+            taken["peer"],
+            taken["limit"],
             FASTER_THAN_SKOPEO,
             note=f"peer: skopeo inspect --raw, measured on {BY_SKOPEO} tags",
         ),
@@ -150,19 +132,13 @@ class Images:
         ports = self.world.ports()
         async with Together() as together:
             found = await find_tags(ports, together, self.tags)
-        for tag, image in found.items():
-            if image is not None:
-                reference = ImageReference(self.repository, tag)
-                await ports.ledger.record_published(reference, image.digest)
+        for tag, digest in found.items():
+            if digest is not None:
+                await ports.ledger.record_published(ImageReference(self.repository, tag), digest)
         await self.world.close()
 
-    async def ours_first(self, _: int) -> Sample:
-        """As the first audit of a machine does."""
-        shutil.rmtree(state_folder() / "documents", ignore_errors=True)
-        return await self.ours_again(_)
-
-    async def ours_again(self, _: int) -> Sample:
-        """As every later one does."""
+    async def ours(self, _: int) -> Sample:
+        """By a client that remembers nothing, not even a token."""
         ports = self.world.ports()
         async with Together() as together:
             watch = Stopwatch()
@@ -173,27 +149,25 @@ class Images:
             raise RuntimeError(f"not every tag of {self.repository} was found")
         return sample
 
-    async def raw_first(self, _: int) -> Sample:
-        """The same three documents of each, by nothing but requests."""
-
-        async def read(client: aiohttp.ClientSession, tag: str) -> None:
-            async with client.head(f"manifests/{tag}") as head:
-                path = f"manifests/{head.headers['docker-content-digest']}"
-            async with client.get(path) as answer:
-                manifest = json.loads(await answer.read())
-            async with client.get(f"blobs/{manifest['config']['digest']}") as answer:
-                json.loads(await answer.read())
-
-        return await self._raw(read)
-
-    async def raw_again(self, _: int) -> Sample:
+    async def raw(self, _: int) -> Sample:
         """One HEAD of each."""
+        host, path = self.repository.split("/", 1)
+        token = self.world.registry_token(self.repository, "pull")
+        gate = asyncio.Semaphore(AT_ONCE)
+        async with aiohttp.ClientSession(
+            f"http://{host}/v2/{path}/",
+            headers={"Authorization": token, "Accept": ACCEPT},
+            connector=aiohttp.TCPConnector(limit=AT_ONCE),
+            raise_for_status=True,
+        ) as client:
 
-        async def read(client: aiohttp.ClientSession, tag: str) -> None:
-            async with client.head(f"manifests/{tag}"):
-                pass
+            async def one(tag: str) -> None:
+                async with gate, client.head(f"manifests/{tag}"):
+                    pass
 
-        return await self._raw(read)
+            watch = Stopwatch()
+            await asyncio.gather(*map(one, self.tags))
+            return watch.sample()
 
     async def requests(self, _: int) -> Sample:
         """An audit like every later one: how often it asks."""
@@ -222,25 +196,6 @@ class Images:
         times = TAGS / BY_SKOPEO
         cpu = sum(each.sample.cpu or 0.0 for each in used)
         return Sample(sum(each.sample.value for each in used) * times, cpu * times)
-
-    async def _raw(self, read: Callable[[aiohttp.ClientSession, str], Awaitable[None]]) -> Sample:
-        host, _, path = self.repository.partition("/")
-        token = self.world.registry_token(self.repository, "pull")
-        gate = asyncio.Semaphore(AT_ONCE)
-        async with aiohttp.ClientSession(
-            f"http://{host}/v2/{path}/",
-            headers={"Authorization": token, "Accept": ACCEPT},
-            connector=aiohttp.TCPConnector(limit=AT_ONCE),
-            raise_for_status=True,
-        ) as client:
-
-            async def one(tag: str) -> None:
-                async with gate:
-                    await read(client, tag)
-
-            watch = Stopwatch()
-            await asyncio.gather(*map(one, self.tags))
-            return watch.sample()
 
 
 class Counting(httpx.AsyncBaseTransport):

@@ -7,7 +7,6 @@ from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Lineage, Picture, reference_of
 from slipway.domain.finding import Changes, Finding
 from slipway.domain.fitness import ready_digests, untold_pods
-from slipway.domain.image import PublishedImage
 from slipway.domain.workloads import Workloads
 from slipway.tasks.report import leave_table, tell
 
@@ -149,8 +148,8 @@ def _agrees(picture: Picture) -> str:
 def _main(picture: Picture) -> str:
     if isinstance(picture.registry, Unknown):
         return NOT_KNOWN
-    main: PublishedImage | None = picture.registry.tags.get("main")
-    return main.digest.short if main is not None else "absent"
+    main = picture.registry.tags.get("main")
+    return main.short if main is not None else "absent"
 
 
 def _short(image: str) -> str:

@@ -1,6 +1,8 @@
 """What the registry holds under the names that matter to an audit: each is asked for once."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.named import moves
@@ -9,9 +11,10 @@ from slipway.domain.auditing.ways import WAYS_BACK, why_no_way
 from slipway.domain.candidate import newest_deploy
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
-from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
+from slipway.errors import RegistryUnusable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together, each_of
 from slipway.tasks.publishing import MAIN
@@ -42,16 +45,68 @@ async def find_holdings(
         newest.image if newest is not None else None,
         _that_runs(ports, cluster),
     ]
+    looking = _Looking(ports, together)
     ours = ports.target.service.repository
     found = [each for each in map(reference_of, named) if each and each.repository == ours]
-    images = {str(each): await _find(ports, together, each) for each in dict.fromkeys(found)}
-    images |= await _ways_back(ports, together, memory, nodes)
+    images = {str(each): await looking.image(each) for each in dict.fromkeys(found)}
+    images |= await _ways_back(looking, memory, nodes)
+    signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
     tags |= set(memory.published) if every_tag else memory.doubted
-    signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
-    held = await find_tags(ports, together, sorted(tags))
-    images |= await _once_published(ports, together, memory, held)
-    return Holdings(images, held, signatures)
+    held = await looking.digests(sorted(tags))
+    main = await _main(looking, held[MAIN], images)
+    images |= await _once_published(looking, memory, held)
+    return Holdings(images, held, main, signatures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """Lookups in the target's repository: each once, however many targets and names lead to it."""
+
+    ports: Ports
+    together: Together
+    named: dict[str, Digest | None] = field(default_factory=dict)
+    """What tags name by which an image was looked up."""
+
+    async def image(self, reference: ImageReference) -> PublishedImage | None:
+        """The image; a tag that names its digest still vouches for it, by one question for both."""
+        if reference.tag is None:
+            return await self._find(reference)
+        if reference.digest is None:
+            return await self._by_tag(reference.tag)
+        with contextlib.suppress(RegistryUnusable):  # what the tag names now may be no image at all
+            image = await self._by_tag(reference.tag)
+            if image is not None and image.digest == reference.digest:
+                return image
+        return await self._find(replace(reference, tag=None))
+
+    async def digests(self, tags: Sequence[str]) -> Mapping[str, Digest | None]:
+        """What tags name; those are not asked for again by which an image was looked up."""
+        unknown = [each for each in tags if each not in self.named]
+        found = await find_tags(self.ports, self.together, unknown)
+        return {each: self.named[each] if each in self.named else found[each] for each in tags}
+
+    async def _by_tag(self, tag: str) -> PublishedImage | None:
+        image = await self._find(ImageReference(self.ports.target.service.repository, tag))
+        self.named[tag] = image.digest if image is not None else None
+        return image
+
+    async def _find(self, reference: ImageReference) -> PublishedImage | None:
+        registry = self.ports.registry
+        return await self.together.once(
+            f"image {reference}", registry, lambda: registry.find(reference)
+        )
+
+
+async def _main(
+    looking: _Looking, digest: Digest | None, images: Mapping[str, PublishedImage | None]
+) -> PublishedImage | None:
+    """What `:main` is: as a rule an image that was looked up already."""
+    if digest is None:
+        return None
+    known = [each for each in images.values() if each is not None and each.digest == digest]
+    ours = looking.ports.target.service.repository
+    return known[0] if known else await looking.image(ImageReference(ours, digest=digest))
 
 
 def _that_runs(ports: Ports, cluster: Workloads | Unknown | None) -> str | None:
@@ -64,31 +119,17 @@ def _that_runs(ports: Ports, cluster: Workloads | Unknown | None) -> str | None:
 
 
 async def _once_published(
-    ports: Ports,
-    together: Together,
-    memory: Memory,
-    held: Mapping[str, PublishedImage | None],
+    looking: _Looking, memory: Memory, held: Mapping[str, Digest | None]
 ) -> Mapping[str, PublishedImage | None]:
     """What tags that name another image now were published for: it may be gone as well."""
-    ours = ports.target.service.repository
+    ours = looking.ports.target.service.repository
     digests = [
         recorded
-        for tag, image in held.items()
-        if (recorded := memory.published.get(tag)) is not None
-        and image is not None
-        and image.digest != recorded
+        for tag, digest in held.items()
+        if (recorded := memory.published.get(tag)) is not None and digest not in {None, recorded}
     ]
     wanted = [ImageReference(ours, digest=each) for each in digests]
-    return {str(each): await _find(ports, together, each) for each in wanted}
-
-
-async def _find(
-    ports: Ports, together: Together, reference: ImageReference
-) -> PublishedImage | None:
-    """Asked once, however many targets and names lead to the image."""
-    return await together.once(
-        f"image {reference}", ports.registry, lambda: ports.registry.find(reference)
-    )
+    return {str(each): await looking.image(each) for each in wanted}
 
 
 async def _signatures(
@@ -102,7 +143,7 @@ async def _signatures(
 
 
 async def _ways_back(
-    ports: Ports, together: Together, memory: Memory, nodes: frozenset[str] | Unknown
+    looking: _Looking, memory: Memory, nodes: frozenset[str] | Unknown
 ) -> Mapping[str, PublishedImage | None]:
     """The ways back, down to as many that a rollback could take as must be left."""
     images: dict[str, PublishedImage | None] = {}
@@ -111,19 +152,20 @@ async def _ways_back(
     for way in memory.ways_back:
         if good >= WAYS_BACK:
             break
-        image = images[str(way)] = await _find(ports, together, way)
-        good += not why_no_way(ports.target.name, way, image, fit)
+        image = images[str(way)] = await looking.image(way)
+        good += not why_no_way(looking.ports.target.name, way, image, fit)
     return images
 
 
 async def find_tags(
     ports: Ports, together: Together, tags: Sequence[str]
-) -> Mapping[str, PublishedImage | None]:
-    """What the registry holds under tags of the target's repository."""
-    ports.registry.expect(len(tags))
+) -> Mapping[str, Digest | None]:
+    """What tags of the target's repository name: nothing is read of what they name."""
+    registry, repository = ports.registry, ports.target.service.repository
+    registry.expect(len(tags))
 
-    async def find(tag: str) -> PublishedImage | None:
-        named = ImageReference(ports.target.service.repository, tag)
-        return await _find(ports, together, named)
+    async def ask(tag: str) -> Digest | None:
+        named = ImageReference(repository, tag)
+        return await together.once(f"digest {named}", registry, lambda: registry.digest(named))
 
-    return dict(zip(tags, await each_of(tags, find, AT_ONCE), strict=True))
+    return dict(zip(tags, await each_of(tags, ask, AT_ONCE), strict=True))

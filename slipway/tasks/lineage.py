@@ -14,7 +14,7 @@ from slipway.domain.target import CommitInfo
 from slipway.domain.workloads import Workloads
 from slipway.ports import ALL, Ports
 from slipway.tasks.asking import Together
-from slipway.tasks.publishing import MAIN, are_same_inputs
+from slipway.tasks.publishing import are_same_inputs
 
 LOOKED_AT = 20
 """Commits that touch a service's folder among which the last real change is looked for first."""
@@ -130,8 +130,8 @@ async def _same_inputs(ports: Ports, one: Commit, other: Commit) -> bool:
 
 
 async def _main_is_newer(ports: Ports, held: Holdings, memory: Memory) -> bool:
-    main = held.tags.get(MAIN)
+    label = held.main.labelled if held.main is not None else None
     newest = newest_deploy(memory.history)
-    if main is None or main.labelled is None or newest is None or newest.commit is None:
+    if label is None or newest is None or newest.commit is None:
         return False
-    return await ports.source.is_ancestor(newest.commit, main.labelled)
+    return await ports.source.is_ancestor(newest.commit, label)

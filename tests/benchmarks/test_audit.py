@@ -10,12 +10,9 @@ from benchmarks.samples import series
 
 
 def test_a_lookup_may_be_a_quarter_slower_than_a_bare_client() -> None:
-    first = {"ours": series(12.0), "limit": series(10.0)}
-    again = {"ours": series(5.1), "limit": series(4.0), "peer": series(200.0)}
+    taken = {"ours": series(5.1), "limit": series(4.0), "peer": series(200.0)}
 
-    promises = {each.id: each.ok for each in lookups(first, again)}
-
-    assert promises == {"P5-first": True, "P5": False, "P5-skopeo": True}
+    assert {each.id: each.ok for each in lookups(taken)} == {"P5": False, "P5-skopeo": True}
 
 
 def test_ten_requests_are_little_and_eleven_too_many() -> None:

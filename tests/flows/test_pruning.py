@@ -600,7 +600,7 @@ async def test_a_pruned_commit_is_deployed_again_and_no_audit_calls_its_tag_over
     before, after = await pruned_and_built_anew(world, monkeypatch)
 
     assert before != after == world.digest_of("fourth")
-    report = await audit([world.ports()], every_tag=True, at=MUCH_LATER)
+    report = await audit([world.ports()], every_tag=True, complete=True, at=MUCH_LATER)
     assert "IMG004" not in {each.rule for each in report.findings}
     assert dict(report.not_judged) == {}
 

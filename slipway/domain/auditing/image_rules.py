@@ -48,9 +48,9 @@ def unreachable(picture: Picture) -> Findings:
 def overwritten(picture: Picture) -> Findings:
     """IMG004: a commit's tag holds another image than was published under it."""
     held, published = known(picture.registry), known(picture.ledger).published
-    for tag, image in held.tags.items():
+    for tag, digest in held.tags.items():
         recorded = published.get(tag)
-        if image is None or recorded is None or image.digest == recorded:
+        if digest is None or recorded is None or digest == recorded:
             continue
         repository = picture.target.service.repository
         yield Finding(
@@ -59,7 +59,7 @@ def overwritten(picture: Picture) -> Findings:
             picture.target.name,
             f"{repository}:{tag}",
             f"{recorded}, as it was published",
-            f"{image.digest}: somebody has overwritten the tag",
+            f"{digest}: somebody has overwritten the tag",
             _point_back(picture, tag, recorded),
         )
 
@@ -87,7 +87,7 @@ def main_astray(picture: Picture) -> Findings:
     if held.image(newest.image) is None:
         return  # gone: nothing can be pointed at it
     main = held.tags[MAIN]
-    if main is not None and (main.digest == newest.digest or known(picture.git).main_is_newer):
+    if main is not None and (main == newest.digest or known(picture.git).main_is_newer):
         return
     repository = picture.target.service.repository
     yield Finding(
@@ -96,7 +96,7 @@ def main_astray(picture: Picture) -> Findings:
         picture.target.name,
         f"{repository}:{MAIN}",
         f"{newest.digest}, the newest deploy that went live ({newest.commit})",
-        str(main.digest) if main else "no such tag",
+        str(main) if main else "no such tag",
         remedies.retag(repository, MAIN, newest.digest, "point it at what was deployed last"),
     )
 

@@ -77,12 +77,14 @@ class Applied:
 class Holdings:
     """What the registry holds of the target's repository.
 
-    `images` answers for every reference that was looked up, None where there is none; `tags` for
-    every tag that was looked up.
+    `images` answers for every reference that was looked up, None where there is none; `tags` tells
+    the digest of every tag that was looked up.
     """
 
     images: Mapping[str, PublishedImage | None] = field(default_factory=dict)
-    tags: Mapping[str, PublishedImage | None] = field(default_factory=dict)
+    tags: Mapping[str, Digest | None] = field(default_factory=dict)
+    main: PublishedImage | None = None
+    """What the tag that follows what is live names: its label tells of which commit it is."""
     signatures: Mapping[str, Sequence[SignedPayload]] = field(default_factory=dict)
     """What is signed of images that were looked up, where the target has a key."""
 

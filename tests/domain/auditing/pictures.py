@@ -105,7 +105,8 @@ def config(value: str | None = REFERENCE, form: KeyForm = KeyForm.PLAIN) -> Conf
 def holdings(**more: object) -> Holdings:
     made = Holdings(
         images={REFERENCE: image(), str(WAY_BACK): image(OLD, BEFORE)},
-        tags={LIVE.sha: image(), BEFORE.sha: image(OLD, BEFORE), "main": image()},
+        tags={LIVE.sha: DIGEST, BEFORE.sha: OLD, "main": DIGEST},
+        main=image(),
     )
     return replace(made, **more)  # type: ignore[arg-type] # likewise
 

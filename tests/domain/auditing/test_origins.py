@@ -12,6 +12,7 @@ from slipway.domain.finding import Severity
 from slipway.domain.release import Kind, Options, Release, Request, State
 from tests.domain.auditing.pictures import (
     BEFORE,
+    DIGEST,
     HEAD,
     LIVE,
     OLD,
@@ -51,7 +52,7 @@ def test_a_pod_on_another_digest_than_the_pinned_one_is_replaced_by_a_new_one() 
 def test_pods_are_not_blamed_for_a_tag_that_was_overwritten_since() -> None:
     """They run what was published, and new ones would not."""
     mallorys = image(OTHER, LIVE)
-    held = holdings(images={PLAIN: mallorys, **WAY}, tags={LIVE.sha: mallorys, "main": image()})
+    held = holdings(images={PLAIN: mallorys, **WAY}, tags={LIVE.sha: OTHER, "main": DIGEST})
 
     [found] = judge(by_tag(registry=held)).findings
 

@@ -148,9 +148,8 @@ def test_what_was_rolled_back_is_not_what_a_finding_asks_to_deploy() -> None:
 
 
 def test_a_tag_is_not_pointed_back_at_an_image_that_is_gone() -> None:
-    overwritten = image(OTHER, LIVE)
     published = str(ImageReference(REPOSITORY, digest=DIGEST))
-    old, tags = holdings(), {**holdings().tags, BEFORE.sha: overwritten}
+    old, tags = holdings(), {**holdings().tags, BEFORE.sha: OTHER}
     recorded = memory(published={BEFORE.sha: DIGEST})
 
     def typed(images: dict[str, PublishedImage | None]) -> str:

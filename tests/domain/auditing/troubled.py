@@ -13,6 +13,7 @@ from slipway.domain.signature import SignedPayload
 from tests.domain.auditing.pictures import (
     BEFORE,
     CHILD,
+    DIGEST,
     HEAD,
     LIVE,
     NOW,
@@ -84,11 +85,11 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     "nobody may pull": ({"IMG003"}, picture(pulls=(Pull("ghcr-creds", "401"), Pull("b", "403")))),
     "a tag was overwritten": (
         {"IMG004"},
-        picture(registry=holdings(tags={BEFORE.sha: image(OTHER, BEFORE), "main": image()})),
+        picture(registry=holdings(tags={BEFORE.sha: OTHER, "main": DIGEST})),
     ),
     ":main was moved": (
         {"IMG005"},
-        picture(registry=holdings(tags={LIVE.sha: image(), "main": image(OLD, BEFORE)})),
+        picture(registry=holdings(tags={LIVE.sha: DIGEST, "main": OLD})),
     ),
     ":main is gone": ({"IMG005"}, picture(registry=holdings(tags={"main": None}))),
     "ESC was edited": ({"IMG006"}, picture(config=config(str(WAY_BACK)))),
