@@ -77,6 +77,12 @@ class Judged:
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Id of a rule that could not be judged → why, in words for people."""
 
+    stood: frozenset[str] | None = None
+    """Fingerprints of what stood when the look began; None where nobody else may have found more.
+
+    What another audit has found since is not gone: it was not looked for.
+    """
+
     @property
     def unjudged(self) -> frozenset[str]:
         """Ids of rules for which something was unknown: their older findings are not gone."""
@@ -117,13 +123,18 @@ def compared(before: Iterable[RecordedFinding], judged: Judged, at: datetime) ->
         RecordedFinding(now[print_], each.since) for print_, each in known.items() if print_ in now
     ]
     unseen = [each for print_, each in known.items() if print_ not in now]
-    kept = [each for each in unseen if each.finding.rule in judged.unjudged]
+    kept = [each for each in unseen if not _could_be_seen(each.finding, judged)]
     gone = [
         RecordedFinding(each.finding, each.since, at)
         for each in unseen
-        if each.finding.rule not in judged.unjudged
+        if _could_be_seen(each.finding, judged)
     ]
     return Changes(tuple(new), (*again, *kept), tuple(gone))
+
+
+def _could_be_seen(finding: Finding, judged: Judged) -> bool:
+    stood = judged.stood is None or finding.fingerprint in judged.stood
+    return stood and finding.rule not in judged.unjudged
 
 
 def confirmed(first: Judged, second: Judged) -> Judged:
@@ -132,6 +143,7 @@ def confirmed(first: Judged, second: Judged) -> Judged:
     return Judged(
         tuple(each for each in second.findings if each.fingerprint in again),
         {**first.reasons, **second.reasons},
+        first.stood,
     )
 
 

@@ -16,6 +16,7 @@ from slipway.domain.auditing.picture import (
 )
 from slipway.domain.candidate import previous
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.finding import Finding
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
@@ -55,6 +56,7 @@ class Depth:
 async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> Picture:
     """The picture of a target now; what a release is changing meanwhile is `Moving`."""
     before = await asked(_activity(ports))
+    standing = await asked(_standing(ports))
     config, state, cluster, nodes, program = await asyncio.gather(
         asked(ports.config.read(ports.target.config_key)),
         asked(together.once("state", str(ports.target.stack), ports.stack.state)),
@@ -62,7 +64,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(together.once("nodes", ports.cluster, ports.cluster.node_platforms)),
         asked(_program(ports, together), FETCH_WITHIN),
     )
-    ledger = await asked(_remember(ports, cluster))
+    ledger = await asked(_remember(ports, cluster, standing))
     registry, pulls = await asyncio.gather(
         asked(
             find_holdings(
@@ -172,7 +174,13 @@ async def _program(ports: Ports, together: Together) -> Program:
     return Program(stack_file, shadow, mentioned)
 
 
-async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory:
+async def _standing(ports: Ports) -> Sequence[Finding]:
+    return [each.finding for each in await ports.ledger.findings(ports.target.name)]
+
+
+async def _remember(
+    ports: Ports, cluster: Workloads | Unknown | None, standing: Sequence[Finding] | Unknown
+) -> Memory:
     target, ledger = ports.target, ports.ledger
     history = await ledger.history(target.name, ALL)
     running = None
@@ -193,16 +201,8 @@ async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory
             and each.repository == target.service.repository
         ],
         frozenset(vetoed),
-        await _doubted(ports),
+        () if isinstance(standing, Unknown) else standing,
     )
-
-
-async def _doubted(ports: Ports) -> frozenset[str]:
-    """A finding is gone where it was looked at again, not where nobody came by."""
-    standing = await ports.ledger.findings(ports.target.name)
-    named = [reference_of(each.finding.about) for each in standing]
-    ours = ports.target.service.repository
-    return frozenset(each.tag for each in named if each and each.repository == ours and each.tag)
 
 
 async def _interrupted(ports: Ports) -> Sequence[Release]:

@@ -52,11 +52,17 @@ async def find_holdings(
     images |= await _ways_back(looking, memory, nodes)
     signatures = await _signatures(ports, images) if ports.target.service.signed_by else {}
     tags = {MAIN, *(each.tag for each in map(reference_of, images) if each and each.tag)}
-    tags |= set(memory.published) if every_tag else memory.doubted
+    tags |= set(memory.published) if every_tag else _doubted(memory, ours)
     held = await looking.digests(sorted(tags))
     main = await _main(looking, held[MAIN], images)
     images |= await _once_published(looking, memory, held)
     return Holdings(images, held, main, signatures)
+
+
+def _doubted(memory: Memory, repository: str) -> set[str]:
+    """Tags that findings stand about: one is gone where it was looked at, not where nobody was."""
+    named = [reference_of(each.about) for each in memory.standing]
+    return {each.tag for each in named if each and each.repository == repository and each.tag}
 
 
 @dataclass(frozen=True, slots=True)

@@ -498,6 +498,23 @@ async def test_a_tag_that_was_found_overwritten_is_looked_up_until_it_is_mended(
     assert not quick.not_judged
 
 
+async def test_what_another_audit_finds_meanwhile_is_not_gone_for_one_that_began_before() -> None:
+    world = await released("second", "third")
+    old = ImageReference(world.target.service.repository, "4" * 40)
+    await world.ledger.record_published(old, make_image("old", {}).digest)  # and never live
+    world.registry.put(old.repository, "4" * 40, make_image("mallory's", {}))
+    ports = [world.ports()]
+
+    async def every_tag() -> None:
+        await audit(ports, every_tag=True, record=True, at=DAY)
+
+    world.faults.before("registry.find", every_tag)
+    quick = await audit(ports, record=True, at=DAY)
+
+    assert (ids(quick), list(quick.gone)) == ({"IMG004"}, [])
+    assert ids(await audit(ports, record=True, at=DAY)) == {"IMG004"}
+
+
 async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
     world = await released("second", "third")
     world.publish("sick")  # and never live

@@ -79,6 +79,19 @@ class FindingsContract:
         assert [each.finding for each in changes.persisting] == [MISSING]
         assert [each.finding for each in await ledger.findings(HERE)] == [MISSING]
 
+    async def test_what_another_audit_found_since_the_look_began_is_not_gone(
+        self, ledger: Ledger
+    ) -> None:
+        await ledger.record_findings(HERE, judged(MISSING))
+        meanwhile = await ledger.record_findings(HERE, judged(MISSING, DRIFT))
+
+        began_before = replace(judged(), stood=frozenset({MISSING.fingerprint}))
+        changes = await ledger.record_findings(HERE, began_before)
+
+        assert [each.finding for each in changes.gone] == [MISSING]
+        assert list(changes.persisting) == list(meanwhile.new)
+        assert [each.finding for each in await ledger.findings(HERE)] == [DRIFT]
+
     async def test_findings_are_those_of_their_target(self, ledger: Ledger) -> None:
         await ledger.record_findings(HERE, judged(MISSING))
 

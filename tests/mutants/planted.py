@@ -324,6 +324,13 @@ MUTANTS = (
         "tests/flows/test_pruning_generated.py",
     ),
     Mutant(
+        "take for gone what another audit has found meanwhile",
+        "slipway/domain/auditing/rules.py",
+        "    return Judged(tuple(findings), reasons, _stood(picture))\n",
+        "    return Judged(tuple(findings), reasons)\n",
+        "tests/flows/test_audit.py",
+    ),
+    Mutant(
         "keep what an audit found before it is told",
         "flows/auditing.py",
         "await audit(every, every_tag=every_tag, complete=complete)\n",

@@ -12,6 +12,7 @@ from typing import TypeVar
 from slipway.domain.agreement import Unknown
 from slipway.domain.commit import Commit
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
+from slipway.domain.finding import Finding
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
@@ -149,8 +150,8 @@ class Memory:
     """The images a rollback to `previous` would take, best first."""
     vetoed: frozenset[Commit] = frozenset()
     """Commits that must not be deployed here."""
-    doubted: frozenset[str] = frozenset()
-    """Tags of the target's repository of which an earlier audit found something that stands."""
+    standing: Sequence[Finding] = ()
+    """What earlier audits have found that stood when this look began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import (
     image_rules,
     origin_rules,
@@ -61,4 +62,10 @@ def judge(picture: Picture) -> Judged:
             reasons[identity] = before if str(error) in before else f"{before}; {error}"
         else:
             findings += found
-    return Judged(tuple(findings), reasons)
+    return Judged(tuple(findings), reasons, _stood(picture))
+
+
+def _stood(picture: Picture) -> frozenset[str]:
+    memory = picture.ledger
+    standing = () if isinstance(memory, Unknown) else memory.standing
+    return frozenset(each.fingerprint for each in standing)
