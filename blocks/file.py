@@ -80,7 +80,20 @@ class SlipwayFile:
             settings.target()
         except SlipwayError as error:
             raise InvalidInput(f"{self.path}: {key}: {error}") from error
+        if settings.moves_main:
+            self._require_only_mover(settings)
         return settings
+
+    def _require_only_mover(self, settings: TargetSettings) -> None:
+        """Two would move the tag away from each other, and each audit would ask to move it back."""
+        for name, table in self._tables["targets"].items():
+            same = isinstance(table, dict) and table.get("image") == settings.image
+            if same and name != settings.name and table.get("moves_main", True):
+                raise InvalidInput(
+                    f"{self.path}: targets.{settings.name} and targets.{name} both move the tag "
+                    f"main of {settings.image}: set moves_main = false for all of its targets but "
+                    "the one that main is to follow"
+                )
 
     def place_of(self, field: str, target: str) -> str:
         """The name of the place that a target uses, by its table: `registry` → `ghcr`."""

@@ -196,6 +196,21 @@ def test_two_places_of_a_kind_must_be_chosen_from(path: Path) -> None:
     assert "docker is absent: name one of [docker]: local, remote" in message
 
 
+def test_of_targets_with_one_image_only_one_may_move_main(path: Path) -> None:
+    image = "ghcr.io/acme/shop/ls-triton-adapter"
+    change(path, 'image = "ghcr.io/acme/shop/annotations-sink"', f'image = "{image}"')
+
+    told = refusal(path)
+
+    assert told.startswith(
+        f"targets.{ADAPTER} and targets.{SINK} both move the tag main of {image}"
+    )
+    assert "set moves_main = false" in told
+    change(path, 'container = "sink"\n', 'container = "sink"\nmoves_main = false\n')
+    file = SlipwayFile(path, ENVIRONMENT)
+    assert [file.target(each).moves_main for each in (ADAPTER, SINK)] == [True, False]
+
+
 def test_a_target_that_is_not_there_is_told_with_those_that_are(path: Path) -> None:
     with pytest.raises(InvalidInput, match=rf"no target 'web'.*{ADAPTER}, {SINK}"):
         SlipwayFile(path, ENVIRONMENT).target("web")
