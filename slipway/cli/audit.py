@@ -105,7 +105,7 @@ def _gone_record(gone: RecordedFinding) -> dict[str, Any]:
 def _print(report: Report) -> None:
     rows = what_runs_where(report)
     if rows:
-        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows], whole=True)
     known = report.states
     for each in report.findings:
         click.echo()

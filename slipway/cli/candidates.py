@@ -71,7 +71,7 @@ def _print(target: str, found: Candidates) -> None:
         return
     heads = ("", "commit", "age", "state", "subject", "rollback")
     rows = [candidate_row(each, datetime.now(UTC), local) for each in found.listed]
-    print_table(heads, [tuple(each.values()) for each in rows])
+    print_table(heads, [tuple(each.values()) for each in rows], whole=True)
     for said in said_of_all(found):
         click.echo(said)
     if found.left_out:

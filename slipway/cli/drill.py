@@ -34,7 +34,7 @@ def drill(ctx: click.Context, targets: tuple[str, ...], *, full: bool, as_json: 
         print_json([_record(each) for each in drills])
     else:
         rows = [drill_row(each) for each in drills]
-        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows], whole=True)
     ctx.exit(NEEDS_ATTENTION if worst_result(drills) is Result.FAILS else 0)
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,9 @@ COLOURS = {
     State.REFUSED: "yellow",
     State.NEEDS_ATTENTION: "red",
 }
+GAP = "  "
+NARROWEST = 24
+"""Characters that a last column needs at least, to go on beside the others."""
 
 
 def print_json(value: object) -> None:
@@ -26,15 +30,24 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be; a terminal cuts the last, a pipe gets all of it."""
+def print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False
+) -> None:
+    """Print columns as wide as they need to be; a pipe gets each row in one line.
+
+    A terminal that is too narrow cuts rows; where people need them `whole`, the last column goes on
+    below.
+    """
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads) - 1)]
     click.secho(_line(heads, widths), bold=True)
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in rows:
         line = _line(row, widths)
-        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
+        if room is None or len(line) <= room:
+            click.echo(line)
+        else:
+            click.echo(_wrapped(row, widths, room) if whole else f"{line[: room - 1]}…")
 
 
 class OneLine(logging.Formatter):
@@ -103,7 +116,18 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def _wrapped(row: Sequence[str], widths: Sequence[int], room: int) -> str:
+    *columns, last = row
+    left = sum(widths) + len(GAP) * len(widths)
+    beside = room - left >= NARROWEST
+    indent = " " * (left if beside else len(GAP) * 2)
+    wrapped = textwrap.wrap(last, room, initial_indent=indent, subsequent_indent=indent)
+    head = _line([*columns, ""], widths)
+    below = wrapped[1:] if beside else wrapped
+    return "\n".join([head.ljust(left) + wrapped[0].lstrip() if beside else head, *below])
+
+
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     *columns, last = row
     padded = [text.ljust(width) for text, width in zip(columns, widths, strict=True)]
-    return "  ".join([*padded, last]).rstrip()
+    return GAP.join([*padded, last]).rstrip()

@@ -24,8 +24,8 @@ def what_runs(picture: Picture) -> Mapping[str, str]:
         "asked for": _asked(seen),
         "runs": _runs(picture),
         "ESC": _agrees(picture),
-        **_in_git(git),
         ":main": _main(picture),
+        **_in_git(git),
     }
 
 
@@ -112,11 +112,11 @@ def _resource(finding: Finding) -> dict[str, str]:
 
 def _in_git(git: Lineage | Unknown) -> Mapping[str, str]:
     if isinstance(git, Unknown) or git.untold:
-        return {"last change": NOT_KNOWN, "behind": NOT_KNOWN}
+        return {"behind": NOT_KNOWN, "last change": NOT_KNOWN}
     last = git.last_change
     return {
-        "last change": f"{last.commit.short} {last.subject}" if last else "",
         "behind": str(len(git.pending)) if git.deployed else "",
+        "last change": f"{last.commit.short} {last.subject}" if last else "",
     }
 
 
