@@ -6,7 +6,7 @@ It changes nothing outside but the ledger's own record of findings, and that onl
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from flows.pruning import by_repository
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 TARGETS_AT_ONCE = 8
 THOROUGH = frozenset({"IMG016"})
 """Rules that are judged only where every tag of all targets is looked up."""
+NOTHING = Judged(())
 CONFIRM_AFTER = 2.0
 """Seconds between two looks: what only one of them sees was on the move, and is no finding."""
 
@@ -95,6 +96,8 @@ class Report:
     """An audit of some targets."""
 
     targets: Sequence[Audited]
+    left: Mapping[str, Changes] = field(default_factory=dict)
+    """Target that is registered no more → what was found there, which is gone with it."""
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -105,7 +108,7 @@ class Report:
     def gone(self) -> Sequence[RecordedFinding]:
         """What an earlier audit has found, and is no more, target by target."""
         changed = [each.changes for each in self.targets if isinstance(each.changes, Changes)]
-        return [each for changes in changed for each in changes.gone]
+        return [each for changes in (*changed, *self.left.values()) for each in changes.gone]
 
     @property
     def not_judged(self) -> Mapping[str, Mapping[str, str]]:
@@ -214,19 +217,37 @@ async def audit_and_report(
     They are kept last: what an audit that dies has told is told again by the next, never lost.
     """
     report = await audit(every, every_tag=every_tag, complete=complete)
-    for each in report.targets:
-        await tell_changes(each.changes)
+    if complete:
+        report = replace(report, left=await _find_left(every))
+    for changes in (*(each.changes for each in report.targets), *report.left.values()):
+        await tell_changes(changes)
     await all_told()
     await report_audit(what_runs_where(report), finding_rows(report), len(report.findings))
     for ports, each in zip(every, report.targets, strict=True):
-        await _keep(ports, each.judged)
+        await _keep(ports, each.target, each.judged)
+    for name in report.left:
+        await _keep(every[0], name, NOTHING)
     return report
 
 
-async def _keep(ports: Ports, judged: Judged) -> None:
-    kept = await asked(ports.ledger.record_findings(ports.target.name, judged))
+async def _find_left(every: Sequence[Ports]) -> Mapping[str, Changes]:
+    """What stands at targets that are registered no more: nobody would ever look there again."""
+    known = {each.target.name for each in every}
+    ledger = every[0].ledger if every else None
+    names = await asked(ledger.found_at()) if ledger is not None else []
+    if ledger is None or isinstance(names, Unknown):
+        return {}
+    now = datetime.now(UTC)
+    return {
+        name: compared(await ledger.findings(name), NOTHING, now)
+        for name in names
+        if name not in known
+    }
+
+
+async def _keep(ports: Ports, name: str, judged: Judged) -> None:
+    kept = await asked(ports.ledger.record_findings(name, judged))
     if isinstance(kept, Unknown):
-        name = ports.target.name
         log.warning(
             "findings of %s were not kept, so the next audit tells them again: %s", name, kept.why
         )

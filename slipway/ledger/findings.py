@@ -43,6 +43,12 @@ class SqlFindings(LedgerPart):
         rows = await self._database.rows(wanted.limit(limit))
         return [_from(row) for row in rows]
 
+    async def found_at(self) -> Sequence[str]:
+        """See `slipway.ports.Findings`."""
+        standing = select(audit.c.target).where(audit.c.gone.is_(None)).distinct()
+        rows = await self._database.rows(standing.order_by(audit.c.target))
+        return [str(row["target"]) for row in rows]
+
 
 def _record(connection: Connection, target: str, judged: Judged) -> Changes:
     standing = (audit.c.target == target, audit.c.gone.is_(None))

@@ -161,6 +161,9 @@ class Findings(Protocol):
     ) -> Sequence[RecordedFinding]:
         """Findings that stand, or that `ever` did, newest first."""
 
+    async def found_at(self) -> Sequence[str]:
+        """The targets at which findings stand, by name, whether or not they are registered."""
+
 
 class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
     """The record of releases; every method commits before it returns."""

@@ -1,6 +1,7 @@
 """Measures of some targets, from the ledger; git adds when commits were made."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from slipway.domain.candidate import proven_live
@@ -23,11 +24,8 @@ async def measure_targets(every: Sequence[Ports], since: datetime, until: dateti
         history = await ports.ledger.history(ports.target.name)
         histories.append(history)
         reached |= await ports.ledger.first_tried(ports.target.name, "up", since)
-        for release in history:
-            commit = release.commit
-            if commit is not None and commit not in committed and _matters(release, since):
-                made = await _committed(ports, commit)
-                committed |= {commit: made} if made is not None else {}
+        asked = {each.commit for each in history if each.commit and _matters(each, since)}
+        committed |= await _committed(ports, asked - {*committed})
     return measure(histories, Times(committed, reached), since, until)
 
 
@@ -36,16 +34,25 @@ def _matters(release: Release, since: datetime) -> bool:
     return changed and release.ended is not None and release.ended >= since
 
 
-async def _committed(ports: Ports, commit: Commit) -> datetime | None:
-    """When git says that the commit was made; what is not in the mirror is fetched once."""
-    for fetched in (False, True):
-        try:
-            if fetched:
-                await ports.source.fetch()
-            return datetime.fromisoformat((await ports.source.describe(commit)).committed_at)
-        except SlipwayError:
-            continue
-    return None
+async def _committed(ports: Ports, commits: Collection[Commit]) -> Mapping[Commit, datetime]:
+    """When git says that commits were made; what is not in the mirror is fetched, all at once."""
+    found = await _described(ports, commits)
+    if not (unknown := {*commits} - {*found}):
+        return found
+    try:
+        await ports.source.fetch()
+    except SlipwayError:
+        return found
+    return {**found, **await _described(ports, unknown)}
+
+
+async def _described(ports: Ports, commits: Collection[Commit]) -> Mapping[Commit, datetime]:
+    found = {}
+    for commit in commits:
+        with contextlib.suppress(SlipwayError):
+            described = await ports.source.describe(commit)
+            found[commit] = datetime.fromisoformat(described.committed_at)
+    return found
 
 
 async def measure_updates(ports: Ports, newest: int = UPDATES) -> Spread:

@@ -54,6 +54,16 @@ def test_without_git_only_the_lead_times_are_missing(eventful: Terminal) -> None
     assert (found["deploys"], found["lead_time_seconds"]["count"]) == (2, 0)
 
 
+def test_however_many_commits_git_does_not_know_it_is_fetched_once(eventful: Terminal) -> None:
+    eventful.world.git.commits.clear()
+    eventful.world.git.branches.clear()
+    eventful.world.faults.effects.clear()
+
+    eventful.json("metrics", ADAPTER, "--since", LONG_AGO)
+
+    assert eventful.world.faults.effects.count("source.fetch") == 1
+
+
 def test_people_read_the_keys_by_name_and_why_there_were_rollbacks(eventful: Terminal) -> None:
     shown = eventful.type("metrics", "--since", LONG_AGO).stdout
 

@@ -36,3 +36,7 @@ class MemoryFindings:
         found = [*(self.past.get(target, ()) if ever else ()), *self.standing.get(target, ())]
         newest = sorted(found, key=lambda each: each.since, reverse=True)
         return newest[:limit]
+
+    async def found_at(self) -> Sequence[str]:
+        """See `slipway.ports.Findings`."""
+        return sorted(target for target, standing in self.standing.items() if standing)

@@ -392,6 +392,24 @@ async def test_findings_that_the_ledger_does_not_take_are_shown_and_told_all_the
     assert "were not kept, so the next audit tells them again: no ledger" in caplog.text
 
 
+async def test_what_was_found_at_a_target_is_gone_once_it_is_registered_no_more() -> None:
+    world = await released("second", "third")
+    edited(world)
+    both = [world.ports(name) for name in world.targets]
+    await auditing.audit_and_report(both, complete=True)
+
+    some = await auditing.audit_and_report([world.ports(SINK)])
+    rest = await auditing.audit_and_report([world.ports(SINK)], complete=True)
+    again = await auditing.audit_and_report([world.ports(SINK)], complete=True)
+
+    assert [[found.finding.rule for found in each.gone] for each in (some, rest, again)] == [
+        [],
+        ["IMG006"],
+        [],
+    ]
+    assert await world.ledger.findings(world.target.name) == []
+
+
 async def test_an_audit_that_a_person_types_takes_no_news_from_the_scheduled_one() -> None:
     world = await released("second", "third")
     edited(world)
