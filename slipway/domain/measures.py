@@ -8,7 +8,7 @@ It failed where it was restored or needs attention, or where a rollback left it
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from slipway.domain.candidate import proven_live
@@ -53,7 +53,7 @@ class Measures:
     """Deploys that went live."""
     per_day: float
     lead_time: Spread
-    """From the commit to when it was first proven live."""
+    """From each commit that changed the service to when a deploy first proved it live."""
     changed: int
     """Deploys that reached production: live, or failed after their update had begun."""
     failed: int
@@ -73,11 +73,13 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What a release's row does not hold: when its commit was made, when it reached production."""
+    """What a release's row does not hold: its commits, and when each thing happened."""
 
     committed: Mapping[Commit, datetime]
     reached: Mapping[str, datetime]
     """Release id → when its update began; its start where that is not known."""
+    brought: Mapping[str, Sequence[Commit]] = field(default_factory=dict)
+    """Release id → the commits that it brought to production; its own where that is not known."""
 
 
 def measure(
@@ -159,10 +161,11 @@ def _first_live(history: Sequence[Release]) -> Mapping[Commit | None, str]:
 
 
 def _lead_time(release: Release, times: Times) -> list[timedelta]:
-    committed = times.committed.get(release.commit) if release.commit is not None else None
-    if committed is None or release.live_since is None:
+    """Of each commit that waited for the deploy, not of its last alone."""
+    if release.commit is None or release.live_since is None:
         return []
-    return [release.live_since - committed]
+    made = map(times.committed.get, times.brought.get(release.id) or [release.commit])
+    return [release.live_since - each for each in made if each is not None]
 
 
 def _left_by_rollbacks(history: Sequence[Release]) -> Mapping[str, datetime]:

@@ -45,6 +45,14 @@ def test_a_restored_deploy_recovers_from_when_its_update_began(terminal: Termina
     assert 0 < found["recovery_seconds"]["longest"] < 600
 
 
+def test_commits_that_waited_for_one_deploy_all_have_their_lead_time(terminal: Terminal) -> None:
+    terminal.deploy("third")  # with the second, after the first, which was found running
+
+    found = terminal.json("metrics", ADAPTER, "--since", LONG_AGO)
+
+    assert (found["deploys"], found["lead_time_seconds"]["count"]) == (1, 2)
+
+
 def test_without_git_only_the_lead_times_are_missing(eventful: Terminal) -> None:
     eventful.world.git.commits.clear()
     eventful.world.git.branches.clear()

@@ -62,6 +62,18 @@ def test_lead_time_is_from_the_commit_to_when_it_was_proven_live() -> None:
     assert found.lead_time == spread([3.5 * HOUR, HOUR / 2])
 
 
+def test_every_commit_that_waited_for_a_deploy_has_a_lead_time() -> None:
+    times = Times(
+        {commit(1): T0, commit(3): T0 + 2 * HOUR, commit(4): T0 + 3 * HOUR},
+        {},
+        {release(4).id: [commit(4), commit(3), commit(2)]},
+    )
+
+    found = measured(release(1), release(4), times=times)
+
+    assert found.lead_time == spread([1.5 * HOUR, 1.5 * HOUR, 2.5 * HOUR])
+
+
 def test_a_restored_deploy_failed_and_recovered_when_it_was_restored() -> None:
     bad = release(3, state=State.RESTORED)
     times = Times({}, {bad.id: T0 + 3 * HOUR + HOUR / 4})
