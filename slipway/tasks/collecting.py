@@ -31,7 +31,9 @@ from slipway.tasks.retaining import make_plan
 from slipway.tasks.ways_back import known_as
 
 WHOLE_REGISTRY_WITHIN = 300.0
-"""Seconds for every tag that was ever recorded."""
+"""Seconds for the names that matter, and for a plan of what nobody needs."""
+EACH_TAG_WITHIN = 0.2
+"""Seconds more for each tag that was ever recorded, where all are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,13 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(_program(ports, together), FETCH_WITHIN),
     )
     ledger = await asked(_remember(ports, cluster, standing))
+    within = _within(depth, ledger)
     registry, pulls = await asyncio.gather(
         asked(
             find_holdings(
                 ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag
             ),
-            WHOLE_REGISTRY_WITHIN,
+            within,
         ),
         asked(try_pull(ports, together, cluster))
         if not isinstance(cluster, Unknown)
@@ -90,12 +93,19 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         nodes,
         pulls,
         ledger,
-        await asked(_prunable(depth, together, at), WHOLE_REGISTRY_WITHIN),
+        await asked(_prunable(depth, together, at), within),
         await _set_in(ports, config, applied),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)
     return _blurred(picture, why) if why else picture
+
+
+def _within(depth: Depth, ledger: Memory | Unknown) -> float:
+    """A registry that answers slowly, and answers, is not away."""
+    if isinstance(ledger, Unknown) or not depth.every_tag:
+        return WHOLE_REGISTRY_WITHIN
+    return WHOLE_REGISTRY_WITHIN + EACH_TAG_WITHIN * len(ledger.published)
 
 
 async def _prunable(depth: Depth, together: Together, at: datetime) -> Plan | Unknown | None:

@@ -17,7 +17,7 @@ from slipway.domain.commit import Commit
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
 from slipway.domain.hold import NewHold
-from slipway.domain.image import ImageReference
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
 from slipway.errors import ConfigKeyUnusable, SlipwayError, Unreachable
@@ -514,6 +514,29 @@ async def test_a_tag_that_was_found_overwritten_is_looked_up_until_it_is_mended(
     assert [ids(each) for each in (deep, quick, mended)] == [{"IMG004"}, {"IMG004"}, set()]
     assert [len(each.gone) for each in (deep, quick, mended)] == [0, 0, 1]
     assert not quick.not_judged
+
+
+async def test_a_registry_that_answers_slowly_about_very_many_tags_is_not_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await released("second", "third")
+    repository = world.target.service.repository
+    for number in range(4_000):
+        image = make_image(f"old {number}", {})
+        await world.ledger.record_published(
+            ImageReference(repository, f"{number:040x}"), image.digest
+        )
+        world.registry.put(repository, f"{number:040x}", image)
+    answer = world.registry.digest
+
+    async def slowly(reference: ImageReference) -> Digest | None:
+        await asyncio.sleep(2)
+        return await answer(reference)
+
+    monkeypatch.setattr(world.registry, "digest", slowly)
+    report = await audit([world.ports()], every_tag=True, at=DAY)
+
+    assert report.findings == []
 
 
 async def test_what_another_audit_finds_meanwhile_is_not_gone_for_one_that_began_before() -> None:
