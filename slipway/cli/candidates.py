@@ -72,7 +72,5 @@ def _print(target: str, found: Candidates) -> None:
     heads = ("", "commit", "age", "state", "subject", "rollback")
     rows = [candidate_row(each, datetime.now(UTC), local) for each in found.listed]
     print_table(heads, [tuple(each.values()) for each in rows], whole=True)
-    for said in said_of_all(found):
+    for said in said_of_all(target, found):
         click.echo(said)
-    if found.left_out:
-        click.echo(f"{found.left_out} older ones; --limit shows more", err=True)

@@ -31,8 +31,8 @@ def candidate_row(
     }
 
 
-def said_of_all(found: Candidates) -> list[str]:
-    """What decides about all candidates alike, a sentence each; nothing where all is well."""
+def said_of_all(target: str, found: Candidates) -> list[str]:
+    """What is true of all candidates alike, and of those that are not listed, a sentence each."""
     outlook = found.outlook
     said = [f"no default: {found.no_default}"] if found.no_default else []
     if outlook.refusal:
@@ -41,7 +41,23 @@ def said_of_all(found: Candidates) -> list[str]:
         said.append(f"a rollback would wait: {outlook.waits_for}")
     if outlook.previewed is None and not outlook.refusal:
         said.append("not previewed: a rollback may still be refused for what else it would change")
+    if outlook.previewed is not None:
+        said.append(
+            f"previewed once for all, with the image of {outlook.previewed.short}: what else an "
+            "update would change hardly depends on the image"
+        )
+    if found.left_out:
+        every = len(found.listed) + found.left_out
+        said.append(
+            f"{found.left_out} older ones were not looked up: slipway candidates {target} --limit "
+            f"{every} lists them too"
+        )
     return said
+
+
+def described(target: str, found: Candidates) -> str:
+    """What stands beside the table of a run."""
+    return "; ".join([f"what {target} could go back to", *said_of_all(target, found)])
 
 
 @best_effort
@@ -61,7 +77,7 @@ async def leave_candidates(target: str, found: Candidates) -> None:
     await leave_table(
         f"candidates-{target}",
         [candidate_row(each, now) for each in found.listed],
-        "; ".join([f"what {target} could go back to", *said_of_all(found)]),
+        described(target, found),
     )
 
 

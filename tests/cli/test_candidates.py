@@ -40,7 +40,10 @@ def test_people_see_the_default_marked_and_why_a_rollback_is_refused(terminal: T
     shown = terminal.type("candidates", ADAPTER).stdout.splitlines()
 
     [second, first] = [
-        each for each in shown if commits["second"].short in each or commits["first"].short in each
+        each
+        for each in shown
+        if (commits["second"].short in each or commits["first"].short in each)
+        and not each.startswith("previewed")
     ]
     assert "refused:" in second
     assert first.startswith("→")
@@ -77,6 +80,22 @@ def test_without_a_preview_people_and_scripts_are_told_so(terminal: Terminal) ->
     assert "allowed, not previewed" in shown
     assert "not previewed: " in shown
     assert "not previewed" not in terminal.type("candidates", ADAPTER).stdout
+
+
+def test_with_whose_image_was_previewed_is_said_and_how_to_see_what_was_left_out(
+    terminal: Terminal,
+) -> None:
+    for name in ("second", "third"):
+        terminal.deploy(name)
+    second = terminal.world.commits["second"]
+
+    some = terminal.type("candidates", ADAPTER, "--limit", "2").stdout
+    every = terminal.type("candidates", ADAPTER, "--limit", "3").stdout
+
+    assert f"previewed once for all, with the image of {second.short}: " in some
+    asked = f"slipway candidates {ADAPTER} --limit 3"
+    assert f"1 older ones were not looked up: {asked} lists them too" in some
+    assert "not looked up" not in every
 
 
 def test_a_target_without_a_way_back_says_why(terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from flows.rollback import release as roll_back
 from slipway.domain.candidate import Candidate
 from slipway.domain.hold import NewVeto
 from slipway.domain.release import State
+from slipway.tasks.candidate_report import described
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.images import make_image
 from tests.fakes.world import World, deploy_request, rollback_request
@@ -134,6 +135,10 @@ async def test_the_default_is_listed_however_old_it_is() -> None:
     names = [each.info.subject for each in found.listed if each.info]
     assert names == ["later-4", "later-3", "second"]
     assert found.left_out == 7
+    every = len(found.listed) + 7
+    assert f"slipway candidates here --limit {every}" in described("here", found)
+    whole = await list_candidates(world.ports(), limit=every)
+    assert (len(whole.listed), whole.left_out) == (every, 0)
 
 
 async def test_what_is_off_the_main_line_comes_last() -> None:
