@@ -589,4 +589,18 @@ MUTANTS = (
         "        if (why := await why_not_told(ports, seen, image)) is None:\n",
         "tests/flows/test_preflight.py",
     ),
+    Mutant(
+        "take what git can't tell for nothing that waits",
+        "slipway/domain/auditing/running_rules.py",
+        "    if git.untold:\n        raise NotKnown(git.untold)\n",
+        "",
+        "tests/flows/test_audit_by_label.py",
+    ),
+    Mutant(
+        "blame nodes for what the Kubernetes API does not show",
+        "slipway/domain/auditing/pulling_rules.py",
+        "    if seen is None or denied:\n        return denied\n",
+        "    return denied\n",
+        "tests/domain/auditing/test_not_judged.py",
+    ),
 )
