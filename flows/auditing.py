@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from flows.pruning import by_repository
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Picture
+from slipway.domain.auditing.picture import NotAsked, Picture
 from slipway.domain.auditing.rules import judge
 from slipway.domain.finding import (
     Changes,
@@ -37,8 +37,9 @@ from slipway.tasks.policies import repeatable
 from slipway.tasks.source_once import SourceOnce
 
 TARGETS_AT_ONCE = 8
-THOROUGH = frozenset({"IMG016"})
-"""Rules that are judged only where every tag of all targets is looked up."""
+THOROUGH = frozenset({"IMG016", "SYS009"})
+"""Rules that are judged only of all targets together; the first only where every tag is looked up.
+"""
 CONFIRM_AFTER = 2.0
 """Seconds between two looks: what only one of them sees was on the move, and is no finding."""
 
@@ -65,8 +66,9 @@ class Audited:
 
     @property
     def unjudged(self) -> frozenset[str]:
-        """Rules for which something was unknown, but for what only a thorough audit looks at."""
-        return self.judged.unjudged - THOROUGH
+        """Rules for which something was unknown, but for those that were not asked for."""
+        alone = isinstance(self.picture.unread, NotAsked)
+        return self.judged.unjudged - (THOROUGH if alone else THOROUGH - {"SYS009"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,9 @@ async def audit(
 ) -> Report:
     """Audit targets; `record` keeps the findings, so that the next audit knows what is new.
 
-    `every_tag` also looks up every tag that the ledger has ever recorded; where these are all the
-    targets there are (`complete`), what none of them needs is told too. `at` is now, by the clock
-    by which holds and commits are old.
+    `every_tag` also looks up every tag that the ledger has ever recorded. Where these are all the
+    targets there are (`complete`), keys of ESC that are nobody's are told, and with `every_tag`
+    images that nobody needs. `at` is now, by the clock by which holds and commits are old.
     """
     now = at or datetime.now(UTC)
     depths = _depths(every, every_tag=every_tag, complete=complete)
@@ -160,10 +162,12 @@ async def look_at(
 
 def _depths(every: Sequence[Ports], *, every_tag: bool, complete: bool) -> dict[str, Depth]:
     """How far each is looked at; what nobody needs is told at the first of its repository."""
-    if not (every_tag and complete):
+    if not complete:
         return {each.target.name: Depth(every_tag) for each in every}
+    if not every_tag:
+        return {each.target.name: Depth(registered=every) for each in every}
     return {
-        each.target.name: Depth(every_tag, sharing if each is sharing[0] else ())
+        each.target.name: Depth(every_tag, sharing if each is sharing[0] else (), every)
         for sharing in by_repository(every).values()
         for each in sharing
     }

@@ -27,6 +27,7 @@ from slipway.tasks.holdings import find_holdings
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
+from slipway.tasks.unread import find_unread
 from slipway.tasks.ways_back import known_as
 
 WHOLE_REGISTRY_WITHIN = 300.0
@@ -50,6 +51,9 @@ class Depth:
     sharing: Sequence[Ports] | None = None
     """All targets that take images from the repository: only they tell together what nobody needs.
     Empty where that is told at another of them; None does not look."""
+    registered: Sequence[Ports] | None = None
+    """All targets that there are: only they tell together which keys of ESC nobody has. None where
+    these are some of them."""
 
 
 async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> Picture:
@@ -90,6 +94,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         ledger,
         await asked(_prunable(depth.sharing, together, at), WHOLE_REGISTRY_WITHIN),
         await _set_in(ports, config, applied),
+        await asked(find_unread(ports, depth.registered, together), FETCH_WITHIN),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)

@@ -58,7 +58,7 @@ def test_a_finding_tells_scripts_everything(spoilt: Terminal) -> None:
         "last_change": third,
         "behind": 0,
         "unknown": {},
-        "unjudged": ["IMG016"],
+        "unjudged": ["IMG016", "SYS009"],
         "findings": 1,
     }
 
