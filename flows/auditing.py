@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from flows.pruning import by_repository
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Picture
+from slipway.domain.auditing.picture import NotAsked, Picture
 from slipway.domain.auditing.rules import judge
 from slipway.domain.finding import (
     Changes,
@@ -42,8 +42,6 @@ from slipway.tasks.source_once import SourceOnce
 log = logging.getLogger(__name__)
 
 TARGETS_AT_ONCE = 8
-THOROUGH = frozenset({"IMG016"})
-"""Rules that are judged only where every tag of all targets is looked up."""
 NOTHING = Judged(())
 CONFIRM_AFTER = 2.0
 """Seconds between two looks: what only one of them sees was on the move, and is no finding."""
@@ -56,8 +54,6 @@ class Audited:
     picture: Picture
     judged: Judged
     changes: Changes | Unknown
-    thorough: bool = False
-    """Whether every tag was asked for."""
 
     @property
     def target(self) -> str:
@@ -73,8 +69,9 @@ class Audited:
 
     @property
     def unjudged(self) -> Mapping[str, str]:
-        """Rule for which something was unknown → why; those of a thorough audit where it is one."""
-        left_out = frozenset[str]() if self.thorough else THOROUGH
+        """Rule for which something was unknown → why; without those that nobody asked for."""
+        of_all = {"IMG016": self.picture.prunable, "SYS009": self.picture.unread}
+        left_out = {rule for rule, part in of_all.items() if isinstance(part, NotAsked)}
         reasons = self.judged.reasons
         return {each: reasons[each] for each in sorted(reasons) if each not in left_out}
 
@@ -152,9 +149,9 @@ async def audit(
 ) -> Report:
     """Audit targets; `record` keeps the findings, so that the next audit knows what is new.
 
-    `every_tag` also looks up every tag that the ledger has ever recorded; where these are all the
-    targets there are (`complete`), what none of them needs is told too. `at` is now, by the clock
-    by which holds and commits are old.
+    `every_tag` also looks up every tag that the ledger has ever recorded. Where these are all the
+    targets there are (`complete`), keys of ESC that are nobody's are told, and with `every_tag`
+    images that nobody needs. `at` is now, by the clock by which holds and commits are old.
     """
     now = at or datetime.now(UTC)
     depths = _depths(every, every_tag=every_tag, complete=complete)
@@ -170,7 +167,7 @@ async def audit(
     changes = [await asked(_compare(each, judged[each.target.name], record)) for each in every]
     return Report(
         [
-            Audited(pictures[name], judged[name], change, every_tag)
+            Audited(pictures[name], judged[name], change)
             for name, change in zip(names, changes, strict=True)
         ]
     )
@@ -193,10 +190,12 @@ async def look_at(
 
 def _depths(every: Sequence[Ports], *, every_tag: bool, complete: bool) -> dict[str, Depth]:
     """How far each is looked at; what nobody needs is told at the first of its repository."""
-    if not (every_tag and complete):
+    if not complete:
         return {each.target.name: Depth(every_tag) for each in every}
+    if not every_tag:
+        return {each.target.name: Depth(registered=every) for each in every}
     return {
-        each.target.name: Depth(every_tag, sharing if each is sharing[0] else ())
+        each.target.name: Depth(every_tag, sharing if each is sharing[0] else (), every)
         for sharing in by_repository(every).values()
         for each in sharing
     }

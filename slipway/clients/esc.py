@@ -7,11 +7,18 @@ Routes and headers are those of Pulumi's published REST specification and of its
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.clients.esc_definition import has_imports, inserted, locate, removed, replaced
+from slipway.clients.esc_definition import (
+    has_imports,
+    inserted,
+    locate,
+    plain_values,
+    removed,
+    replaced,
+)
 from slipway.clients.esc_evaluated import evaluated, stack_config
 from slipway.clients.esc_revisions import (
     all_revisions,
@@ -107,6 +114,10 @@ class EscConfigStore:
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first; none where they can't be read."""
         return await revisions_since(self.api, key, revision)
+
+    async def plain_values(self, key: ConfigKey) -> Mapping[str, str]:
+        """See `slipway.ports.ConfigStore`: one request."""
+        return plain_values((await self._read(key)).text)
 
     async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
         """See `slipway.ports.ConfigStore`: one request a revision, from the snapshot's backwards.

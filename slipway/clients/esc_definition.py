@@ -57,6 +57,13 @@ def locate(text: str, key: str, section: Section = PULUMI_CONFIG) -> Located:
     return Located(form, str(node.value) if form is KeyForm.PLAIN else None)
 
 
+def plain_values(text: str, section: Section = PULUMI_CONFIG) -> dict[str, str]:
+    """Every key of the section that is a plain string there, with its text."""
+    names = [str(name.value) for name, _ in _pairs(_find_section(_compose(text), section))]
+    found = {each: locate(text, each, section).value for each in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def has_imports(text: str) -> bool:
     """Whether the definition imports other environments."""
     return any(name.value == "imports" and value.value for name, value in _pairs(_compose(text)))

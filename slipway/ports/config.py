@@ -1,6 +1,6 @@
 """ESC: the environment that holds the image references."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from slipway.domain.config import ConfigHistory, ConfigRevision, ConfigSnapshot
@@ -33,6 +33,12 @@ class ConfigStore(Protocol):
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first: who changed the environment, and when."""
+
+    async def plain_values(self, key: ConfigKey) -> Mapping[str, str]:
+        """Every key of `pulumiConfig` in the key's environment that is a plain string, with it.
+
+        As the environment's own latest revision has it; what it imports is another's.
+        """
 
     async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
         """The revision that gave the key the plain text which it has in `snapshot`.

@@ -10,6 +10,7 @@ from slipway.domain.auditing.picture import (
     Applied,
     Memory,
     Moving,
+    NotAsked,
     Picture,
     Program,
     reference_of,
@@ -28,6 +29,7 @@ from slipway.tasks.holdings import find_holdings
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
+from slipway.tasks.unread import find_unread
 from slipway.tasks.ways_back import known_as
 
 WHOLE_REGISTRY_WITHIN = 300.0
@@ -53,6 +55,9 @@ class Depth:
     sharing: Sequence[Ports] | None = None
     """All targets that take images from the repository: only they tell together what nobody needs.
     Empty where that is told at another of them; None does not look."""
+    registered: Sequence[Ports] | None = None
+    """All targets that there are: only they tell together which keys of ESC nobody has. None where
+    these are some of them."""
 
 
 async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> Picture:
@@ -95,6 +100,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         ledger,
         await asked(_prunable(depth, together, at), within),
         await _set_in(ports, config, applied),
+        await asked(find_unread(ports, depth.registered, together), FETCH_WITHIN),
     )
     after = await asked(_activity(ports))
     why = _why_moving(before, after, state)
@@ -110,11 +116,11 @@ def _within(depth: Depth, ledger: Memory | Unknown) -> float:
 
 async def _prunable(depth: Depth, together: Together, at: datetime) -> Plan | Unknown | None:
     if depth.sharing is None:
-        return Unknown(
-            "what none of the targets needs, only all of them tell together: name no target"
-            if depth.every_tag
-            else "not every tag of all targets was looked up (--every-tag)"
-        )
+        if depth.every_tag:
+            return Unknown(
+                "what none of the targets needs, only all of them tell together: name no target"
+            )
+        return NotAsked("not every tag of all targets was looked up (--every-tag)")
     return await make_plan(depth.sharing, together, Policy(), at) if depth.sharing else None
 
 

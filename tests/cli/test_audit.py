@@ -59,8 +59,11 @@ def test_a_finding_tells_scripts_everything(spoilt: Terminal) -> None:
         "last_change": third,
         "behind": 0,
         "unknown": {},
-        "unjudged": ["IMG016"],
-        "unjudged_why": {"IMG016": "not every tag of all targets was looked up (--every-tag)"},
+        "unjudged": ["IMG016", "SYS009"],
+        "unjudged_why": {
+            "IMG016": "not every tag of all targets was looked up (--every-tag)",
+            "SYS009": "not all targets were looked at",
+        },
         "findings": 1,
     }
 

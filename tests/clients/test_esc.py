@@ -267,7 +267,7 @@ SHA, HEX = "5" * 40, "e" * 64
     ],
     ids=["value", "key", "nested", "text", "name", "joined", "variable", "comment"],
 )
-@pytest.mark.parametrize("name", [SHA, HEX])
+@pytest.mark.parametrize("name", [SHA, HEX], ids=["commit", "digest"])
 async def test_whatever_an_environment_ever_named_under_any_key_is_told(
     cloud: CloudHere, written: str, name: str
 ) -> None:

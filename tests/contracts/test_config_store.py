@@ -183,6 +183,19 @@ async def test_revisions_are_told_newest_first_with_their_authors(environment: E
     assert await environment.store.revisions_since(key(), written.revision) == []
 
 
+async def test_plain_values_are_told_by_their_keys_and_no_others(
+    environment: Environment,
+) -> None:
+    for number, form in enumerate(FORMS):
+        await environment.edit(**{f"other{number}": form})
+    await environment.edit(adapterImage="ghcr.io/acme/adapter:2")
+
+    assert await environment.store.plain_values(key("anything")) == {
+        "cluster:adapterImage": "ghcr.io/acme/adapter:2",
+        "cluster:sinkImage": "ghcr.io/acme/sink:1",
+    }
+
+
 async def test_who_gave_a_key_its_value_is_told_whoever_has_written_others_since(
     environment: Environment,
 ) -> None:

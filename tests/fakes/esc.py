@@ -1,6 +1,6 @@
 """A Pulumi ESC environment in memory: revisions, ETags, and everything else in the definition."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from slipway.domain.config import ConfigHistory, ConfigRevision, ConfigSnapshot, KeyForm, untold
@@ -106,6 +106,15 @@ class FakeConfigStore:
             for each in reversed(self.revisions)
             if each.number > revision
         ]
+
+    async def plain_values(self, key: ConfigKey) -> Mapping[str, str]:
+        await self.faults.at("before", "config.plain_values")
+        namespace = key.key.partition(":")[0]
+        return {
+            f"{namespace}:{name}": value
+            for name, value in self.latest.values.items()
+            if value and name not in self.latest.forms
+        }
 
     async def set_in(self, snapshot: ConfigSnapshot) -> ConfigRevision | None:
         await self.faults.at("before", "config.set_in")

@@ -176,7 +176,8 @@ class FakeStack:
 
     async def mentions(self, tree: Path, key: ConfigKey) -> bool:
         del tree
-        return key.key not in self.unread
+        named = {self.own_key, *(each.key for each in self.resources)}
+        return key.key not in self.unread and key.key.partition(":")[2] in named
 
     async def prepare(self, tree: Path) -> None:
         del tree

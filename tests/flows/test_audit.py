@@ -578,6 +578,82 @@ async def test_what_nobody_needs_is_told_once_and_only_of_all_targets() -> None:
     assert found.remedy.command.endswith(f"--apply {planned.hash}")
 
 
+def stray(world: World) -> None:
+    world.config.edit("bob", oldImage=f"ghcr.io/acme/shop/old:{world.commits['second']}")
+
+
+async def whole(world: World, **more: bool) -> Report:
+    every = [world.ports(name) for name in world.targets]
+    return await audit(every, complete=True, at=DAY, **more)
+
+
+async def test_a_key_of_esc_that_nothing_reads_is_told_once_and_only_of_all_targets() -> None:
+    world = await released("second", "third")
+    stray(world)
+
+    some = await audit([world.ports()], at=DAY)
+    for report in (await whole(world), await whole(world, every_tag=True)):
+        [found] = [each for each in report.findings if each.rule != "IMG016"]
+        assert (found.rule, found.target) == ("SYS009", world.target.name)
+        assert found.about == "acme/default/oceanid-cluster pulumiConfig.oceanid-cluster:oldImage"
+        assert found.remedy.command == (
+            "pulumi env rm acme/default/oceanid-cluster "
+            "'pulumiConfig[\"oceanid-cluster:oldImage\"]'"
+        )
+    world.config.edit("bob", oldImage=None)
+
+    assert ids(some) == set()
+    assert not some.not_judged
+    assert ids(await whole(world)) == set()
+
+
+async def test_what_some_targets_show_ends_no_finding_of_a_key_that_nothing_reads() -> None:
+    world = await released("second", "third")
+    stray(world)
+    await whole(world, record=True)
+
+    some = await audit([world.ports()], record=True, at=DAY)
+
+    assert (ids(some), some.gone) == ({"SYS009"}, [])
+
+
+async def test_a_key_of_esc_that_the_program_reads_needs_no_target() -> None:
+    world = await released("second", "third")
+    stray(world)
+    world.resources[1].key = "oldImage"
+
+    assert "SYS009" not in ids(await whole(world))
+
+
+async def test_keys_that_can_not_be_read_are_not_judged_and_nothing_else_is_missing() -> None:
+    world = await released("second", "third")
+    stray(world)
+    world.faults.always("config.plain_values", Unreachable("no route to host"))
+
+    report = await whole(world)
+
+    assert ids(report) == set()
+    assert report.not_judged == {world.target.name: {"SYS009": "no route to host"}}
+
+
+async def test_programs_are_looked_at_once_for_all_keys_that_nothing_reads() -> None:
+    world = await released("second", "third")
+    world.faults.effects.clear()
+    await whole(world)
+    effects = list(world.faults.effects)
+    assert effects.count("config.plain_values") == 1
+    assert effects.count("source.checkout") == 1
+    for number in range(3):
+        world.config.edit("bob", **{f"old{number}": f"ghcr.io/acme/shop/old:{number}"})
+    world.faults.effects.clear()
+
+    assert len((await whole(world)).findings) == 3
+
+    looks = world.faults.effects.count("config.plain_values")
+    assert world.faults.effects.count("source.fetch") == looks
+    assert world.faults.effects.count("source.checkout") == looks
+
+
 async def test_an_image_is_signed_once_its_targets_key_vouches_for_it() -> None:
     world, signer = await released("second", "third"), Signer()
     world.change_target(service=replace(world.target.service, signed_by=signer.public))

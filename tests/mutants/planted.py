@@ -359,6 +359,13 @@ MUTANTS = (
         "tests/domain/test_retention.py",
     ),
     Mutant(
+        "call a key nobody's that a program reads",
+        "slipway/tasks/unread.py",
+        "if not any([await stack.mentions(tree, key) for tree, stack in programs.items()])",
+        "if programs and not [each for each in programs.items() if not each]",
+        "tests/flows/test_audit.py",
+    ),
+    Mutant(
         "blame who wrote another key",
         "slipway/clients/esc.py",
         "key.key).value != snapshot.value:\n                return found\n",

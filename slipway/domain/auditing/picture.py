@@ -18,7 +18,7 @@ from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.retention import Plan
 from slipway.domain.signature import SignedPayload
-from slipway.domain.target import CommitInfo, Target
+from slipway.domain.target import CommitInfo, ConfigKey, Target
 from slipway.domain.workloads import Workloads
 from slipway.errors import InvalidInput
 
@@ -28,6 +28,11 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Moving(Unknown):
     """A place that was looked at while a release was changing it: no trouble, and no evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked(Unknown):
+    """What only another kind of audit looks at: its rules say nothing, and nobody misses them."""
 
 
 class NotKnown(Exception):
@@ -174,6 +179,9 @@ class Picture:
     set_in: ConfigRevision | None = None
     """The revision that gave the ESC key its value, where Pulumi has applied another; None where
     that can't be told."""
+    unread: Mapping[ConfigKey, str] | Unknown | None = None
+    """Keys of the ESC environment that are no target's, and that nothing reads → the image that
+    each names; None where another target's picture has them."""
 
     @property
     def parts(self) -> Mapping[str, object]:

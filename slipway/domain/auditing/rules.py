@@ -46,6 +46,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("SYS006", system_rules.old_hold),
     ("SYS007", system_rules.interrupted),
     ("SYS008", running_rules.absent),
+    ("SYS009", system_rules.unread),
 )
 """Each rule under the id of the findings that it may have; the runbook explains every id."""
 

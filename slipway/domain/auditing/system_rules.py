@@ -114,6 +114,24 @@ def interrupted(picture: Picture) -> Findings:
         )
 
 
+def unread(picture: Picture) -> Findings:
+    """SYS009: a key of the ESC environment names an image, is no target's, and nothing reads it."""
+    for key, image in (known(picture.unread) or {}).items():
+        path = shlex.quote(f'pulumiConfig["{key.key}"]')
+        yield Finding(
+            "SYS009",
+            Severity.WARNING,
+            picture.target.name,
+            str(key),
+            "it is a target's, or a file of the programs' repositories names it",
+            f"it names {image}; it is no target's, and nothing reads it",
+            Remedy(
+                "remove it, or register the target whose it is in slipway.toml",
+                f"pulumi env rm {key.environment_name} {path}",
+            ),
+        )
+
+
 def _let_it_read(picture: Picture, program: Program) -> Remedy:
     """What is typed in the program's folder, in a clean checkout of the branch."""
     target, file = picture.target, program.stack_file.rpartition("/")[2]

@@ -241,6 +241,10 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
         {"SYS007"},
         picture(ledger=memory(interrupted=(release(HEAD, OTHER, state=State.RELEASING),))),
     ),
+    "a key that nothing reads names an image": (
+        {"SYS009"},
+        picture(unread={replace(TARGET.config_key, key="oceanid-cluster:oldImage"): FOREIGN}),
+    ),
     "the Deployment is gone": ({"SYS008"}, picture(cluster=None)),
     "the Deployment is gone, and only it could tell its name": (
         {"SYS008"},

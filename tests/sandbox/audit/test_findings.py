@@ -12,6 +12,7 @@ from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, released, repository
 from tests.sandbox.registry_side import kill_registry
+from tests.sandbox.releases.ends import facts
 from tests.sandbox.releases.others import pull_account_revoked
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry, delete_from_registry
@@ -75,10 +76,12 @@ async def test_an_edited_esc_value_is_found_with_its_author_and_undone(
 ) -> None:
     before, now = await released(world)
     await asyncio.to_thread(world.esc.edit, lambda text: text.replace(now.image, before.image))
+    revision = (await facts(world)).revision
+    await asyncio.to_thread(world.esc.edit, lambda text: text + "# another edit\n")
 
     findings = await found(world)
     assert set(findings) == {"IMG006"}
-    assert before.image in findings["IMG006"].seen
+    assert f"{before.image} since revision {revision} by operator" in findings["IMG006"].seen
     await keyboard.type(findings["IMG006"].remedy.command)
 
     assert await found(world) == {}

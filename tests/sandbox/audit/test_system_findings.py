@@ -15,7 +15,7 @@ from slipway.cli.ends import EXIT_CODES
 from slipway.domain.hold import NewHold
 from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
-from tests.sandbox.audit.looking import found, found_at_last, released
+from tests.sandbox.audit.looking import found, found_at_last, found_of_everything, released
 from tests.sandbox.conftest import until
 from tests.sandbox.releases.others import kill_container
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
@@ -128,6 +128,28 @@ async def test_a_key_that_no_file_of_the_program_reads_is_found_until_one_does(
     world.commit(files={path: before})
 
     assert await found(world) == {}
+
+
+async def test_a_key_that_no_target_has_and_nothing_reads_is_found_and_removed(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    [now] = await released(world, 1)
+    await asyncio.to_thread(world.operator.pull)
+    before, stray = "oceanid-cluster:sinkImage:", f"oceanid-cluster:oldImage: {now.image}"
+    await asyncio.to_thread(
+        world.esc.edit, lambda text: text.replace(before, f"{stray}\n    {before}", 1)
+    )
+    assert stray in world.esc.definition()
+    assert await found(world) == {}  # one target can't tell
+
+    findings = await found_of_everything(world)
+    assert set(findings) == {"SYS009"}
+    assert findings["SYS009"].target == ADAPTER
+    await keyboard.type(findings["SYS009"].remedy.command)
+
+    assert await found_of_everything(world) == {}
+    assert "oldImage" not in world.esc.definition()
+    assert await world.value() == now.image
 
 
 async def test_a_pull_secret_that_was_deleted_is_found_and_made_again(
