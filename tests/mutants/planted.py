@@ -540,4 +540,11 @@ MUTANTS = (
         'key = f"slipway:{self.target}:{push.delivery}:{attempt}"',
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
+    Mutant(
+        "take the image under a tag for the one that is named, whatever the tag names now",
+        "slipway/tasks/holdings.py",
+        "            if image is not None and image.digest == reference.digest:\n",
+        "            if image is not None:\n",
+        "tests/tasks/test_holdings.py",
+    ),
 )
