@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 import httpx
 
+from benchmarks.indices import deployed_index
 from benchmarks.many_targets import COUNT, ManyTargets, findings_in
 from benchmarks.publish import push_directly
 from benchmarks.releasing import deployed
@@ -46,14 +47,22 @@ async def measure(world: World, rounds: int) -> list[Row]:
 async def unchanged(world: World, rounds: int) -> list[Row]:
     """How often an audit of what has not changed asks, and one of many targets."""
     await make_quiet(world)
-    images = Images(world)
-    await images.requests(0)  # unmeasured: it reads what the later ones keep
-    requests = await in_turns({"ours": images.requests}, rounds)
+    for _ in range(2):
+        await deployed_index(world)
+    of_indices = await _requests(world, rounds)
+    await make_quiet(world)
+    requests = await _requests(world, rounds)
     print(f"  {COUNT} Deployments are made", flush=True)
     looks = Looks(world, ["--config", str(ManyTargets(world).prepare()), "audit", "--json"])
     together = await in_turns({"ours": looks.ours}, rounds)
     quiet = findings_in(looks.output)
-    return [asked(requests["ours"]), *at_once(together["ours"], looks, quiet)]
+    return [*asked(requests, of_indices), *at_once(together["ours"], looks, quiet)]
+
+
+async def _requests(world: World, rounds: int) -> Series:
+    images = Images(world)
+    await images.requests(0)  # unmeasured: it reads what the later ones keep
+    return (await in_turns({"ours": images.requests}, rounds))["ours"]
 
 
 def lookups(taken: dict[str, Series]) -> list[Row]:
@@ -98,17 +107,28 @@ def at_once(together: Series, looks: Looks, findings: int) -> list[Row]:
     ]
 
 
-def asked(requests: Series) -> Row:
-    """The row of an unchanged audit's requests."""
-    return Row(
-        "P7",
-        f"requests to the registry of an unchanged audit, {TAGS:,} tags in its repository, which "
-        "without --every-tag it does not look at",
-        "requests",
-        requests,
-        promise=REQUESTS,
-        note="without those to the token issuer",
-    )
+def asked(requests: Series, of_indices: Series) -> list[Row]:
+    """The rows of an unchanged audit's requests."""
+    what = "requests to the registry of an unchanged audit"
+    return [
+        Row(
+            "P7",
+            f"{what}, {TAGS:,} tags in its repository, which without --every-tag it does not look "
+            "at",
+            "requests",
+            requests,
+            promise=REQUESTS,
+            note="without those to the token issuer",
+        ),
+        Row(
+            "P7-index",
+            f"{what}, where images are indices",
+            "requests",
+            of_indices,
+            promise=REQUESTS,
+            note="likewise; two platforms and their attestations in each",
+        ),
+    ]
 
 
 async def make_quiet(world: World) -> None:

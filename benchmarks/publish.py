@@ -153,22 +153,34 @@ def push_directly(
     config["rootfs"] = {"type": "layers", "diff_ids": [_digest(tarred)]}
     blobs = {"config": json.dumps(config).encode(), "layer": packed}
     for blob in blobs.values():
-        if client.head(f"blobs/{_digest(blob)}").is_success:
-            continue
-        where = client.post("blobs/uploads/").raise_for_status().headers["location"]
-        address = httpx.URL(where).copy_merge_params({"digest": _digest(blob)})
-        client.put(address, content=blob).raise_for_status()
+        push_blob(client, blob)
     manifest = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
-        "config": _described("application/vnd.docker.container.image.v1+json", blobs["config"]),
-        "layers": [_described("application/vnd.docker.image.rootfs.diff.tar.gzip", blobs["layer"])],
+        "config": described("application/vnd.docker.container.image.v1+json", blobs["config"]),
+        "layers": [described("application/vnd.docker.image.rootfs.diff.tar.gzip", blobs["layer"])],
     }
-    client.put(
-        f"manifests/{tag}",
-        content=json.dumps(manifest).encode(),
-        headers={"Content-Type": DOCKER_MANIFEST},
-    ).raise_for_status()
+    push_manifest(client, tag, manifest)
+
+
+def push_blob(client: httpx.Client, blob: bytes) -> None:
+    """Push a blob, unless it is there."""
+    if client.head(f"blobs/{_digest(blob)}").is_success:
+        return
+    where = client.post("blobs/uploads/").raise_for_status().headers["location"]
+    address = httpx.URL(where).copy_merge_params({"digest": _digest(blob)})
+    client.put(address, content=blob).raise_for_status()
+
+
+def push_manifest(
+    client: httpx.Client, tag: str, content: Mapping[str, object]
+) -> dict[str, object]:
+    """Push a manifest or an index, without a tag by its digest; as an index names it."""
+    body, kind = json.dumps(content).encode(), str(content["mediaType"])
+    name = tag or _digest(body)
+    headers = {"Content-Type": kind}
+    client.put(f"manifests/{name}", content=body, headers=headers).raise_for_status()
+    return described(kind, body)
 
 
 def _layer(payload: bytes) -> tuple[bytes, bytes]:
@@ -180,7 +192,8 @@ def _layer(payload: bytes) -> tuple[bytes, bytes]:
     return out.getvalue(), gzip.compress(out.getvalue(), compresslevel=1, mtime=0)
 
 
-def _described(media_type: str, blob: bytes) -> dict[str, object]:
+def described(media_type: str, blob: bytes) -> dict[str, object]:
+    """As a manifest names it."""
     return {"mediaType": media_type, "size": len(blob), "digest": _digest(blob)}
 
 

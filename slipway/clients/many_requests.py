@@ -13,6 +13,7 @@ from httpx_aiohttp import AiohttpTransport
 CONNECTIONS = 32
 KEPT_FOR = 15.0
 """Seconds."""
+NOTHING = httpx.ByteStream(b"")
 
 
 class ManyRequests(AiohttpTransport):
@@ -25,9 +26,13 @@ class ManyRequests(AiohttpTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
         try:
-            return await super().handle_async_request(request)
+            response = await super().handle_async_request(request)
         except aiohttp.ClientError as error:  # what the transport has no name for, such as bad HTTP
             raise httpx.RemoteProtocolError(str(error), request=request) from error
+        if request.method == "HEAD" and isinstance(response.stream, httpx.AsyncByteStream):
+            await response.stream.aclose()  # nothing follows: the connection is free at once
+            response.stream = NOTHING
+        return response
 
     def _session(self) -> aiohttp.ClientSession:
         """Without cookies: registries have none, and httpx keeps those of its own client."""

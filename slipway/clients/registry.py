@@ -156,14 +156,20 @@ class OciRegistry:
                 "for another writer of this tag"
             )
 
-    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+    async def probe(
+        self,
+        reference: ImageReference,
+        credentials: PullCredentials | None,
+        *,
+        parts: bool = True,
+    ) -> None:
         """Prove that these credentials (None: nobody's) can pull the image, children too."""
         theirs = replace(credentials, host=reference.host) if credentials else None
         session = RegistrySession(theirs, self.session.plain_http_hosts, self.session.transport)
         async with session:
-            await OciRegistry(session).require_whole(reference)
+            await OciRegistry(session).require_whole(reference, parts=parts)
 
-    async def require_whole(self, reference: ImageReference) -> None:
+    async def require_whole(self, reference: ImageReference, *, parts: bool = True) -> None:
         """Refuse an image whose manifest, or a platform's of it, the registry does not have."""
         document = await self._documents.manifest(reference, _name(reference))
         if document is None:
@@ -171,7 +177,7 @@ class OciRegistry:
                 f"{reference} does not exist in the registry: it was never pushed or was deleted; "
                 "deploy a commit whose image exists"
             )
-        if not document.is_index:
+        if not (parts and document.is_index):
             return
         for digest, _ in children(document):
             child = ImageReference(reference.repository, digest=digest)

@@ -4,6 +4,7 @@ The token flow is the Distribution project's "Token Authentication Specification
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -27,6 +28,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 LONGEST_PAUSE = 10.0
 """Seconds of a Retry-After that are waited out here; a longer one is the caller's to wait."""
 PAUSES = 3
+HEADERS = {"Accept": ACCEPT, "User-Agent": "slipway"}
 MANY = 200
 """Requests from which on it pays to import what is quicker at each."""
 DEFAULT_TOKEN_LIFE = 60.0
@@ -182,37 +184,38 @@ class RegistrySession:
 
     async def _send(self, request: "_Request", authorization: Mapping[str, str]) -> Answer:
         """Send until the answer is something else than "not now", for a little while."""
-        host = httpx.URL(request.address).netloc.decode()
         answer = await self._send_once(request, authorization)
         for _ in range(PAUSES):
             pause = pause_asked_for(answer) if answer.is_not_now else None
             if pause is None or pause > LONGEST_PAUSE:
                 break
-            log.debug("registry %s asks for a pause of %.3f s", host, pause)
+            log.debug("registry %s asks for a pause of %.3f s", request.host, pause)
             await asyncio.sleep(pause)
             answer = await self._send_once(request, authorization)
         if not answer.is_not_now:
             return answer
         raise Unreachable(
-            f"registry {host} answered {request.method} with HTTP {answer.status} "
+            f"registry {request.host} answered {request.method} with HTTP {answer.status} "
             f"{answer.problem}: it is overloaded or broken; try again later"
         )
 
     async def _send_once(self, request: "_Request", authorization: Mapping[str, str]) -> Answer:
+        sent = httpx.Request(  # nothing of the client's own to merge into each
+            request.method,
+            request.address,
+            headers={**HEADERS, **request.headers, **authorization},
+            content=request.content,
+        )
         try:
-            async with self._connections().stream(
-                request.method,
-                request.address,
-                headers={"Accept": ACCEPT, **request.headers, **authorization},
-                content=request.content,
-                follow_redirects=request.method == "GET",
-            ) as response:
+            response = await self._connections().send(
+                sent, stream=True, follow_redirects=request.method == "GET"
+            )
+            async with contextlib.aclosing(response):
                 return Answer(response.status_code, response.headers, await read_body(response))
         except (httpx.TransportError, httpx.TooManyRedirects) as error:
-            host = httpx.URL(request.address).netloc.decode()
             raise Unreachable(
-                f"registry {host} did not answer {request.method} ({type(error).__name__}): check "
-                "that it runs and that this machine can reach it"
+                f"registry {request.host} did not answer {request.method} "
+                f"({type(error).__name__}): check that it runs and that this machine can reach it"
             ) from error
 
     def _connections(self) -> httpx.AsyncClient:
@@ -224,7 +227,7 @@ class RegistrySession:
         return self._client
 
     def _new_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        return _Client(
             verify=trusted(),
             transport=self.transport or self._transport_for_many(),
             timeout=TIMEOUT,
@@ -242,12 +245,28 @@ class RegistrySession:
 
     async def _refuse_plain_http(self, request: httpx.Request) -> None:
         """Every request passes here, also those to a token issuer and those of a redirect."""
+        if request.url.scheme == "https":
+            return
         host = request.url.netloc.decode()
-        if request.url.scheme != "https" and not self._may_be_plain(host):
+        if not self._may_be_plain(host):
             raise InvalidInput(
                 f"refusing to speak plain http to {host}: nothing would protect credentials and "
                 "images; use https, or name the host as one that may be spoken to so"
             )
+
+
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """None."""
+
+
+class _Client(httpx.AsyncClient):
+    """Without cookies: registries have none, and looking for them is a tenth of a request."""
+
+    @property  # type: ignore[misc] # nobody sets any
+    def cookies(self) -> httpx.Cookies:
+        """None."""
+        return _NoCookies()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +275,11 @@ class _Request:
     address: str
     headers: dict[str, str]
     content: bytes | None
+
+    @property
+    def host(self) -> str:
+        """For messages: reading an address costs as much as sending the request."""
+        return httpx.URL(self.address).netloc.decode()
 
 
 def _read_token(host: str, answer: Answer, asked_at: float) -> _Token:

@@ -78,8 +78,16 @@ class ImageRegistry(Protocol):
     async def tag(self, image: PublishedImage, tag: str) -> None:
         """Point `tag` at exactly this image, without a byte of it changing."""
 
-    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+    async def probe(
+        self,
+        reference: ImageReference,
+        credentials: PullCredentials | None,
+        *,
+        parts: bool = True,
+    ) -> None:
         """Prove that these credentials (None: nobody's) can pull the image, platform children too.
 
+        Without `parts` no child is asked for, for who has looked the image up: an account may pull
+        all of a repository or nothing.
         Raises `AccessDenied` (rejected or not enough), `ImageMissing`, or `Unreachable`.
         """

@@ -34,13 +34,20 @@ async def asked(answer: Awaitable[T], within: float = WITHIN) -> T | Unknown:
 
 async def each_of(these: Iterable[A], ask: Callable[[A], Awaitable[T]], at_once: int) -> list[T]:
     """What is answered of each, in their order; never more than so many are asked at a time."""
-    gate = asyncio.Semaphore(at_once)
+    waiting = enumerate(these)
+    answers: dict[int, T] = {}
 
-    async def one(this: A) -> T:
-        async with gate:
-            return await ask(this)
+    async def in_turn() -> None:
+        for number, this in waiting:
+            answers[number] = await ask(this)
 
-    return await asyncio.gather(*map(one, these))
+    askers = [asyncio.ensure_future(in_turn()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*askers)
+    finally:
+        for each in askers:  # after an error nothing more is asked
+            each.cancel()
+    return [answers[number] for number in sorted(answers)]
 
 
 class Together:

@@ -80,7 +80,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
             ),
             within,
         ),
-        asked(try_pull(ports, together, cluster))
+        asked(try_pull(ports, together, cluster, parts=False))
         if not isinstance(cluster, Unknown)
         else _same(cluster),
     )

@@ -13,16 +13,22 @@ from slipway.tasks.pull_secrets import credentials_for
 
 
 async def try_pull(
-    ports: Ports, together: Together, seen: Workloads | None, image: ImageReference | None = None
+    ports: Ports,
+    together: Together,
+    seen: Workloads | None,
+    image: ImageReference | None = None,
+    *,
+    parts: bool = True,
 ) -> Sequence[Pull]:
     """What comes of it, for each secret that the template names; for nobody where it names none.
 
-    `image` is the template's own unless another one is asked about.
+    `image` is the template's own unless another one is asked about. Without `parts`, whether those
+    of an index are there is left to whom looks the image up.
     """
     wanted = image or (reference_of(seen.image) if seen is not None else None)
     if seen is None or wanted is None:
         return ()
-    pulling = _Pulling(ports, together, seen, wanted)
+    pulling = _Pulling(ports, together, seen, wanted, parts)
     secrets = await pulling.secrets()
     if not secrets:
         return [await pulling.attempt("", None)]
@@ -37,6 +43,7 @@ class _Pulling:
     together: Together
     seen: Workloads
     image: ImageReference
+    parts: bool
 
     async def secrets(self) -> Sequence[PullSecret]:
         """Those of the pod template, each with its content."""
@@ -62,7 +69,7 @@ class _Pulling:
             await self.together.once(
                 f"pull {self.image}",
                 (registry, credentials),
-                lambda: registry.probe(self.image, credentials),
+                lambda: registry.probe(self.image, credentials, parts=self.parts),
             )
         except AccessDenied as error:
             return Pull(secret, problem=str(error), rejected=True)

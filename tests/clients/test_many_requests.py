@@ -11,7 +11,7 @@ from slipway.clients import registry_session
 from slipway.clients.many_requests import ManyRequests, many_requests
 from slipway.clients.registry_session import MANY, RegistrySession
 from slipway.clients.trust import trusted
-from slipway.errors import RegistryUnusable, Unreachable
+from slipway.errors import InvalidInput, RegistryUnusable, Unreachable
 
 SCOPE = ("acme/shop", "pull")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -60,9 +60,9 @@ async def session(expected: int) -> AsyncIterator[RegistrySession]:
         yield session
 
 
-async def asked(session: RegistrySession, host: str) -> int:
+async def asked(session: RegistrySession, host: str, method: str = "GET") -> int:
     """The status of the answer."""
-    return (await session.request("GET", host, "/v2/acme/shop/x", scope=SCOPE)).status
+    return (await session.request(method, host, "/v2/acme/shop/x", scope=SCOPE)).status
 
 
 async def test_only_many_requests_go_over_the_other_connections(
@@ -123,7 +123,8 @@ async def test_a_registry_that_says_nothing_is_unreachable_after_a_while(
             await asked(session, host)
 
 
-async def test_connections_are_kept(session: RegistrySession) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_connections_are_kept(session: RegistrySession, method: str) -> None:
     heads: list[bytes] = []
     connections = 0
 
@@ -132,14 +133,42 @@ async def test_connections_are_kept(session: RegistrySession) -> None:
         connections += 1
         while True:
             heads.append(await head(reader))
-            writer.write(FINE)
+            writer.write(FINE if method == "GET" else FINE.removesuffix(b"{}"))
 
     async with serving(serve) as host:
         for _ in range(5):
-            await asked(session, host)
+            assert await asked(session, host, method) == 200
         await session.close()
 
     assert (connections, len(heads)) == (1, 5)
+
+
+async def test_a_registry_gets_no_cookie_back_and_is_told_who_asks(
+    session: RegistrySession,
+) -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            heads.append((await head(reader)).lower())
+            writer.write(FINE.replace(b"\r\n", b"\r\nSet-Cookie: a=b; Path=/\r\n", 1))
+
+    async with serving(serve) as host:
+        for _ in range(2):
+            await asked(session, host)
+
+    assert [(b"cookie" in each, b"user-agent: slipway" in each) for each in heads] == [
+        (False, True),
+        (False, True),
+    ]
+
+
+async def test_no_redirect_leads_to_plain_http(session: RegistrySession) -> None:
+    elsewhere = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://evil.example/x\r\n"
+
+    async with serving(saying(elsewhere + b"Content-Length: 0\r\n\r\n")) as host:
+        with pytest.raises(InvalidInput, match=r"plain http to evil\.example"):
+            await asked(session, host)
 
 
 async def test_who_waits_is_not_cut_off_when_many_requests_are_expected() -> None:

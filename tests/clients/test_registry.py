@@ -462,6 +462,18 @@ async def test_a_probe_finds_an_index_whose_part_is_gone(recorded: Recorded) -> 
         )
 
 
+async def test_a_probe_that_leaves_out_the_parts_asks_for_the_index_alone(
+    recorded: Recorded,
+) -> None:
+    gone = f"sha256:{'0' * 64}"
+    recorded.add_manifest(INDEX, {"manifests": [{"digest": gone}]}, COMMIT)
+    good = PullCredentials(HOST, "robot", SecretStr(PASSWORD))
+
+    await recorded.client().probe(AT_COMMIT, good, parts=False)
+
+    assert {each.rpartition("/")[2] for each in recorded.asked()} == {COMMIT}
+
+
 async def test_a_probe_tells_unreachable_from_all_of_them(recorded: Recorded) -> None:
     def down(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)

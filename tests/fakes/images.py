@@ -211,7 +211,13 @@ class FakeRegistry:
             )
         self.tagged[image.repository, tag] = image.digest
 
-    async def probe(self, reference: ImageReference, credentials: PullCredentials | None) -> None:
+    async def probe(
+        self,
+        reference: ImageReference,
+        credentials: PullCredentials | None,
+        *,
+        parts: bool = True,
+    ) -> None:
         await self.faults.at("before", "registry.probe")
         if credentials is None:
             raise AccessDenied(f"{reference}: anonymous may not pull")
@@ -219,7 +225,7 @@ class FakeRegistry:
         if self.passwords.get(credentials.username) != password:
             raise AccessDenied(f"{reference}: user {credentials.username} was rejected")
         held = self.held(reference)
-        if held is None or held.missing:
+        if held is None or (parts and held.missing):
             raise ImageMissing(f"{reference} does not exist, or not whole")
 
 

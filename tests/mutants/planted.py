@@ -610,4 +610,11 @@ MUTANTS = (
         "    return denied\n",
         "tests/domain/auditing/test_not_judged.py",
     ),
+    Mutant(
+        "take the image under a tag for the one that is named, whatever the tag names now",
+        "slipway/tasks/holdings.py",
+        "            if image is not None and image.digest == reference.digest:\n",
+        "            if image is not None:\n",
+        "tests/tasks/test_holdings.py",
+    ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from slipway.domain.publication import REVISION_LABEL
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.holdings import find_holdings
-from tests.clients.recorded import INDEX, REPOSITORY, Recorded
+from slipway.tasks.pulling import try_pull
+from tests.clients.recorded import INDEX, OCI_MANIFEST, REPOSITORY, Recorded
 from tests.fakes.world import World
 
 NOW, BEFORE = "1" * 40, "2" * 40
@@ -54,6 +56,20 @@ def asked(recorded: Recorded) -> Sequence[tuple[str, str]]:
         for each in recorded.requests
         if each.url.path != "/token" and "authorization" in each.headers
     ]
+
+
+def an_index(recorded: Recorded, tag: str) -> Digest:
+    """Two platforms, each with an attestation, as BuildKit pushes them."""
+    labels = {REVISION_LABEL: tag}
+    named = []
+    for architecture in ("amd64", "arm64"):
+        image = recorded.add_image(labels=labels, platform=("linux", architecture))
+        platform = {"os": "linux", "architecture": architecture}
+        attested = recorded.add_manifest(OCI_MANIFEST, {"of": image})
+        kind = {"vnd.docker.reference.type": "attestation-manifest"}
+        named.append({"digest": image, "platform": platform})
+        named.append({"digest": attested, "annotations": kind})
+    return Digest(recorded.add_manifest(INDEX, {"mediaType": INDEX, "manifests": named}, tag))
 
 
 async def test_of_every_tag_no_more_is_asked_than_what_it_names(recorded: Recorded) -> None:
@@ -108,6 +124,33 @@ async def test_a_tag_that_names_no_image_any_more_hides_nothing(recorded: Record
     assert image is not None
     assert image.digest == now.digest
     assert held.tags[NOW] == junk
+
+
+async def test_an_audit_of_indices_that_have_not_changed_asks_ten_times(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    """Each has two platforms, and what BuildKit attests of them; of all this nothing changed."""
+    now, before = (
+        ImageReference(REPOSITORY, tag, an_index(recorded, tag)) for tag in (NOW, BEFORE)
+    )
+    recorded.manifests["main"] = recorded.manifests[NOW]
+    recorded.accounts["puller"] = "pull-password"
+    world, memory = ports_to(recorded), Memory(ways_back=(before,))
+    seen = await world.cluster.observe(world.target.workload)
+    assert seen is not None
+
+    async def audited() -> int:
+        recorded.requests.clear()
+        ports = replace(world, registry=recorded.client(kept=tmp_path))
+        held = await looked_up(ports, memory, str(now))
+        async with Together() as together:
+            pulls = await try_pull(ports, together, replace(seen, image=str(now)), parts=False)
+        assert [each.problem or each.missing for each in pulls] == [""]
+        assert {len(each.platforms) for each in held.images.values() if each} == {2}
+        return len(recorded.asked())
+
+    await audited()
+    assert await audited() == 10
 
 
 async def test_what_main_is_is_read_where_nothing_else_is_it(recorded: Recorded) -> None:

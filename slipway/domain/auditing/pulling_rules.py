@@ -63,10 +63,10 @@ def broken_index(picture: Picture) -> Findings:
     if seen is None or seen.image not in own_images(picture):
         return
     image = known(picture.registry).image(seen.image)
-    broken = [each.missing for each in known(picture.pulls) if each.missing]
-    if image is not None and broken:
+    if image is not None and image.missing:
         about = f"parts of {seen.image}"
-        yield _unfit(picture, about, image, broken[0], _back_to_whole(picture))
+        gone = f"its part {min(image.missing)} is gone from the registry"
+        yield _unfit(picture, about, image, gone, _back_to_whole(picture))
 
 
 def no_way_back(picture: Picture) -> Findings:

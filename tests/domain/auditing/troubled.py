@@ -144,7 +144,14 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     ),
     "a part of the index is gone": (
         {"IMG010"},
-        picture(pulls=(Pull("ghcr-creds", missing="its part sha256:… is gone"),)),
+        picture(
+            registry=holdings(
+                images={
+                    REFERENCE: image(missing=frozenset({CHILD})),
+                    str(WAY_BACK): image(OLD, BEFORE),
+                }
+            )
+        ),
     ),
     "a change waits": (
         {"IMG011"},
