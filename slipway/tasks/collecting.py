@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import (
@@ -27,6 +28,8 @@ from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
 from slipway.tasks.ways_back import known_as
+
+T = TypeVar("T")
 
 WHOLE_REGISTRY_WITHIN = 300.0
 """Seconds for every tag that was ever recorded."""
@@ -80,11 +83,11 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         git,
         registry,
         config,
-        program,
+        _because_of(git, program),
         _applied(ports, state, cluster),
         cluster,
         nodes,
-        pulls,
+        _because_of(registry, pulls),
         ledger,
         await asked(_prunable(depth.sharing, together, at), WHOLE_REGISTRY_WITHIN),
     )
@@ -103,6 +106,11 @@ async def _prunable(
 
 async def _same(unknown: Unknown) -> Unknown:
     return unknown
+
+
+def _because_of(cause: object, part: T | Unknown) -> T | Unknown:
+    """What is unknown where what it is read from is unknown too is so for that one's reason."""
+    return cause if isinstance(cause, Unknown) and isinstance(part, Unknown) else part
 
 
 async def _activity(ports: Ports) -> _Activity:
@@ -210,7 +218,7 @@ def _applied(
     workload = ports.target.workload
     name = cluster.name if isinstance(cluster, Workloads) else workload.name
     if isinstance(cluster, Unknown) and not name:
-        return Unknown("the Deployment's name is the cluster's to tell")
+        return cluster  # only it could tell the Deployment's name
     recorded = state.deployment(workload.namespace, name)
     version = state.last_update.version if state.last_update else 0
     image = recorded.images.get(workload.container) if recorded else None

@@ -540,4 +540,11 @@ MUTANTS = (
         'key = f"slipway:{self.target}:{push.delivery}:{attempt}"',
         "tests/webhook/dispatching/test_dispatcher.py",
     ),
+    Mutant(
+        "tell a place that is away once more for each that is seen only through it",
+        "slipway/domain/auditing/system_rules.py",
+        "if name not in ROOTS and any(part is picture.parts[each] for each in ROOTS):",
+        "if any(part is picture.parts[each] for each in ROOTS[:0]):",
+        "tests/flows/test_audit.py",
+    ),
 )
