@@ -28,7 +28,7 @@ class PulumiCloud:
     def start(self, box: Box) -> None:
         """Lay out the CLI, then start the stand-in."""
         _lay_out(box)
-        credentials = _credentials(box)
+        accounts = credentials(box)
         processes = Processes(box)
         processes.start(
             "pulumi-cloud",
@@ -36,7 +36,7 @@ class PulumiCloud:
                 *(sys.executable, "-m", "sandbox.pulumi_cloud"),
                 f"--port={box.port('pulumi-cloud')}",
                 f"--state={box.folder('pulumi-cloud')}",
-                f"--credentials={credentials}",
+                f"--credentials={accounts}",
             ],
             environment={"PYTHONPATH": str(Path(__file__).parents[1])},
         )
@@ -76,16 +76,17 @@ def command(box: Box) -> Path:
 
 def token(box: Box, account: str) -> str:
     """An account's access token: `slipway`, `operator`, or `viewer`, who may only look."""
-    accounts = json.loads(_credentials(box).read_text())[SECTION]["accounts"]
+    accounts = json.loads(credentials(box).read_text())[SECTION]["accounts"]
     return str(accounts[account]["token"])
 
 
 def admin_token(box: Box) -> str:
     """What tests show to plant faults and to end a dead update's lease."""
-    return str(json.loads(_credentials(box).read_text())[SECTION]["admin_token"])
+    return str(json.loads(credentials(box).read_text())[SECTION]["admin_token"])
 
 
-def _credentials(box: Box) -> Path:
+def credentials(box: Box) -> Path:
+    """Where the stand-in reads who may call, at every request."""
     path = box.folder("pulumi-cloud") / "credentials.json"
     if not path.exists():
         made = path.with_suffix(f".{os.getpid()}")

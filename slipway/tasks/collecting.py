@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import (
@@ -31,6 +32,8 @@ from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
 from slipway.tasks.unread import find_unread
 from slipway.tasks.ways_back import known_as
+
+T = TypeVar("T")
 
 WHOLE_REGISTRY_WITHIN = 300.0
 """Seconds for the names that matter, and for a plan of what nobody needs."""
@@ -92,11 +95,11 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         git,
         registry,
         config,
-        program,
+        _because_of(git, program),
         applied,
         cluster,
         nodes,
-        pulls,
+        _because_of(registry, pulls),
         ledger,
         await asked(_prunable(depth, together, at), within),
         await _set_in(ports, config, applied),
@@ -138,6 +141,11 @@ async def _set_in(
 
 async def _same(unknown: Unknown) -> Unknown:
     return unknown
+
+
+def _because_of(cause: object, part: T | Unknown) -> T | Unknown:
+    """What is unknown where what it is read from is unknown too is so for that one's reason."""
+    return cause if isinstance(cause, Unknown) and isinstance(part, Unknown) else part
 
 
 async def _activity(ports: Ports) -> _Activity:
@@ -243,7 +251,7 @@ def _applied(
     workload = ports.target.workload
     name = cluster.name if isinstance(cluster, Workloads) else workload.name
     if isinstance(cluster, Unknown) and not name:
-        return Unknown("the Deployment's name is the cluster's to tell")
+        return cluster  # only it could tell the Deployment's name
     recorded = state.deployment(workload.namespace, name)
     version = state.last_update.version if state.last_update else 0
     image = recorded.images.get(workload.container) if recorded else None

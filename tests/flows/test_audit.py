@@ -271,6 +271,25 @@ async def test_a_place_that_does_not_answer_is_unknown_and_nothing_is_missing(
     assert all("no route to host" in each.seen for each in report.findings)
 
 
+@pytest.mark.parametrize(
+    ("effects", "rule"),
+    [
+        (["source.fetch"], "SYS001"),
+        (["registry.find", "registry.probe"], "IMG002"),
+        (["cluster.observe"], "SYS001"),
+    ],
+)
+async def test_what_is_unknown_only_because_another_place_is_is_told_of_that_place_alone(
+    effects: list[str], rule: str
+) -> None:
+    world = await released("second", "third")
+    for each in effects:
+        world.faults.always(each, Unreachable("no route to host"))
+
+    found = (await look(world)).findings
+    assert [each.rule for each in found if each.target == world.target.name] == [rule]
+
+
 async def test_a_place_that_fails_once_is_no_finding() -> None:
     world = await released("second", "third")
     world.faults.before("config.read", _raise(Unreachable("a blink")))

@@ -617,4 +617,11 @@ MUTANTS = (
         "            if image is not None:\n",
         "tests/tasks/test_holdings.py",
     ),
+    Mutant(
+        "tell a place that is away once more for each that is seen only through it",
+        "slipway/domain/auditing/system_rules.py",
+        "if name not in ROOTS and any(part is picture.parts[each] for each in ROOTS):",
+        "if any(part is picture.parts[each] for each in ROOTS[:0]):",
+        "tests/flows/test_audit.py",
+    ),
 )

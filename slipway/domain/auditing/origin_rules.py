@@ -44,6 +44,8 @@ def unlabelled(picture: Picture) -> Findings:
         image, named = held.image(reference), ImageReference.parse(reference)
         if image is None or image.labelled is not None or moves(named):
             continue
+        if image.missing and image.revision is None:
+            continue  # what is gone may have had it: another rule says what is gone
         if any(_adopts(each, image) for each in known(picture.ledger).history):
             continue
         said = f"names {image.revision}" if image.revision else "is not there"

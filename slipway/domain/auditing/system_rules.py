@@ -11,6 +11,8 @@ from slipway.domain.finding import Finding, Remedy, Severity
 
 HOLD_DAYS = 7
 """Days after which a hold that still stands is asked about."""
+ROOTS = ("git", "the registry", "the Deployment")
+"""Parts without which others can't be looked at: those are unknown by the very same `Unknown`."""
 Findings = Iterator[Finding]
 
 
@@ -19,6 +21,8 @@ def unseen(picture: Picture) -> Findings:
     for name, part in picture.parts.items():
         if name == "the registry" or not isinstance(part, Unknown) or isinstance(part, Moving):
             continue
+        if name not in ROOTS and any(part is picture.parts[each] for each in ROOTS):
+            continue  # of that one it is told
         yield Finding(
             "SYS001",
             Severity.ERROR,
@@ -57,6 +61,8 @@ def not_plain(picture: Picture) -> Findings:
     config = known(picture.config)
     if config.form is KeyForm.PLAIN:
         return
+    if config.form is KeyForm.MISSING and _is_new(picture):
+        return  # the first deploy makes it, with the Deployment, which another rule misses
     seen = known(picture.cluster)
     memory = picture.ledger
     live = "" if isinstance(memory, Unknown) else remedies.live_image(memory.history)
@@ -130,6 +136,13 @@ def unread(picture: Picture) -> Findings:
                 f"pulumi env rm {key.environment_name} {path}",
             ),
         )
+
+
+def _is_new(picture: Picture) -> bool:
+    """Whether nobody knows of anything that was ever deployed at the target."""
+    if known(picture.cluster) is not None:
+        return False
+    return not remedies.live_image(known(picture.ledger).history) and not known(picture.stack).image
 
 
 def _let_it_read(picture: Picture, program: Program) -> Remedy:

@@ -153,6 +153,20 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
             )
         ),
     ),
+    "every part of the index is gone, and with them what they said": (
+        {"IMG010"},
+        picture(
+            pulls=(Pull("ghcr-creds", missing="its part sha256:… is gone"),),
+            registry=holdings(
+                images={
+                    REFERENCE: replace(
+                        image(revision=None), platforms=frozenset(), missing=frozenset({OLD})
+                    ),
+                    **WAY,
+                }
+            ),
+        ),
+    ),
     "a change waits": (
         {"IMG011"},
         picture(git=lineage(head=info(HEAD), pending=(info(HEAD),))),
@@ -256,6 +270,19 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     "the Deployment is gone, and only it could tell its name": (
         {"SYS008"},
         picture(cluster=None, stack=Applied(None)),
+    ),
+    "it was never deployed": (
+        {"SYS008"},
+        picture(
+            cluster=None,
+            stack=Applied(None),
+            config=config(None, KeyForm.MISSING),
+            ledger=memory(history=()),
+        ),
+    ),
+    "it was deployed, and Deployment and key are gone": (
+        {"SYS005", "SYS008"},
+        picture(cluster=None, stack=Applied(None), config=config(None, KeyForm.MISSING)),
     ),
 }
 """What is wrong → the ids of exactly the findings that it makes."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.audit.keyboard import Keyboard, make_keyboard
-from tests.sandbox.releases.conftest import example_box, world
+from tests.sandbox.releases.conftest import example_box, ledger_at, world
 from tests.sandbox.releases.real_world import RealWorld
 
-__all__ = ["example_box", "keyboard", "world"]
+__all__ = ["example_box", "keyboard", "ledger_at", "world"]
 
 
 @pytest.fixture

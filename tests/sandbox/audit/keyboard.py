@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox import image_registry, kubernetes, pulumi, toolchain
 from sandbox.token_issuer.accounts import PUBLISHER
 from slipway.ports import Ports
-from tests.sandbox.audit.looking import found
+from tests.sandbox.audit.looking import found, shown
 from tests.sandbox.releases.real_world import RealWorld
 
 TYPED_WITHIN = 300.0
@@ -50,8 +50,11 @@ class Keyboard:
     environment: dict[str, str]
     folder: Path
 
-    async def type(self, command: str, *ends: int, folder: Path | None = None) -> None:
-        """Type a command; the test fails when its exit code is neither 0 nor one of these."""
+    async def type(self, command: str, *ends: int, folder: Path | None = None) -> str:
+        """Type a command; its output.
+
+        The test fails when its exit code is none of these, and not 0 where none are given.
+        """
         done = await asyncio.to_thread(
             subprocess.run,
             ["/bin/bash", "-o", "pipefail", "-c", command],
@@ -62,7 +65,8 @@ class Keyboard:
             check=False,
             timeout=TYPED_WITHIN,
         )
-        assert done.returncode in {0, *ends}, f"{command}: {done.stdout}{done.stderr}"
+        assert done.returncode in (ends or {0}), f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
 
 def make_keyboard(world: RealWorld, folder: Path) -> Keyboard:
@@ -116,7 +120,7 @@ async def require_mended(
 ) -> str:
     """Exactly this is found, and its command, typed as printed, ends it; gives the command."""
     findings = await found(world, ports=ports)
-    assert set(findings) == {rule}
+    assert set(findings) == {rule}, shown(findings)
     command = findings[rule].remedy.command
     await keyboard.type(command, folder=folder)
 

@@ -1,6 +1,7 @@
 """Looking as the audit does, from a system in which nothing is wrong."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pytest
@@ -26,20 +27,29 @@ async def look(world: RealWorld, at: datetime | None = None, ports: Ports | None
 async def found(
     world: RealWorld, at: datetime | None = None, ports: Ports | None = None
 ) -> dict[str, Finding]:
-    """What an audit finds, by the rule, but for news."""
+    """What an audit finds, by the rule, but for news; a second one of a rule fails the test."""
     report = await look(world, at, ports)
-    return {each.rule: each for each in report.findings if each.rule not in NEWS}
+    return by_rule([each for each in report.findings if each.rule not in NEWS])
+
+
+def by_rule(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """Findings by their rules, of which each has one."""
+    ordered = {each.rule: each for each in findings}
+    assert len(ordered) == len(findings), findings
+    return ordered
 
 
 async def found_of_everything(world: RealWorld) -> dict[str, Finding]:
     """What an audit of all targets and every tag finds, by the rule, but for news."""
     every = [await world.eyes(name) for name in (ADAPTER, SINK)]
     report = await audit(every, every_tag=True, complete=True)
-    return {
-        each.rule: each
-        for each in report.findings
-        if each.rule not in NEWS and (each.rule, each.target) != BY_HAND
-    }
+    return by_rule(
+        [
+            each
+            for each in report.findings
+            if each.rule not in NEWS and (each.rule, each.target) != BY_HAND
+        ]
+    )
 
 
 async def released(world: RealWorld, count: int = 2) -> list[Release]:
@@ -65,9 +75,13 @@ async def found_at_last(world: RealWorld, *rules: str, perhaps: str = "") -> dic
             while set(findings) - {perhaps} != set(rules):
                 findings = await found(world)
     except TimeoutError:
-        shown = "; ".join(f"{each.rule}: {each.seen}" for each in findings.values())
-        pytest.fail(f"found at last: {shown or 'nothing'}")
+        pytest.fail(f"found at last: {shown(findings) or 'nothing'}")
     return findings
+
+
+def shown(findings: Mapping[str, Finding]) -> str:
+    """For whoever reads why a test failed."""
+    return "; ".join(f"{each.rule} {each.about}: {each.seen}" for each in findings.values())
 
 
 async def repository(world: RealWorld) -> str:

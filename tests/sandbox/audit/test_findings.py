@@ -1,25 +1,19 @@
 """Each condition is made as people and tools really make it, found, mended as printed, and gone."""
 
 import asyncio
-import shlex
 
 import pytest
 
-from sandbox.image_registry import Registry, host
-from slipway.cli.doctor import NOT_IN_ORDER
 from slipway.domain.image import ImageReference
 from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, released, repository
-from tests.sandbox.registry_side import kill_registry
 from tests.sandbox.releases.ends import facts
 from tests.sandbox.releases.others import pull_account_revoked
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry, delete_from_registry
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
-
-QUIET_AUDITS = 100
 
 
 async def test_kubectl_set_image_is_found_and_given_back_to_pulumi(
@@ -108,44 +102,4 @@ async def test_a_revoked_pull_secret_is_found_and_nothing_once_it_is_renewed(
         findings = await found(world)
     assert set(findings) == {"IMG003"}
 
-    assert await found(world) == {}
-
-
-async def test_a_registry_that_is_down_is_unknown_and_no_image_is_called_missing(
-    world: RealWorld,
-) -> None:
-    await released(world, 1)
-
-    await asyncio.to_thread(kill_registry, world.box)
-    try:
-        findings = await found(world)
-        typed = shlex.split(findings["IMG002"].remedy.command)
-        code, printed, errors = await world.type(*typed[1:])
-    finally:
-        await asyncio.to_thread(Registry().start, world.box)
-    assert (typed[0], code) == ("slipway", NOT_IN_ORDER), errors
-    assert host(world.box) in printed
-    assert set(findings) <= {"IMG002", "SYS001"}
-
-    assert await found(world) == {}
-
-
-async def test_a_quiet_system_is_quiet_a_hundred_times(world: RealWorld) -> None:
-    await released(world, 1)
-
-    for _ in range(QUIET_AUDITS):
-        assert await found(world) == {}
-
-
-async def test_nothing_is_found_in_the_middle_of_a_release_or_its_restore(
-    world: RealWorld,
-) -> None:
-    await released(world, 1)
-
-    for behaviour, end in (("good", State.LIVE), ("crashes", State.RESTORED)):
-        work = asyncio.create_task(world.deploy(world.commit(behaviour)))
-        while not work.done():
-            assert set(await found(world)) <= {"IMG013"}  # a pod that crashes does crash
-            await asyncio.sleep(0.2)
-        assert (await work).state is end
     assert await found(world) == {}

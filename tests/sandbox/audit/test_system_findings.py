@@ -3,21 +3,17 @@
 import asyncio
 import json
 import os
-import shlex
 import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox import repository
-from slipway.cli.doctor import NOT_IN_ORDER
 from slipway.cli.ends import EXIT_CODES
 from slipway.domain.hold import NewHold
 from slipway.domain.release import State
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, found_at_last, found_of_everything, released
 from tests.sandbox.conftest import until
-from tests.sandbox.releases.others import kill_container
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
@@ -71,27 +67,6 @@ async def test_a_key_that_was_made_a_secret_is_found_and_plain_again(
 
     await require_mended(world, keyboard, "SYS005")
     assert await world.value() == now.image
-
-
-async def test_a_repository_that_cannot_be_fetched_is_unknown_and_doctor_says_why(
-    world: RealWorld,
-) -> None:
-    await released(world, 1)
-    path = repository.path(world.box)
-    away = path.with_name("away.git")
-
-    path.rename(away)
-    try:
-        findings = await found(world)
-        assert set(findings) == {"SYS001"}
-        typed = shlex.split(findings["SYS001"].remedy.command)
-        code, printed, errors = await world.type(*typed[1:])
-    finally:
-        away.rename(path)
-
-    assert (typed[0], code) == ("slipway", NOT_IN_ORDER), errors
-    assert str(path) in printed
-    assert await found(world) == {}
 
 
 async def test_a_key_that_the_stack_file_shadows_is_found_and_removed_there_by_a_commit(
@@ -188,18 +163,6 @@ async def test_a_policy_that_never_pulls_is_found_and_set_back(
     assert again.state is State.LIVE, again.release.reason
 
 
-async def test_a_pod_that_crashes_long_after_its_release_is_found_and_replaced(
-    world: RealWorld, keyboard: Keyboard
-) -> None:
-    await released(world, 1)
-
-    await ended_again(world)
-    await found_at_last(world, "IMG013")
-    await keyboard.type((await found(world))["IMG013"].remedy.command)
-
-    assert await found(world) == {}
-
-
 async def test_a_deployment_that_was_deleted_is_found_and_made_again(
     world: RealWorld, keyboard: Keyboard
 ) -> None:
@@ -239,36 +202,10 @@ async def test_a_release_whose_process_was_killed_is_found_and_finished(
 
     # Where the update was struck before it had applied anything, ESC is ahead of it.
     findings = await found_at_last(world, "SYS007", perhaps="IMG006")
-    await keyboard.type(findings["SYS007"].remedy.command, EXIT_CODES[State.RESTORED])
+    await keyboard.type(findings["SYS007"].remedy.command, 0, EXIT_CODES[State.RESTORED])
 
     assert await found(world) == {}
     assert (await world.newest()).state in {State.LIVE, State.RESTORED}
-
-
-async def ended_again(world: RealWorld) -> None:
-    """The kernel ends the container, and the next one that the kubelet starts."""
-    for count in range(2):
-        container = await asyncio.to_thread(running_container, world, count)
-        await asyncio.to_thread(kill_container, world.box, container)
-
-
-def running_container(world: RealWorld, restarts: int) -> str:
-    """The container of the adapter's newest pod once it runs after so many restarts."""
-    seen: list[str] = []
-
-    def runs() -> bool:
-        pods = world.kubectl.get("pods", "--selector=app=ls-triton-adapter")["items"]
-        seen[:] = [
-            status["containerID"].partition("://")[2]
-            for pod in pods
-            if not pod["metadata"].get("deletionTimestamp")
-            for status in pod["status"].get("containerStatuses", ())
-            if status["restartCount"] == restarts and "running" in status["state"]
-        ]
-        return bool(seen)
-
-    until(runs, f"the adapter runs after {restarts} restarts")
-    return seen[0]
 
 
 async def require_mended_by_a_commit(world: RealWorld, keyboard: Keyboard) -> None:

@@ -261,6 +261,11 @@ def pull_password_changed(box: Box) -> Iterator[str]:
 def delete_everywhere(box: Box, image: PublishedImage, tag: str) -> None:
     """Delete an image from the registry, every tag of it, and from the node."""
     delete_from_registry(box, f"{image.repository}:{tag}")
+    delete_from_node(box, image)
+
+
+def delete_from_node(box: Box, image: PublishedImage) -> None:
+    """Delete an image from the node: whoever starts it again has to pull it."""
     for name, digest in _images_on_the_node(box).items():
         if digest == str(image.digest):
             _ctr(box, "images", "remove", "--sync", name)

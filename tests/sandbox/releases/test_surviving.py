@@ -5,45 +5,26 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.box import Box
 from slipway.domain.release import Release, State
-from slipway.ledger.settings import VARIABLE
 from tests.sandbox import postgres
 from tests.sandbox.conftest import until
 from tests.sandbox.releases.at_a_shell import UPDATING, Reader, output_of, start_deploy
-from tests.sandbox.releases.conftest import PARTS
+from tests.sandbox.releases.conftest import PARTS, Moved
 from tests.sandbox.releases.ends import has_a_proven_end, is_live, is_restored, sound
 from tests.sandbox.releases.powerless import boot, lose_power
 from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
-STACK = "acme/oceanid-cluster/prod"
 HAS_THE_LEASE = "lease of stack"
 MOMENTS = [HAS_THE_LEASE, UPDATING]
 """What a release prints before the pin, and long after it."""
-
-Moved = Callable[[str], Awaitable[None]]
-
-
-@pytest.fixture
-async def ledger_at(world: RealWorld, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Moved]:
-    """Gives what lets the stack belong to another ledger; at the end it is the sandbox's again."""
-    usual = world.environment[VARIABLE]
-
-    async def move(url: str) -> None:
-        world.moved[VARIABLE] = url
-        monkeypatch.setenv(VARIABLE, url)
-        code, printed, errors = await world.type("ledger", "adopt", STACK, "--reason", "a test")
-        assert code == 0, printed + errors
-
-    yield move
-    await move(usual)
 
 
 @pytest.fixture
