@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slipway.domain.agreement import Unknown
-from slipway.domain.auditing.picture import Lineage, Picture, reference_of
+from slipway.domain.auditing.picture import Picture, reference_of
 from slipway.domain.finding import Changes, Finding
 from slipway.domain.fitness import ready_digests, untold_pods
 from slipway.domain.workloads import Workloads
@@ -18,14 +18,14 @@ FINDING_COLUMNS = ("severity", "id", "target", "state", "about", "expected", "se
 
 def what_runs(picture: Picture) -> Mapping[str, str]:
     """One target in one line: `?` where a place can't be looked at or is being changed."""
-    seen, git = picture.cluster, picture.git
+    seen = picture.cluster
     return {
         "target": picture.target.name,
         "asked for": _asked(seen),
         "runs": _runs(picture),
         "ESC": _agrees(picture),
         ":main": _main(picture),
-        **_in_git(git),
+        **_in_git(picture),
     }
 
 
@@ -110,8 +110,9 @@ def _resource(finding: Finding) -> dict[str, str]:
     }
 
 
-def _in_git(git: Lineage | Unknown) -> Mapping[str, str]:
-    if isinstance(git, Unknown) or git.untold:
+def _in_git(picture: Picture) -> Mapping[str, str]:
+    git = picture.git
+    if isinstance(git, Unknown) or isinstance(picture.cluster, Unknown) or git.untold:
         return {"behind": NOT_KNOWN, "last change": NOT_KNOWN}
     last = git.last_change
     return {

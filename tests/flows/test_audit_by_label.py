@@ -131,6 +131,8 @@ async def test_what_waits_stands_while_the_cluster_can_not_be_asked_what_is_depl
 
     assert "IMG011" in ids(report)
     assert report.gone == []
+    row = what_runs(report.targets[0].picture)
+    assert (row["last change"], row["behind"]) == ("?", "?")
 
 
 async def test_a_commits_tag_of_a_commit_that_git_has_lost_is_not_judged() -> None:

@@ -113,7 +113,10 @@ class Lineage:
 
     head: CommitInfo
     deployed: CommitInfo | None = None
-    """By the tag that the template names, else by the label of the image that runs."""
+    """By the tag that the template names, else by the label of the image that runs.
+
+    None where nothing tells it, or where no image of the target's is deployed.
+    """
     pending: Sequence[CommitInfo] = ()
     """Newer commits of the main line that change what a build can see, newest first."""
     last_change: CommitInfo | None = None
