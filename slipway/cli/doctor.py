@@ -151,6 +151,7 @@ def _record(check: Check) -> dict[str, object]:
         "good": check.good,
         "code": error and error.code,
         "problem": error and str(error),
+        "note": check.note or None,
     }
 
 
@@ -170,6 +171,8 @@ def _print(target: str, found: Examination) -> None:
         click.echo(f"  {mark}  {each.name}")
         if each.error is not None:
             click.echo(f"        {each.error}")
+        if each.note:
+            click.echo(f"        {each.note}")
     click.echo("  images that were proven live here:" if found.images else "  no image yet")
     for release in found.images:
         since = local(release.live_since) if release.live_since else ""

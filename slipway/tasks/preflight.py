@@ -28,7 +28,7 @@ from slipway.tasks.pull_secrets import require_pullable
 
 log = logging.getLogger(__name__)
 
-Look = tuple[str, Callable[[], Awaitable[None]]]
+Look = tuple[str, Callable[[], Awaitable[str | None]]]
 LookAtDeployment = Callable[[Ports, Options], Awaitable[None]]
 WAY_BACK = "there is a way back"
 SHADOW = "the stack file leaves the key to ESC"
@@ -40,6 +40,8 @@ class Check:
 
     name: str
     error: SlipwayError | None
+    note: str = ""
+    """What of it can't be told, although nothing is known to be out of order."""
 
     @property
     def good(self) -> bool:
@@ -104,34 +106,30 @@ def _looks(ports: Ports, options: Options, check_deployment: LookAtDeployment) -
 
 async def _look_at(looks: Sequence[Look]) -> list[Check]:
     async with asyncio.TaskGroup() as group:
-        looked = [(name, group.create_task(_caught(look))) for name, look in looks]
-    return [Check(name, task.result()) for name, task in looked]
+        looked = [group.create_task(_tried(name, look)) for name, look in looks]
+    return [task.result() for task in looked]
 
 
 async def check_way_back(ports: Ports) -> Check:
     """Whether a deploy that fails could be undone."""
     anybody = Request(Kind.DEPLOY, "", "")
-    return Check(WAY_BACK, await _caught(lambda: _check_way_back(ports, anybody)))
+    return await _tried(WAY_BACK, lambda: _check_way_back(ports, anybody))
 
 
 async def check_publishing(ports: Ports) -> list[Check]:
     """What only a build needs: a rollback, and a commit whose image is there, go without it."""
     repository = ports.target.service.repository
     return [
-        Check("Docker answers", await _caught(ports.builder.check)),
-        Check(
-            "the account may push",
-            await _caught(lambda: ports.registry.require_push(repository)),
-        ),
+        await _tried("Docker answers", ports.builder.check),
+        await _tried("the account may push", lambda: ports.registry.require_push(repository)),
     ]
 
 
-async def _caught(look: Callable[[], Awaitable[None]]) -> SlipwayError | None:
+async def _tried(name: str, look: Callable[[], Awaitable[str | None]]) -> Check:
     try:
-        await look()
+        return Check(name, None, await look() or "")
     except SlipwayError as error:
-        return error
-    return None
+        return Check(name, error)
 
 
 async def _check_registry(ports: Ports) -> None:
@@ -206,9 +204,9 @@ def require_workloads(ports: Ports, seen: Workloads | None, options: Options) ->
         )
 
 
-async def _check_pull_secrets(ports: Ports) -> None:
+async def _check_pull_secrets(ports: Ports) -> str:
     seen = await ports.cluster.observe(ports.target.workload)
     if seen is None:
-        return
+        return ""
     require_ours(seen, ports.target.workload.container)
-    await require_pullable(ports, seen, ImageReference.parse(seen.image))
+    return await require_pullable(ports, seen, ImageReference.parse(seen.image))

@@ -11,15 +11,15 @@ from slipway.ports import Ports, PullCredentials, PullSecret
 log = logging.getLogger(__name__)
 
 
-async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference) -> None:
+async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference) -> str:
     """Refuse unless a pull secret of the pod template really pulls the image.
 
-    Where it names none, and pods show that nodes pull all the same, nobody can tell beforehand.
+    Where it names none, and pods show that nodes pull all the same, nobody can tell beforehand:
+    that is what is returned, in words; else nothing.
     """
     secrets = await ports.cluster.pull_secrets(seen)
     if not secrets:
-        await _require_without_secret(ports, seen, image)
-        return
+        return await _require_without_secret(ports, seen, image)
     problems: list[PullSecretUnusable] = []
     for secret in secrets:
         try:
@@ -28,17 +28,20 @@ async def require_pullable(ports: Ports, seen: Workloads, image: ImageReference)
         except PullSecretUnusable as error:
             problems.append(error)
         else:
-            return
+            return ""
     raise problems[0]
 
 
-async def _require_without_secret(ports: Ports, seen: Workloads, image: ImageReference) -> None:
+async def _require_without_secret(ports: Ports, seen: Workloads, image: ImageReference) -> str:
     try:
         await _probe(ports, seen, image, None, "no pull secret (the pod template names none)")
     except PullSecretUnusable as error:
         if not (why := await why_not_told(ports, seen, image)):
             raise
-        log.warning("whether nodes can pull %s can't be told: %s; %s", image, error.__cause__, why)
+        told = f"whether nodes can pull {image} can't be told: {error.__cause__}; {why}"
+        log.warning("%s", told)
+        return told
+    return ""
 
 
 async def why_not_told(ports: Ports, seen: Workloads, image: ImageReference) -> str:

@@ -42,6 +42,23 @@ def test_a_pull_secret_that_is_rejected_is_told(terminal: Terminal) -> None:
     assert "renew the token" in failing(terminal)["the pull secret can pull"]
 
 
+def test_what_only_nodes_could_pull_is_no_fault_and_is_said_not_to_be_told(
+    terminal: Terminal,
+) -> None:
+    terminal.world.deployment.pull_secrets = ()
+    terminal.world.cluster.nodes_have_credentials = True
+
+    report = terminal.json("doctor", ADAPTER)
+    shown = terminal.type("doctor", ADAPTER).stdout
+
+    assert report["good"]
+    [note] = [each["note"] for each in report["checks"] if each["note"]]
+    assert "registries.yaml" in note
+    _, _, after = shown.partition("  ok    the pull secret can pull\n")
+    assert after.startswith("        whether nodes can pull ")
+    assert "can't be told" in after
+
+
 def test_pods_that_did_not_take_up_the_image_lead_to_restart(
     terminal: Terminal,
 ) -> None:
