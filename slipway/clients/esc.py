@@ -101,15 +101,16 @@ class EscConfigStore:
         """See `slipway.ports.ConfigStore`: one request a revision or two, some at a time."""
         gate = asyncio.Semaphore(_REVISIONS_AT_ONCE)
 
-        async def at(revision: int) -> tuple[str | None, frozenset[str]]:
+        async def at(revision: int) -> tuple[str | None, str]:
             async with gate:
                 found = await self._read(key, revision)
-                return await self._told(key, found), named(found.text)
+                return await self._told(key, found), found.text
 
         numbers = [each.number for each in await all_revisions(self.api, key)]
         found = await asyncio.gather(*map(at, numbers))
         values = frozenset(value for value, _ in found if value)
-        return ConfigHistory(values, frozenset().union(*(names for _, names in found)))
+        imported = await self._named_by_imports(key, found[0][1])
+        return ConfigHistory(values, imported.union(*(named(text) for _, text in found)))
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:
         """The revisions after `revision`, newest first; none where they can't be read."""
@@ -162,6 +163,19 @@ class EscConfigStore:
             form = KeyForm.INHERITED if found.form is KeyForm.MISSING else found.form
             raise untold(key, at.revision, form)
         return told
+
+    async def _named_by_imports(self, key: ConfigKey, newest: str) -> frozenset[str]:
+        """What imported environments name today; of their own histories nothing is asked."""
+        if not has_imports(newest):
+            return frozenset()
+        answer = await self._ask_check(key, newest)
+        if not answer.good:
+            raise ConfigKeyUnusable(
+                f"what ESC environment {key.environment_name} imports can't be told "
+                f"({answer.problem}), so the images that it names could not be kept: mend the "
+                "definition with `pulumi env edit`"
+            )
+        return named(answer.text)
 
     async def _read_back(self, before: ConfigSnapshot, revision: int, text: str) -> _Definition:
         """What was written; from here on no error may say that nothing was."""

@@ -27,8 +27,9 @@ class ConfigStore(Protocol):
     async def history(self, key: ConfigKey) -> ConfigHistory:
         """What the key, and the environment around it, had in any revision that ESC still has.
 
-        What an import or another value said of the key is told as it is today; nothing is
-        decrypted: `ConfigKeyUnusable` where it was secret, or can't be told.
+        What an import or another value said of the key is told as it is today, and so is what
+        imports name; nothing is decrypted: `ConfigKeyUnusable` where the key was secret, or it
+        can't be told.
         """
 
     async def revisions_since(self, key: ConfigKey, revision: int) -> Sequence[ConfigRevision]:

@@ -282,6 +282,24 @@ async def test_whatever_an_environment_ever_named_under_any_key_is_told(
     assert cloud.wire.sent("POST") == 0
 
 
+async def test_what_an_import_names_under_any_key_is_told_as_it_is_now(cloud: CloudHere) -> None:
+    await cloud.define(f"values:\n  lastGood: [{HEX}]\n", environment="-x")
+    await cloud.define(f"values:\n  lastGood: [x:{SHA}]\n", environment="-x")
+    await cloud.define(BEFORE.replace("imports:\n", "imports:\n  - default/cluster-x\n"))
+
+    assert (await cloud.store().history(key())).names == {SHA}
+
+
+async def test_an_import_that_can_not_be_told_ends_the_reading(cloud: CloudHere) -> None:
+    await cloud.define("values: {}\n", environment="-x")
+    await cloud.define(BEFORE.replace("imports:\n", "imports:\n  - default/cluster-x\n"))
+    check = "/api/esc/environments/acme/yaml/check"
+    cloud.wire.spoil = spoil("POST", after=False, answer=httpx.Response(400), path=check)
+
+    with pytest.raises(ConfigKeyUnusable, match="imports can't be told"):
+        await cloud.store().history(key())
+
+
 async def test_names_are_all_that_is_told_of_other_keys(cloud: CloudHere) -> None:
     await cloud.define(f"values:\n  token: {{fn::secret: canary}}\n  x: canary, {SHA}, canary\n")
 

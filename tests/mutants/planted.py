@@ -340,8 +340,8 @@ MUTANTS = (
     Mutant(
         "prune what another key of the environment names",
         "slipway/clients/esc.py",
-        "return await self._told(key, found), named(found.text)\n",
-        "return await self._told(key, found), named(key.key)\n",
+        "imported.union(*(named(text) for _, text in found))",
+        "imported.union(*(named(text) for text, _ in found if text))",
         "tests/clients/test_esc.py",
     ),
     Mutant(
