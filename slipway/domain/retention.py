@@ -21,6 +21,9 @@ from slipway.errors import InvalidInput
 _COMMIT_TAG = re.compile("[0-9a-f]{40}")
 _SIGNATURE_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.[A-Za-z0-9.-]+)?")
 """How cosign and OCI's fallback name what belongs to a digest (OCI distribution 1.1, referrers)."""
+EMPTY = Digest("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
+"""The configuration `{}` of whatever has none, as signatures (OCI image spec 1.1, "Guidance for an
+Empty Descriptor"): what has it in common has nothing in common."""
 MOST_AT_ONCE = 100
 """Images that one plan may delete."""
 
@@ -202,7 +205,8 @@ def _belonging(inventory: Inventory) -> Mapping[Digest, set[Digest]]:
         belongs.setdefault(one, set()).add(other)
 
     for each in inventory.contents.values():
-        for part in (*each.children, *([each.config] if each.config else [])):
+        own = [each.config] if each.config not in {None, EMPTY} else []
+        for part in (*each.children, *own):
             join(part, each.digest)
             join(each.digest, part)
         if each.subject is not None:

@@ -12,6 +12,7 @@ from slipway.domain.image import Digest
 from slipway.domain.measures import DRILL
 from slipway.domain.release import Kind, Release, Request, State
 from slipway.domain.retention import (
+    EMPTY,
     MOST_AT_ONCE,
     Contents,
     InUse,
@@ -147,6 +148,26 @@ def test_a_signature_goes_and_stays_with_what_it_signs(suffix: str) -> None:
 
     assert SIGNATURE in going(planned(held, in_use()))
     assert SIGNATURE not in going(planned(held, in_use(digests={INDEX: "it runs"})))
+
+
+def test_a_signature_goes_although_another_one_that_stays_is_as_empty_as_it_is() -> None:
+    another = digest(6)
+    held = Inventory(
+        REPOSITORY,
+        {
+            tag(1): INDEX,
+            tag(2): OTHER,
+            signature_tag(INDEX): SIGNATURE,
+            signature_tag(OTHER): another,
+        },
+        {
+            **IMAGES,
+            SIGNATURE: Contents(SIGNATURE, config=EMPTY),
+            another: Contents(another, config=EMPTY),
+        },
+    )
+
+    assert going(planned(held, in_use(digests={OTHER: "it runs"}))) == {INDEX, CHILD, SIGNATURE}
 
 
 def test_a_referrer_goes_and_stays_with_its_subject() -> None:

@@ -624,4 +624,11 @@ MUTANTS = (
         "if any(part is picture.parts[each] for each in ROOTS[:0]):",
         "tests/flows/test_audit.py",
     ),
+    Mutant(
+        "keep what is needless for an empty configuration that stays",
+        "slipway/domain/retention.py",
+        "own = [each.config] if each.config not in {None, EMPTY} else []",
+        "own = [each.config] if each.config is not None else []",
+        "tests/domain/test_retention.py",
+    ),
 )

@@ -120,7 +120,7 @@ async def require_mended(
 ) -> str:
     """Exactly this is found, and its command, typed as printed, ends it; gives the command."""
     findings = await found(world, ports=ports)
-    assert set(findings) == {rule}, shown(findings)
+    assert set(findings) == {rule}, shown(findings.values())
     command = findings[rule].remedy.command
     await keyboard.type(command, folder=folder)
 

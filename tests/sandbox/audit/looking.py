@@ -1,7 +1,7 @@
 """Looking as the audit does, from a system in which nothing is wrong."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pytest
@@ -28,14 +28,13 @@ async def found(
     world: RealWorld, at: datetime | None = None, ports: Ports | None = None
 ) -> dict[str, Finding]:
     """What an audit finds, by the rule, but for news; a second one of a rule fails the test."""
-    report = await look(world, at, ports)
-    return by_rule([each for each in report.findings if each.rule not in NEWS])
+    return by_rule(but_for_news(await look(world, at, ports)))
 
 
 def by_rule(findings: Sequence[Finding]) -> dict[str, Finding]:
     """Findings by their rules, of which each has one."""
     ordered = {each.rule: each for each in findings}
-    assert len(ordered) == len(findings), findings
+    assert len(ordered) == len(findings), shown(findings)
     return ordered
 
 
@@ -43,13 +42,7 @@ async def found_of_everything(world: RealWorld) -> dict[str, Finding]:
     """What an audit of all targets and every tag finds, by the rule, but for news."""
     every = [await world.eyes(name) for name in (ADAPTER, SINK)]
     report = await audit(every, every_tag=True, complete=True)
-    return by_rule(
-        [
-            each
-            for each in report.findings
-            if each.rule not in NEWS and (each.rule, each.target) != BY_HAND
-        ]
-    )
+    return by_rule([each for each in but_for_news(report) if (each.rule, each.target) != BY_HAND])
 
 
 async def released(world: RealWorld, count: int = 2) -> list[Release]:
@@ -69,19 +62,25 @@ async def released(world: RealWorld, count: int = 2) -> list[Release]:
 
 async def found_at_last(world: RealWorld, *rules: str, perhaps: str = "") -> dict[str, Finding]:
     """What an audit finds once it finds these, and nothing else but perhaps one other."""
-    findings = await found(world)
+    findings: list[Finding] = []
     try:
         async with asyncio.timeout(240):
-            while set(findings) - {perhaps} != set(rules):
-                findings = await found(world)
+            while True:
+                findings = but_for_news(await look(world))
+                if sorted(each.rule for each in findings if each.rule != perhaps) == sorted(rules):
+                    return by_rule(findings)
     except TimeoutError:
         pytest.fail(f"found at last: {shown(findings) or 'nothing'}")
-    return findings
 
 
-def shown(findings: Mapping[str, Finding]) -> str:
+def but_for_news(report: Report) -> list[Finding]:
+    """What was found and is wrong."""
+    return [each for each in report.findings if each.rule not in NEWS]
+
+
+def shown(findings: Iterable[Finding]) -> str:
     """For whoever reads why a test failed."""
-    return "; ".join(f"{each.rule} {each.about}: {each.seen}" for each in findings.values())
+    return "; ".join(f"{each.rule} {each.about}: {each.seen}" for each in findings)
 
 
 async def repository(world: RealWorld) -> str:

@@ -1,7 +1,9 @@
 """What other people's tools put into a registry: an image, an index, a signature."""
 
 import json
+import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import httpx
 
@@ -17,24 +19,58 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = b"{}"
+CONFIGURATIONS = {
+    MANIFEST: "application/vnd.docker.container.image.v1+json",
+    OCI_MANIFEST: "application/vnd.oci.image.config.v1+json",
+}
 
 
-def put_image(box: Box, repository: str, tag: str) -> Digest:
+def days_ago(count: int) -> datetime:
+    """So long ago."""
+    return datetime.now(UTC) - timedelta(days=count)
+
+
+def put_image(
+    box: Box,
+    repository: str,
+    commit: str,
+    made: datetime,
+    *,
+    tagged: bool = True,
+    architecture: str = "amd64",
+) -> Digest:
     """An image like no other, with nothing in it but its label; its digest."""
-    label = {"org.opencontainers.image.revision": tag}
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": label}})
-    kind = "application/vnd.docker.container.image.v1+json"
+    said = {
+        "architecture": architecture,
+        "os": "linux",
+        "created": made.isoformat(),
+        "config": {"Labels": {"org.opencontainers.image.revision": commit}},
+        "comment": secrets.token_hex(8),
+    }
+    return _put(box, repository, MANIFEST, said, commit if tagged else "")
+
+
+def put_attestation(box: Box, repository: str) -> Digest:
+    """What a builder says of how it made an image, without a tag; its digest."""
+    said = {"architecture": "unknown", "os": "unknown", "comment": secrets.token_hex(8)}
+    return _put(box, repository, OCI_MANIFEST, said, "")
+
+
+def _put(box: Box, repository: str, kind: str, said: Mapping[str, object], tag: str) -> Digest:
+    """A manifest without layers whose configuration says this."""
+    config = json.dumps(said).encode()
     content = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": _described(kind, config.encode()),
+        "mediaType": kind,
+        "config": _described(CONFIGURATIONS[kind], config),
         "layers": [],
     }
     body = json.dumps(content).encode()
+    digest = digest_of(body)
     with _client(box, repository) as client:
-        _put_blob(client, config.encode())
-        _put_manifest(client, tag, MANIFEST, body)
-    return digest_of(body)
+        _put_blob(client, config)
+        _put_manifest(client, tag or str(digest), kind, body)
+    return digest
 
 
 def put_variant(
@@ -60,30 +96,48 @@ def put_variant(
     return digest_of(body)
 
 
-def put_index(box: Box, repository: str, child: Digest) -> Digest:
-    """An index with this one platform, without a tag; its digest."""
+def put_index(
+    box: Box, repository: str, parts: Mapping[Digest, str | None], tag: str = ""
+) -> Digest:
+    """An index of these parts, with their platforms; None is an attestation of the first part's."""
+    first = next(iter(parts))
     with _client(box, repository) as client:
-        there = client.get(f"manifests/{child}", headers={"Accept": MANIFEST}).raise_for_status()
-        named = {
-            "mediaType": MANIFEST,
-            "size": len(there.content),
-            "digest": str(child),
-            "platform": {"os": "linux", "architecture": "amd64"},
-        }
-        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]}).encode()
+        named = [_named(client, part, platform, first) for part, platform in parts.items()]
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": named}).encode()
         digest = digest_of(body)
-        _put_manifest(client, str(digest), INDEX, body)
+        _put_manifest(client, tag or str(digest), INDEX, body)
     return digest
 
 
-def put_signature(box: Box, repository: str, digest: Digest, *signed: SignedPayload) -> None:
-    """Signatures of an image, in place of those that are there."""
+def _named(
+    client: httpx.Client, part: Digest, platform: str | None, first: Digest
+) -> dict[str, object]:
+    accepted = {"Accept": f"{MANIFEST}, {OCI_MANIFEST}"}
+    there = client.get(f"manifests/{part}", headers=accepted).raise_for_status()
+    system, _, architecture = (platform or "unknown/unknown").partition("/")
+    attests = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": str(first),
+    }
+    return {
+        "mediaType": there.headers["content-type"],
+        "size": len(there.content),
+        "digest": str(part),
+        "platform": {"os": system, "architecture": architecture},
+        **({} if platform else {"annotations": attests}),
+    }
+
+
+def put_signature(box: Box, repository: str, digest: Digest, *signed: SignedPayload) -> Digest:
+    """Signatures of an image, in place of those that are there; their manifest's digest."""
     with _client(box, repository) as client:
         for blob in (CONFIG, *(each.payload for each in signed)):
             _put_blob(client, blob)
         content = signature_manifest(*signed)
-        content["config"] = _described("application/vnd.oci.image.config.v1+json", CONFIG)
-        _put_manifest(client, signature_tag(digest), OCI_MANIFEST, json.dumps(content).encode())
+        content["config"] = _described(CONFIGURATIONS[OCI_MANIFEST], CONFIG)
+        body = json.dumps(content).encode()
+        _put_manifest(client, signature_tag(digest), OCI_MANIFEST, body)
+    return digest_of(body)
 
 
 def _described(kind: str, blob: bytes) -> dict[str, object]:

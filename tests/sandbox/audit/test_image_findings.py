@@ -10,32 +10,19 @@ from slipway.domain.image import ImageReference
 from tests.sandbox.audit.by_hand import apply_by_hand
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import (
-    NEWS,
     found,
     found_at_last,
     found_of_everything,
-    look,
     released,
     repository,
 )
-from tests.sandbox.audit.manifests import put_image, put_index, put_signature
+from tests.sandbox.audit.manifests import days_ago, put_image, put_index, put_signature
 from tests.sandbox.releases.others import delete_everywhere, pull_password_changed
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry, delete_from_registry
 from tests.signing import Signer
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
-
-
-async def test_a_newer_commit_is_found_and_deployed(world: RealWorld, keyboard: Keyboard) -> None:
-    await released(world, 1)
-    newer = world.commit()
-
-    [finding] = [each for each in (await look(world)).findings if each.rule in NEWS]
-    await keyboard.type(finding.remedy.command)
-
-    assert [each.rule for each in (await look(world)).findings] == []
-    assert (await world.newest()).release.commit == newer
 
 
 async def test_a_template_that_names_a_moving_tag_is_found_and_pinned(
@@ -66,7 +53,7 @@ async def test_a_part_of_an_index_that_is_gone_is_found_and_rolled_back_from(
     before, now = await released(world)
     path = await repository(world)
     assert now.digest is not None
-    index = await asyncio.to_thread(put_index, world.box, path, now.digest)
+    index = await asyncio.to_thread(put_index, world.box, path, {now.digest: "linux/amd64"})
     await apply_by_hand(world, f"{path}:{now.commit}@{index}")
     assert await found(world) == {}
     await asyncio.to_thread(delete_from_registry, world.box, f"{path}@{now.digest}")
@@ -155,7 +142,7 @@ async def test_an_old_image_that_nobody_needs_is_found_by_a_whole_audit_and_prun
 ) -> None:
     await released(world, 1)
     path, tag = await repository(world), world.commit(days_old=60).sha
-    digest = await asyncio.to_thread(put_image, world.box, path, tag)
+    digest = await asyncio.to_thread(put_image, world.box, path, tag, days_ago(60))
 
     findings = await found_of_everything(world)
     assert set(findings) == {"IMG016"}

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +9,7 @@ from slipway.domain.image import ImageReference
 from slipway.domain.publication import REVISION_LABEL, SOURCE_LABEL
 from tests.sandbox.audit.by_hand import apply_by_hand, variant
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
-from tests.sandbox.audit.looking import look, released, repository
+from tests.sandbox.audit.looking import released, repository
 from tests.sandbox.releases.others import another_node
 from tests.sandbox.releases.real_world import RealWorld
 from tests.sandbox.witness import copy_in_registry
@@ -121,13 +120,3 @@ async def test_a_node_that_no_image_is_for_is_found_and_kept_free(
 
     with another_node(world.kubectl, "arm64"):
         await require_mended(world, keyboard, "IMG010")
-
-
-async def test_an_image_is_old_in_half_a_year_and_not_now(world: RealWorld) -> None:
-    await released(world, 1)
-
-    later = await look(world, datetime.now(UTC) + timedelta(days=200))
-    now = await look(world)
-
-    assert [each.severity for each in later.findings if each.about.startswith("age of")] == ["info"]
-    assert now.findings == []

@@ -13,7 +13,7 @@ from slipway.domain.finding import Finding
 from tests.sandbox import postgres
 from tests.sandbox.audit import away
 from tests.sandbox.audit.keyboard import Keyboard, make_keyboard
-from tests.sandbox.audit.looking import NEWS, found, look, released
+from tests.sandbox.audit.looking import but_for_news, found, look, released
 from tests.sandbox.releases.conftest import Moved
 from tests.sandbox.releases.ends import facts
 from tests.sandbox.releases.real_world import RealWorld
@@ -87,8 +87,7 @@ async def require_asked_until_it_is_back(
     """Nothing but these is found; what they print says why, and that all is well once it is."""
     ports = await world.ports()
     with away:
-        report = await look(world, ports=ports)
-        findings = [each for each in report.findings if each.rule not in NEWS]
+        findings = but_for_news(await look(world, ports=ports))
         assert {(each.rule, place_of(each)) for each in findings} == expected
         [command] = {each.remedy.command for each in findings}
         assert named in await keyboard.type(command, NOT_IN_ORDER)
