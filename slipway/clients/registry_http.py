@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -107,10 +108,17 @@ def next_page(answer: Answer, address: str) -> str | None:
     return target.raw_path.decode()
 
 
+def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """What was sent: to a HEAD nothing that had to be decoded, but its end must be seen."""
+    if response.request.method == "HEAD" and isinstance(response.stream, httpx.AsyncByteStream):
+        return aiter(response.stream)
+    return response.aiter_bytes()
+
+
 async def read_body(response: httpx.Response) -> bytes:
     """Read an answer whole, unless it is larger than any manifest may be."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in _chunks(response):
         body += chunk
         if len(body) > LARGEST_BODY:
             raise RegistryUnusable(

@@ -260,13 +260,16 @@ class _NoCookies(httpx.Cookies):
         """None."""
 
 
+NO_COOKIES = _NoCookies()
+
+
 class _Client(httpx.AsyncClient):
     """Without cookies: registries have none, and looking for them is a tenth of a request."""
 
     @property  # type: ignore[misc] # nobody sets any
     def cookies(self) -> httpx.Cookies:
         """None."""
-        return _NoCookies()
+        return NO_COOKIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,4 +174,6 @@ async def find_tags(
         named = ImageReference(repository, tag)
         return await together.once(f"digest {named}", registry, lambda: registry.digest(named))
 
-    return dict(zip(tags, await each_of(tags, ask, AT_ONCE), strict=True))
+    # The first alone: without a token yet, all that are asked at once would be refused.
+    first = await each_of(tags[:1], ask, 1)
+    return dict(zip(tags, first + await each_of(tags[1:], ask, AT_ONCE), strict=True))

@@ -83,6 +83,8 @@ async def test_of_every_tag_no_more_is_asked_than_what_it_names(recorded: Record
 
     assert held.tags == {**digests, gone: None, "main": None}
     assert sorted(asked(recorded)) == sorted(("HEAD", tag) for tag in (*tags, gone, "main"))
+    refused = [each for each in recorded.requests if "authorization" not in each.headers]
+    assert len(refused) == 1, "whoever asks before the first has a token is refused as well"
 
 
 async def test_a_tag_that_names_its_digest_still_vouches_for_the_image(recorded: Recorded) -> None:
