@@ -582,4 +582,11 @@ MUTANTS = (
         "        if (why := await why_not_told(ports, seen, image)) is None:\n",
         "tests/flows/test_preflight.py",
     ),
+    Mutant(
+        "take an autoscaler for a conflict whatever the program sets",
+        "slipway/tasks/preflight.py",
+        "    sets_replicas = recorded is None or recorded.sets_replicas\n",
+        "    sets_replicas = recorded is None or bool(recorded.images)\n",
+        "tests/flows/test_autoscaled.py",
+    ),
 )
