@@ -13,14 +13,13 @@ from slipway.domain.acceptance import Published, acceptable
 from slipway.domain.candidate import Outlook
 from slipway.domain.commit import Commit
 from slipway.domain.drill import Drill, Result
-from slipway.domain.fitness import require_ours
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, PermanentError, PullSecretUnusable, TransientError
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.measuring import measure_updates
-from slipway.tasks.preflight import at_work
+from slipway.tasks.preflight import at_work, require_owned
 from slipway.tasks.pull_secrets import why_not_told
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.rehearsing import look_ahead
@@ -80,7 +79,7 @@ async def _observe(ports: Ports) -> Workloads:
             f"there is no {ports.target.workload} to roll back: correct the target, or deploy with "
             "--first"
         )
-    require_ours(seen, ports.target.workload.container)
+    await require_owned(ports, seen)
     return seen
 
 

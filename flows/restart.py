@@ -1,12 +1,13 @@
 """Restart: replace the pods by new ones, and prove that the same image runs afterwards."""
 
-from slipway.domain.fitness import ready_digests, require_ours
+from slipway.domain.fitness import ready_digests
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.rollout import Expectation
 from slipway.domain.workloads import Workloads
 from slipway.errors import DeploymentUnfit, ImageMissing, StackBusy
 from slipway.ports import Ports
 from slipway.tasks.lease import require_held, stack_lease
+from slipway.tasks.preflight import require_owned
 from slipway.tasks.verifying import verify
 
 
@@ -21,7 +22,7 @@ async def restart(ports: Ports) -> str:
                 f"there is no {target.workload} to restart: correct namespace and name of the "
                 "target, or deploy with --first"
             )
-        require_ours(seen, target.workload.container)
+        await require_owned(ports, seen)
         expected = Expectation(
             seen.image, await _same_image(ports, seen), target.workload.container
         )

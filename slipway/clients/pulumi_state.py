@@ -22,6 +22,7 @@ def parse_deployments(export: dict[str, Any]) -> tuple[RecordedDeployment, ...]:
             name=_metadata(each, "name"),
             images=dict(_images(each)),
             init_errors=tuple(str(error) for error in each.get("initErrors") or ()),
+            sets_replicas=_sets_replicas(each),
         )
         for each in _resources(export)
         if each.get("type") == DEPLOYMENT_TYPE and not each.get("delete")
@@ -49,6 +50,14 @@ def _images(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for each in containers_of(resource.get("inputs")):
         if isinstance(each.get("image"), str):
             yield str(each.get("name")), each["image"]
+
+
+def _sets_replicas(resource: dict[str, Any]) -> bool:
+    """Of the inputs too; what can't be read, as a spec that is secret, may set them."""
+    spec = (resource.get("inputs") or {}).get("spec")
+    if not isinstance(spec, dict) or "template" not in spec:
+        return True
+    return spec.get("replicas") is not None
 
 
 def _metadata(resource: dict[str, Any], name: str) -> str:

@@ -11,11 +11,14 @@ from slipway.errors import DeploymentUnfit
 
 PULUMI = "pulumi"
 """How the names of Pulumi's own field managers begin: pulumi-kubernetes, pulumi-kubernetes-1a2b."""
+REPLICAS = "spec.replicas"
+AUTOSCALERS = frozenset({"kube-controller-manager", "k3s", "kubelite"})
+"""Under whose name a HorizontalPodAutoscaler scales: of all in that process, only it does. K3s' and
+MicroK8s' have it within a process of theirs."""
 
 
 def require_fit(seen: Workloads, container: str) -> None:
-    """Refuse a Deployment that is paused, scaled to zero, on the move, or not only Pulumi's."""
-    require_ours(seen, container)
+    """Refuse a Deployment that is paused, scaled to zero, on the move, or of several images."""
     if seen.paused:
         raise DeploymentUnfit(f"{seen} is paused: resume it (kubectl rollout resume)")
     if seen.replicas == 0:
@@ -35,32 +38,45 @@ def require_fit(seen: Workloads, container: str) -> None:
         )
 
 
-def require_ours(seen: Workloads, container: str) -> None:
-    """Refuse a Deployment whose image or replicas another field manager owns."""
+def require_ours(seen: Workloads, container: str, *, sets_replicas: bool) -> None:
+    """Refuse a Deployment of which another field manager owns what the program sets.
+
+    It always sets the image. What it leaves out, Pulumi does not apply: then whoever scales the
+    Deployment, such as an autoscaler, is in nobody's way.
+    """
     for field, managers in (
         (f"spec.template.spec.containers[{container}].image", seen.image_managers),
-        ("spec.replicas", seen.replicas_managers),
+        (REPLICAS, seen.replicas_managers if sets_replicas else ()),
     ):
-        others = [each for each in managers if not each.startswith(PULUMI)]
+        others = others_of(managers)
         if others:
             raise DeploymentUnfit(
                 f"{seen}: {field} is owned by field manager {', '.join(others)}, so `pulumi up` "
-                f"would conflict: stop that tool from changing it, then {_back(seen, managers)}"
+                f"would conflict: {_back(seen, field, managers)}"
             )
 
 
-def _back(seen: Workloads, managers: Sequence[str]) -> str:
-    """How a field becomes Pulumi's alone.
+def others_of(managers: Sequence[str]) -> list[str]:
+    """The field managers that are not Pulumi's."""
+    return [each for each in managers if not each.startswith(PULUMI)]
+
+
+def _back(seen: Workloads, field: str, managers: Sequence[str]) -> str:
+    """How a field becomes Pulumi's alone; an autoscaler would take replicas again and again.
 
     One that both hold has one value: applied again, it stays shared, by force too (Kubernetes'
     documentation, Server-Side Apply, "Transferring ownership").
     """
+    if field == REPLICAS and AUTOSCALERS.intersection(managers):
+        return "an autoscaler scales it, so let the program not set replicas, and run `pulumi up`"
     if any(each.startswith(PULUMI) for each in managers):
-        return f"remove that manager's entry of metadata.managedFields: {let_go(seen)}"
-    return (
-        "take the field back with the value that Pulumi records (kubectl apply --server-side "
-        "--force-conflicts --field-manager=pulumi-kubernetes)"
-    )
+        back = f"remove that manager's entry of metadata.managedFields: {let_go(seen)}"
+    else:
+        back = (
+            "take the field back with the value that Pulumi records (kubectl apply --server-side "
+            "--force-conflicts --field-manager=pulumi-kubernetes)"
+        )
+    return f"stop that tool from changing it, then {back}"
 
 
 def let_go(seen: Workloads) -> str:

@@ -39,6 +39,8 @@ class RecordedDeployment:
     images: Mapping[str, str]
     """Container name → image of the recorded inputs."""
     init_errors: tuple[str, ...] = ()
+    sets_replicas: bool = True
+    """Whether the recorded inputs set the number of pods: else an update leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,4 +255,5 @@ def _applied(
     recorded = state.deployment(workload.namespace, name)
     version = state.last_update.version if state.last_update else 0
     image = recorded.images.get(workload.container) if recorded else None
-    return Applied(image, version, state.pending_operations)
+    sets_replicas = recorded is None or recorded.sets_replicas
+    return Applied(image, version, state.pending_operations, sets_replicas)

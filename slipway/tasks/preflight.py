@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slipway.domain.commit import Commit
 from slipway.domain.config import require_replaceable, require_unshadowed
-from slipway.domain.fitness import require_fit, require_ours, require_recorded
+from slipway.domain.fitness import others_of, require_fit, require_ours, require_recorded
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Kind, Options, Phase, Request
 from slipway.domain.workloads import Workloads
@@ -189,10 +189,23 @@ async def _check_deployment(ports: Ports, options: Options) -> None:
     require_workloads(ports, seen, options)
     if seen is None:
         return
+    await require_owned(ports, seen)
     require_fit(seen, ports.target.workload.container)
     recorded = (await ports.stack.state()).deployment(seen.namespace, seen.name)
     container = ports.target.workload.container
     require_recorded(seen, recorded.images.get(container) if recorded else None)
+
+
+async def require_owned(ports: Ports, seen: Workloads) -> None:
+    """Refuse a Deployment of which others own what the program sets.
+
+    Whether it sets the replicas, Pulumi's state tells; that is asked only where others own them.
+    """
+    recorded = None
+    if others_of(seen.replicas_managers):
+        recorded = (await ports.stack.state()).deployment(seen.namespace, seen.name)
+    sets_replicas = recorded is None or recorded.sets_replicas
+    require_ours(seen, ports.target.workload.container, sets_replicas=sets_replicas)
 
 
 def require_workloads(ports: Ports, seen: Workloads | None, options: Options) -> None:
@@ -208,5 +221,5 @@ async def _check_pull_secrets(ports: Ports) -> str:
     seen = await ports.cluster.observe(ports.target.workload)
     if seen is None:
         return ""
-    require_ours(seen, ports.target.workload.container)
+    await require_owned(ports, seen)
     return await require_pullable(ports, seen, ImageReference.parse(seen.image))

@@ -96,8 +96,26 @@ async def test_a_stack_that_is_not_there_is_named(cloud: CloudHere) -> None:
 
 def test_a_deployment_is_read_with_the_name_that_it_got() -> None:
     assert parse_deployments(export({"type": "pulumi:pulumi:Stack", "urn": "x"}, RESOURCE)) == (
-        RecordedDeployment(URN, "apps", "web-1a2b", {"app": IMAGE}, ("not ready",)),
+        RecordedDeployment(URN, "apps", "web-1a2b", {"app": IMAGE}, ("not ready",), False),
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "sets"),
+    [
+        ({"template": {}}, False),
+        ({"template": {}, "replicas": 0}, True),
+        ({"template": {}, "replicas": {"4dabf": "x", "ciphertext": "y"}}, True),
+        ({"4dabf": "x", "ciphertext": "y"}, True),
+        (None, True),
+    ],
+)
+def test_replicas_are_taken_for_set_unless_the_program_is_seen_to_leave_them_out(
+    spec: object, *, sets: bool
+) -> None:
+    [found] = parse_deployments(export({**RESOURCE, "inputs": {"spec": spec}}))
+
+    assert found.sets_replicas is sets
 
 
 def test_what_is_about_to_be_deleted_is_not_the_deployment() -> None:

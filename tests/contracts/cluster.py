@@ -8,6 +8,7 @@ from slipway.domain.target import Workload
 from slipway.domain.workloads import Pod, Workloads, running_digest
 from slipway.errors import DeploymentUnfit
 from tests.contracts.cluster_surroundings import (
+    AUTOSCALER,
     BY_HAND,
     CONTAINER,
     OURS,
@@ -286,6 +287,17 @@ class ClusterContract:
         assert shared.replicas_managers == (OURS,)
         here.scale_by_hand("web", 2)
         assert (await here.seen("web")).replicas_managers == ("kubectl",)
+
+    async def test_an_autoscaler_owns_the_replicas_that_it_has_changed_and_nobody_else(
+        self, here: Surroundings
+    ) -> None:
+        await here.applied("web", Wish())
+
+        here.autoscale("web", 2)
+
+        seen = await here.seen("web")
+        assert (seen.replicas, seen.replicas_managers) == (2, (AUTOSCALER,))
+        assert seen.image_managers == (OURS,)
 
     async def test_pull_secrets_are_read_with_the_credentials_that_they_hold(
         self, here: Surroundings

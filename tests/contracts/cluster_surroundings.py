@@ -15,6 +15,7 @@ from slipway.ports import Cluster
 CONTAINER = "app"
 OURS = "pulumi-kubernetes"
 BY_HAND = "kubectl-set"
+AUTOSCALER = "kube-controller-manager"
 
 
 class Runs(StrEnum):
@@ -71,6 +72,10 @@ class Surroundings(ABC):
     @abstractmethod
     def scale_by_hand(self, name: str, replicas: int) -> None:
         """`kubectl scale`."""
+
+    @abstractmethod
+    def autoscale(self, name: str, replicas: int) -> None:
+        """What a HorizontalPodAutoscaler does: an update of the subresource `scale`."""
 
     @abstractmethod
     def add_pull_secret(self, name: str, user: str, password: str) -> str:

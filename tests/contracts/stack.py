@@ -121,6 +121,21 @@ class StackContract:
         assert (last.message, last.version, last.kind) == (MESSAGE, applied.version, "update")
         assert (dict(ours.images), ours.init_errors) == ({here.container: here.better}, ())
 
+    async def test_it_is_told_of_which_deployments_the_program_sets_the_replicas(
+        self, here: Surroundings
+    ) -> None:
+        """Ours has them set, the other is left to an autoscaler; a refresh changes none of that."""
+        before = (await here.stack.state()).deployments
+        revision = await here.pin(here.good)
+        for each in before:
+            await here.stack.refresh(here.at(revision, only=each.urn), MESSAGE)
+
+        after = (await here.stack.state()).deployments
+
+        assert len(before) == 2
+        for told in (before, after):
+            assert all(each.sets_replicas is (each.urn == here.urn) for each in told)
+
     async def test_an_interrupted_update_lets_go_and_remembers_that_it_failed(
         self, here: Surroundings
     ) -> None:

@@ -7,6 +7,7 @@ from slipway.domain.target import Workload
 from slipway.ports import Cluster
 from tests.contracts.cluster import ClusterContract
 from tests.contracts.cluster_surroundings import (
+    AUTOSCALER,
     BY_HAND,
     CONTAINER,
     Conflict,
@@ -56,6 +57,9 @@ class InMemory(Surroundings):
 
     def scale_by_hand(self, name: str, replicas: int) -> None:
         self._fake.scale_by_hand(self._deployment(name), replicas)
+
+    def autoscale(self, name: str, replicas: int) -> None:
+        self._fake.scale_by_hand(self._deployment(name), replicas, AUTOSCALER)
 
     def add_pull_secret(self, name: str, user: str, password: str) -> str:
         self._fake.add_secret(name, "ghcr.io", user, password)

@@ -23,6 +23,7 @@ class InMemory:
         self.urn, self.container = world.resources[0].urn, world.deployment.container
         self.good = world.value or ""
         self.better = reference_of(world, "second")
+        world.resources[1].sets_replicas = False
         self.absent = self.better[:-1] + ("0" if self.better[-1] != "0" else "1")
 
     async def pin(self, image: str) -> int:

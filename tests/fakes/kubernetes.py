@@ -128,10 +128,12 @@ class FakeCluster:
         deployment.replicas, deployment.replicas_managers = replicas, (OURS,)
         self.settle(deployment)
 
-    def scale_by_hand(self, deployment: FakeDeployment, replicas: int) -> None:
-        """`kubectl scale`: with zero on its way left out, nobody owns it."""
+    def scale_by_hand(
+        self, deployment: FakeDeployment, replicas: int, manager: str = "kubectl"
+    ) -> None:
+        """`kubectl scale`, or an autoscaler: with zero on its way left out, nobody owns it."""
         self.scale(deployment, replicas)
-        deployment.replicas_managers = ("kubectl",) if replicas else ()
+        deployment.replicas_managers = (manager,) if replicas else ()
 
     def pause(self, deployment: FakeDeployment, *, paused: bool) -> None:
         """Let no change of the template reach the pods, or let it again."""

@@ -88,6 +88,8 @@ class Resource:
     """The image that the program asks for where the key is absent; empty where it needs the key."""
     pending: bool = False
     """Whether an update died while it worked on it."""
+    sets_replicas: bool = True
+    """Whether the program does; an autoscaler scales where it does not."""
 
 
 @dataclass
@@ -132,6 +134,7 @@ class FakeStack:
                 each.deployment.name,
                 {each.deployment.container: each.recorded},
                 each.init_errors,
+                each.sets_replicas,
             )
             for each in self.resources
             if each.exists

@@ -631,4 +631,11 @@ MUTANTS = (
         "own = [each.config] if each.config is not None else []",
         "tests/domain/test_retention.py",
     ),
+    Mutant(
+        "take an autoscaler for a conflict whatever the program sets",
+        "slipway/tasks/preflight.py",
+        "    sets_replicas = recorded is None or recorded.sets_replicas\n",
+        "    sets_replicas = recorded is None or bool(recorded.images)\n",
+        "tests/flows/test_autoscaled.py",
+    ),
 )

@@ -28,7 +28,7 @@ DEPLOYMENT = """\
     properties:
       metadata: {{name: {name}-{unique}, namespace: default}}
       spec:
-        replicas: 1
+        {replicas}
         selector: {{matchLabels: {{app: {name}-{unique}}}}}
         template:
           metadata: {{labels: {{app: {name}-{unique}}}}}
@@ -112,7 +112,10 @@ def make_world(cluster: KubernetesBox, folder: Path) -> PulumiWorld:
     world = PulumiWorld(cluster, folder, uuid.uuid4().hex[:6])
     program = folder / "cluster"
     program.mkdir()
-    resources = [DEPLOYMENT.format(name=name, unique=world.unique) for name in ("web", "side")]
+    resources = [
+        DEPLOYMENT.format(name=name, unique=world.unique, replicas=replicas)
+        for name, replicas in (("web", "replicas: 1"), ("side", "# an autoscaler's to set"))
+    ]
     (program / "Pulumi.yaml").write_text(
         "name: shop\nruntime: yaml\nconfig:\n  webImage: {type: string}\n"
         "  sideImage: {type: string}\nresources:\n" + "".join(resources)

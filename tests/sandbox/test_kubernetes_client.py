@@ -20,7 +20,7 @@ from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
 from tests.contracts.cluster import ClusterContract
-from tests.contracts.cluster_surroundings import Conflict, Runs, Surroundings, Wish
+from tests.contracts.cluster_surroundings import AUTOSCALER, Conflict, Runs, Surroundings, Wish
 from tests.sandbox.conftest import KubernetesBox, until
 
 pytestmark = [
@@ -127,6 +127,13 @@ class OnKubernetes(Surroundings):
     def scale_by_hand(self, name: str, replicas: int) -> None:
         named = f"deployment/{self.workload(name).name}"
         self._box.kubectl("scale", named, f"--replicas={replicas}")
+
+    def autoscale(self, name: str, replicas: int) -> None:
+        named = f"deployment/{self.workload(name).name}"
+        self._box.kubectl(
+            *("patch", named, "--subresource=scale", f"--field-manager={AUTOSCALER}"),
+            *("--type=merge", f'--patch={{"spec":{{"replicas":{replicas}}}}}'),
+        )
 
     def add_pull_secret(self, name: str, user: str, password: str) -> str:
         name = f"{name}-{self._unique}"

@@ -77,6 +77,8 @@ class Applied:
     image: str | None
     version: int = 0
     pending_operations: int = 0
+    sets_replicas: bool = True
+    """Whether the program sets them; so it is taken where nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,18 @@ def let_go(seen: Workloads) -> Remedy:
     )
 
 
+def leave_replicas(target: Target) -> Remedy:
+    """Leave the field to an autoscaler, which takes it again whenever it scales.
+
+    Its value stays what the autoscaler has made it (Kubernetes' documentation, Horizontal Pod
+    Autoscaling, "Migrating Deployments and StatefulSets to horizontal autoscaling").
+    """
+    return Remedy(
+        "an autoscaler scales it: let the program not set replicas, commit that, then apply it",
+        f"pulumi up --stack {target.stack}",
+    )
+
+
 def live_image(history: Sequence[Release]) -> str:
     """The image that the ledger says is live; empty without one."""
     release = present(history)

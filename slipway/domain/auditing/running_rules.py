@@ -8,7 +8,7 @@ from slipway.domain.auditing.named import is_anothers, is_overwritten, own_image
 from slipway.domain.auditing.picture import Applied, NotKnown, Picture, known, reference_of
 from slipway.domain.config import ConfigRevision
 from slipway.domain.finding import Finding, Remedy, Severity
-from slipway.domain.fitness import PULUMI, ready_digests, untold_pods
+from slipway.domain.fitness import AUTOSCALERS, others_of, ready_digests, untold_pods
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.rollout import current_set
 from slipway.domain.target import CommitInfo
@@ -175,15 +175,16 @@ def absent(picture: Picture) -> Findings:
 
 
 def owned_by_others(picture: Picture) -> Findings:
-    """SYS003 and SYS004: the image or the replicas belong to another tool, or to kubectl."""
+    """SYS003 and SYS004: what the program sets, image or replicas, is another tool's or kubectl's.
+
+    Replicas that the program leaves out are whoever's scales the Deployment.
+    """
     seen = known(picture.cluster)
     if seen is None:
         return
-    recorded = known(picture.stack).image or seen.image
-    for field, managers in (("image", seen.image_managers), ("replicas", seen.replicas_managers)):
-        for manager in managers:
-            if manager.startswith(PULUMI):
-                continue
+    scaled_by = seen.replicas_managers if known(picture.stack).sets_replicas else ()
+    for field, managers in (("image", seen.image_managers), ("replicas", scaled_by)):
+        for manager in others_of(managers):
             yield Finding(
                 "SYS004" if manager.startswith("kubectl") else "SYS003",
                 Severity.ERROR,
@@ -191,9 +192,7 @@ def owned_by_others(picture: Picture) -> Findings:
                 f"{field} of {seen}",
                 "field manager pulumi-kubernetes",
                 f"field manager {manager}: the next `pulumi up` would conflict",
-                remedies.take_back(picture.target, seen, recorded)
-                if field == "image" and seen.image != recorded
-                else remedies.let_go(seen),
+                _pulumis_again(picture, seen, field, manager),
             )
 
 
@@ -233,6 +232,15 @@ def _tag_lies(picture: Picture, reference: ImageReference, image: PublishedImage
     if is_overwritten(picture, reference, image):
         return True
     return commit is not None and is_anothers(picture, commit, image)
+
+
+def _pulumis_again(picture: Picture, seen: Workloads, field: str, manager: str) -> Remedy:
+    recorded = known(picture.stack).image or seen.image
+    if field == "image" and seen.image != recorded:
+        return remedies.take_back(picture.target, seen, recorded)
+    if field == "replicas" and manager in AUTOSCALERS:
+        return remedies.leave_replicas(picture.target)
+    return remedies.let_go(seen)
 
 
 def _replace(picture: Picture, seen: Workloads, image: PublishedImage, pods: list[str]) -> Remedy:

@@ -256,6 +256,10 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
         {"SYS004"},
         picture(cluster=workloads(replicas_managers=("kubectl",))),
     ),
+    "an autoscaler scales what the program sets": (
+        {"SYS003"},
+        picture(cluster=workloads(replicas_managers=("kube-controller-manager",))),
+    ),
     "the key is a secret": ({"SYS005"}, picture(config=config(None, KeyForm.SECRET))),
     "a hold is old": ({"SYS006"}, picture(ledger=memory(holds=(hold(30),)))),
     "a release was interrupted": (

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slipway.cli.ends import EXIT_CODES
+from slipway.domain.fitness import let_go
 from slipway.domain.hold import NewHold
 from slipway.domain.release import State
+from tests.contracts.cluster_surroundings import AUTOSCALER
 from tests.sandbox.audit.keyboard import Keyboard, require_mended
 from tests.sandbox.audit.looking import found, found_at_last, found_of_everything, released
 from tests.sandbox.conftest import until
@@ -18,7 +20,7 @@ from tests.sandbox.releases.real_world import ADAPTER, RealWorld
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
 
-STACK_FILE = "cluster/Pulumi.prod.yaml"
+STACK_FILE, PROGRAM = "cluster/Pulumi.prod.yaml", "cluster/Pulumi.yaml"
 
 
 async def test_replicas_that_kubectl_scaled_are_found_and_given_back(
@@ -57,6 +59,39 @@ async def test_a_field_of_another_tool_is_found_and_taken_back(
     assert (await world.observe()).image == now.image
 
 
+async def test_an_autoscaler_is_found_until_the_program_leaves_the_replicas_to_it(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    await released(world, 1)
+    program = world.file(PROGRAM)
+    await autoscale(world, 2)
+    world.commit(files={PROGRAM: program.replace("        replicas: 1\n", "", 1)})
+    await asyncio.to_thread(world.operator.pull)
+
+    try:
+        await require_mended(world, keyboard, "SYS003")
+        outcome = await world.deploy(world.commit())
+        assert outcome.state is State.LIVE, outcome.release.reason
+        assert await found(world) == {}
+        seen = await world.observe()
+        assert (seen.replicas, seen.replicas_managers) == (2, (AUTOSCALER,))
+    finally:
+        await autoscale(world, 1)
+        world.commit(files={PROGRAM: program})
+        await asyncio.to_thread(world.operator.up)
+        await keyboard.type(let_go(await world.observe()))
+    assert await found(world) == {}
+
+
+async def autoscale(world: RealWorld, replicas: int) -> None:
+    """What a HorizontalPodAutoscaler does, which itself would need metrics to do it."""
+    named = f"deployment/{(await world.observe()).name}"
+    patch = json.dumps({"spec": {"replicas": replicas}})
+    by = ("--subresource=scale", f"--field-manager={AUTOSCALER}")
+    await asyncio.to_thread(world.kubectl, "patch", named, *by, "--type=merge", f"--patch={patch}")
+    await asyncio.to_thread(world.kubectl, "rollout", "status", named, "--timeout=60s")
+
+
 async def test_a_key_that_was_made_a_secret_is_found_and_plain_again(
     world: RealWorld, keyboard: Keyboard
 ) -> None:
@@ -93,14 +128,13 @@ async def test_a_key_that_no_file_of_the_program_reads_is_found_until_one_does(
     world: RealWorld,
 ) -> None:
     await released(world, 1)
-    path = "cluster/Pulumi.yaml"
-    before = world.file(path)
-    world.commit(files={path: before.replace("adapterImage", "someImage")})
+    before = world.file(PROGRAM)
+    world.commit(files={PROGRAM: before.replace("adapterImage", "someImage")})
 
     findings = await found(world)
     assert set(findings) == {"SYS002"}
     assert "read oceanid-cluster:adapterImage" in findings["SYS002"].remedy.sentence
-    world.commit(files={path: before})
+    world.commit(files={PROGRAM: before})
 
     assert await found(world) == {}
 
