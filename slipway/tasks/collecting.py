@@ -14,11 +14,11 @@ from slipway.domain.auditing.picture import (
     Program,
     reference_of,
 )
-from slipway.domain.candidate import previous
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
+from slipway.domain.way_back import Leaving, leaving, previous
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
@@ -27,7 +27,6 @@ from slipway.tasks.holdings import find_holdings
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
-from slipway.tasks.ways_back import known_as
 
 WHOLE_REGISTRY_WITHIN = 300.0
 """Seconds for every tag that was ever recorded."""
@@ -175,11 +174,12 @@ async def _program(ports: Ports, together: Together) -> Program:
 async def _remember(ports: Ports, cluster: Workloads | Unknown | None) -> Memory:
     target, ledger = ports.target, ports.ledger
     history = await ledger.history(target.name, ALL)
-    running = None
+    left = Leaving()
     if isinstance(cluster, Workloads):
-        running = known_as(history, the_ready_digest(cluster, target.workload.container))
+        running = the_ready_digest(cluster, target.workload.container)
+        left = leaving(history, running, cluster.image)
     vetoed = {each.commit for each in await ledger.vetoes(target.name)}
-    ways = previous(history, running, vetoed)
+    ways = previous(history, left, vetoed)
     published = await ledger.published_tags(target.service.repository)
     return Memory(
         history,

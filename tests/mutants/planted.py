@@ -317,6 +317,13 @@ MUTANTS = (
         "tests/flows/test_candidates_agree.py",
     ),
     Mutant(
+        "go back to the image that has broken",
+        "slipway/domain/way_back.py",
+        "    return Leaving(known or wanted, wanted)\n",
+        "    return Leaving(known)\n",
+        "tests/domain/test_way_back.py",
+    ),
+    Mutant(
         "prune what a mirror's name keeps",
         "slipway/tasks/retaining.py",
         "            for tag in named_commits(text):\n",
