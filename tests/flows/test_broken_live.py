@@ -13,7 +13,7 @@ from slipway.domain.drill import Result
 from slipway.domain.release import State
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.images import Behaviour
-from tests.fakes.world import World, deploy_request, rollback_request
+from tests.fakes.world import World, deploy_request, rollback_request, summary
 from tests.flows.test_audit import look
 
 
@@ -45,7 +45,7 @@ async def default_of(world: World) -> list[Commit]:
     ]
 
 
-BROKEN = [Behaviour.CRASHES, Behaviour.OUT_OF_MEMORY]
+BROKEN = [Behaviour.CRASHES, Behaviour.OUT_OF_MEMORY, Behaviour.NEVER_READY]
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -90,3 +90,22 @@ async def test_what_has_broken_is_no_way_back_from_a_later_deploy_either() -> No
     outcome = await roll_back(world.ports(), rollback_request())
 
     assert outcome.release.commit == world.commits["first"]
+
+
+async def test_a_deploy_of_what_mends_it_goes_live_too() -> None:
+    world = await broken(Behaviour.NEVER_READY)
+    fourth = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+
+    outcome = await deploy(world.ports(), deploy_request(fourth.sha))
+
+    assert outcome.state is State.LIVE, outcome.release.reason
+
+
+async def test_while_somebody_restarts_its_pods_a_rollback_is_refused() -> None:
+    world = await broken(Behaviour.NEVER_READY)
+    world.cluster.restart_pods(world.deployment)
+
+    outcome = await roll_back(world.ports(), rollback_request())
+
+    assert summary(outcome) == "refused: deployment-unfit"
+    assert "a rollout is under way" in outcome.release.reason
