@@ -67,7 +67,7 @@ def _judged(found: Drill, outlook: Outlook) -> Drill:
 async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage]:
     with _timed(took, "choose the way back"):
         there = await surroundings(ports)
-        commit, image = await default_way_back(ports, there.running)
+        commit, image = await default_way_back(ports, there)
         found = Published(image.repository, commit, image.digest, image)
         return commit, acceptable(found, there)
 

@@ -40,7 +40,8 @@ def read_workloads(
         int(status.get("updatedReplicas", 0)),
         _revision(deployment),
         paused=bool(spec.get("paused", False)),
-        deadline_exceeded=_deadline_exceeded(status),
+        deadline_exceeded=_is_progressing(status, "ProgressDeadlineExceeded"),
+        rolled_out=_is_progressing(status, "NewReplicaSetAvailable"),
         pull_secrets=tuple(
             each["name"] for each in _template(deployment).get("imagePullSecrets") or ()
         ),
@@ -247,9 +248,9 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _deadline_exceeded(status: Object) -> bool:
+def _is_progressing(status: Object, reason: str) -> bool:
     return any(
-        each.get("type") == "Progressing" and each.get("reason") == "ProgressDeadlineExceeded"
+        each.get("type") == "Progressing" and each.get("reason") == reason
         for each in status.get("conditions") or ()
     )
 

@@ -39,6 +39,8 @@ class Surroundings:
     nodes: frozenset[str]
     may_run: bool = False
     """The image may be the one that runs: a restore may just have brought it back."""
+    asked: str = ""
+    """The image that the pod template asks for; empty where there is no Deployment."""
 
 
 def acceptable(found: Published, there: Surroundings) -> PublishedImage:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 
 from slipway.domain.image import Digest
-from slipway.domain.rollout import Expectation, Verdict, Watch, judge
+from slipway.domain.rollout import Expectation, Verdict, Watch, current_set, judge
 from slipway.domain.workloads import Workloads, running_digest
 from slipway.errors import DeploymentUnfit
 
@@ -153,7 +153,14 @@ def ready_reference(seen: Workloads, container: str, digest: Digest) -> str:
 
 
 def _is_moving(seen: Workloads, container: str) -> bool:
-    """A rollout that has failed for good does not move; one that may still succeed does."""
+    """A rollout that has ended does not move, well or for good; one that may still succeed does.
+
+    Pods that lose readiness after it has ended, or that take the place of others, are no rollout.
+    """
+    if seen.observed_generation < seen.generation:
+        return True
+    if _has_come_to_its_end(seen):
+        return False
     expected = Expectation(seen.image, frozenset(ready_digests(seen, container)), container)
     # A single look: whoever has exited again and again does so still, for all that can be known.
     _, judgement = judge(expected, Watch(restarts={}), seen, 0.0)
@@ -161,3 +168,15 @@ def _is_moving(seen: Workloads, container: str) -> bool:
         return False
     troubled = judgement.pod != ""
     return not troubled
+
+
+def _has_come_to_its_end(seen: Workloads) -> bool:
+    """As `kubectl rollout status` tells it, but for whether the pods are ready now."""
+    current = current_set(seen)
+    if not seen.rolled_out or current is None or seen.updated < seen.replicas:
+        return False
+    # A pod that has ended counts for no ReplicaSet any more, and may stay: one that was evicted.
+    return all(
+        pod.replica_set == current.name or pod.terminating or pod.phase in {"Failed", "Succeeded"}
+        for pod in seen.pods
+    )

@@ -68,6 +68,11 @@ class Workloads:
     revision: int
     paused: bool = False
     deadline_exceeded: bool = False
+    rolled_out: bool = False
+    """Whether the controller has seen the rollout come to its end once (`NewReplicaSetAvailable`).
+
+    It stays so whatever becomes of the pods (kubernetes pkg/controller/deployment/progress.go), and
+    is not told where the Deployment has no progress deadline."""
     pull_secrets: tuple[str, ...] = ()
     service_account: str = "default"
     """Whose pull secrets the pods get when their template names none."""

@@ -103,7 +103,7 @@ async def _places(ports: Ports, history: Sequence[Release]) -> Mapping[Commit, i
 
 async def _default(ports: Ports, there: Surroundings) -> tuple[Commit | None, str]:
     try:
-        commit, _ = await default_way_back(ports, there.running)
+        commit, _ = await default_way_back(ports, there)
     except NothingToRollBackTo as error:
         return None, str(error)
     return commit, ""

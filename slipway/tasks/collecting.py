@@ -16,12 +16,12 @@ from slipway.domain.auditing.picture import (
     Program,
     reference_of,
 )
-from slipway.domain.candidate import previous
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.finding import Finding
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
+from slipway.domain.way_back import Leaving, leaving, previous
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
@@ -31,7 +31,6 @@ from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.retaining import make_plan
 from slipway.tasks.unread import find_unread
-from slipway.tasks.ways_back import known_as
 
 T = TypeVar("T")
 
@@ -207,11 +206,12 @@ async def _remember(
 ) -> Memory:
     target, ledger = ports.target, ports.ledger
     history = await ledger.history(target.name, ALL)
-    running = None
+    left = Leaving()
     if isinstance(cluster, Workloads):
-        running = known_as(history, the_ready_digest(cluster, target.workload.container))
+        running = the_ready_digest(cluster, target.workload.container)
+        left = leaving(history, running, cluster.image)
     vetoed = {each.commit for each in await ledger.vetoes(target.name)}
-    ways = previous(history, running, vetoed)
+    ways = previous(history, left, vetoed)
     published = await ledger.published_tags(target.service.repository)
     return Memory(
         history,

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from slipway.domain.acceptance import Published, Surroundings, acceptable
-from slipway.domain.candidate import previous, proven_live
+from slipway.domain.candidate import proven_live
 from slipway.domain.commit import Commit
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import is_whole
 from slipway.domain.release import PREVIOUS, Release
+from slipway.domain.way_back import leaving, previous
 from slipway.errors import (
     AlreadyLive,
     ImageMissing,
@@ -41,7 +42,7 @@ async def choose_image(
     there = replace(await surroundings(ports), may_run=may_run)
     try:
         if wanted == PREVIOUS:
-            return await default_way_back(ports, there.running)
+            return await default_way_back(ports, there)
         commit = await resolve_commit(ports.source, wanted)
         found = await look_up(ports, commit, await ports.ledger.history(ports.target.name))
         return commit, acceptable(found, there)
@@ -52,7 +53,9 @@ async def choose_image(
 async def surroundings(ports: Ports) -> Surroundings:
     """What decides about every commit alike."""
     nodes = await ports.cluster.node_platforms()
-    return Surroundings(ports.target.name, await _running(ports), nodes)
+    seen = await ports.cluster.observe(ports.target.workload)
+    running = the_ready_digest(seen, ports.target.workload.container) if seen else None
+    return Surroundings(ports.target.name, running, nodes, asked=seen.image if seen else "")
 
 
 async def look_up(ports: Ports, commit: Commit, history: Sequence[Release]) -> Published:
@@ -72,12 +75,12 @@ async def _recorded(ports: Ports, tag: ImageReference, history: Sequence[Release
     return next((each.digest for each in proven_live(history) if each.commit == tag.commit), None)
 
 
-async def default_way_back(ports: Ports, running: Digest | None) -> tuple[Commit, PublishedImage]:
+async def default_way_back(ports: Ports, there: Surroundings) -> tuple[Commit, PublishedImage]:
     """Where a rollback to `previous` goes; `NothingToRollBackTo` says why it goes nowhere."""
     history = await ports.ledger.history(ports.target.name)
     vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
     gone: list[str] = []
-    for way in previous(history, known_as(history, running), vetoed):
+    for way in previous(history, leaving(history, there.running, there.asked), vetoed):
         image = await ports.registry.find(ImageReference.parse(way.image))
         if is_whole(image) and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
@@ -89,19 +92,6 @@ async def default_way_back(ports: Ports, running: Digest | None) -> tuple[Commit
         f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}: name a "
         "commit with --to instead"
     )
-
-
-def known_as(history: Sequence[Release], running: Digest | None) -> Digest | None:
-    """The digest that the ledger uses for what runs: a runtime may report a platform's."""
-    for each in history:
-        if running is not None and running in each.accepted and each.digest is not None:
-            return each.digest
-    return running
-
-
-async def _running(ports: Ports) -> Digest | None:
-    seen = await ports.cluster.observe(ports.target.workload)
-    return the_ready_digest(seen, ports.target.workload.container) if seen else None
 
 
 async def _what_there_is(ports: Ports) -> str:

@@ -64,6 +64,25 @@ def test_a_deployment_is_read_with_its_own_replica_sets_and_pods_only() -> None:
     assert [(each.name, each.replica_set) for each in seen.pods] == [("app-1-a", "app-1")]
 
 
+def test_how_far_a_rollout_is_is_read_of_the_progressing_condition() -> None:
+    told = {}
+    for reason in ("NewReplicaSetAvailable", "ReplicaSetUpdated", "ProgressDeadlineExceeded"):
+        raw = deployment()
+        raw["status"]["conditions"] = [
+            {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable"},
+            {"type": "Progressing", "status": "True", "reason": reason},
+        ]
+        seen = read_workloads(raw, [], [], "app")
+        told[reason] = (seen.rolled_out, seen.deadline_exceeded)
+
+    assert told == {
+        "NewReplicaSetAvailable": (True, False),
+        "ReplicaSetUpdated": (False, False),
+        "ProgressDeadlineExceeded": (False, True),
+    }
+    assert not read_workloads(deployment(), [], [], "app").rolled_out
+
+
 def test_when_a_node_pulls_is_read_of_the_targets_container_only() -> None:
     raw = deployment()
     side, app = raw["spec"]["template"]["spec"]["containers"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from slipway.domain.fitness import require_fit
 from slipway.domain.image import Digest
 from slipway.domain.rollout import PULL_REASONS, Expectation, Verdict, Watch, judge
 from slipway.domain.target import Workload
@@ -55,6 +56,7 @@ class ClusterContract:
         assert digests(pod) <= here.accepted
         assert (container.restarts, container.waiting, container.terminated) == (0, "", "")
         assert (seen.paused, seen.deadline_exceeded) == (False, False)
+        await here.until("web", lambda seen: seen.rolled_out)
 
     async def test_a_pod_that_has_not_started_proves_nothing_and_is_not_well(
         self, here: Surroundings
@@ -136,6 +138,38 @@ class ClusterContract:
         assert seen.deadline_exceeded
         assert "progress deadline" in judgement.why
         assert (new.ready, seen.updated, digests(new) <= here.accepted) == (False, 1, True)
+
+    async def test_pods_that_are_not_ready_any_more_don_t_make_a_rollout_of_it(
+        self, here: Surroundings
+    ) -> None:
+        await here.applied("web", Wish(Runs.HANGS_LATER))
+
+        seen = await here.until("web", lambda seen: not running(seen))
+
+        [pod], [replica_set] = seen.pods, seen.replica_sets
+        assert (seen.rolled_out, seen.deadline_exceeded) == (True, False)
+        assert (pod.ready, pod.terminating, pod.replica_set) == (False, False, replica_set.name)
+        assert (seen.updated, seen.observed_generation) == (1, seen.generation)
+        require_fit(seen, CONTAINER)
+
+    @pytest.mark.parametrize("to", ["another image", "one that was there before"])
+    async def test_a_rollout_is_one_from_when_it_is_asked_for_whatever_was_rolled_out_before(
+        self, here: Surroundings, to: str
+    ) -> None:
+        before, after = (
+            (Runs.BETTER, Runs.GOOD) if to != "another image" else (Runs.GOOD, Runs.SICK)
+        )
+        for runs in (Runs.GOOD, before):
+            await here.applied("web", Wish(runs))
+            require_fit(await here.until("web", lambda seen: seen.rolled_out), CONTAINER)
+
+        here.apply("web", Wish(after))
+        told = await here.watched("web", Verdict.PROVEN)
+
+        assert len(told) > 1
+        for seen, _ in told[:-1]:
+            with pytest.raises(DeploymentUnfit, match="a rollout is under way"):
+                require_fit(seen, CONTAINER)
 
     async def test_going_back_finds_the_old_replica_set_and_the_pod_that_never_went(
         self, here: Surroundings
@@ -225,7 +259,7 @@ class ClusterContract:
 
         assert (seen.paused, seen.image) == (True, here.reference(Runs.BETTER))
         assert seen.observed_generation == seen.generation > before.generation
-        assert (seen.updated, seen.revision) == (0, before.revision)
+        assert (seen.updated, seen.revision, seen.rolled_out) == (0, before.revision, False)
         assert seen.replica_sets == before.replica_sets
         assert running(seen) == running(before)
         assert not judgement.started

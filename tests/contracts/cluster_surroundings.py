@@ -25,6 +25,7 @@ class Runs(StrEnum):
     BETTER = "better"
     SICK = "sick"
     NEVER_READY = "never-ready"
+    HANGS_LATER = "hangs-later"
     CRASHES = "crashes"
     OUT_OF_MEMORY = "out-of-memory"
     ABSENT = "absent"

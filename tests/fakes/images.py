@@ -30,6 +30,7 @@ class Behaviour(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     SICK = "sick"
     DIES_LATER = "dies-later"
+    HANGS_LATER = "hangs-later"
     DOES_NOT_COMPILE = "does-not-compile"
 
 

@@ -39,7 +39,7 @@ class FakeDeployment:
     rolled_at: float = 0.0
     """When the controller has begun with the newest template."""
     complete: bool = False
-    """Whether that has come to its end once."""
+    """Whether that has come to its end once; pods that lose readiness later don't undo it."""
     image_managers: tuple[str, ...] = (OURS,)
     replicas_managers: tuple[str, ...] = (OURS,)
     sets: list[ReplicaSet] = field(default_factory=list)
@@ -297,6 +297,7 @@ class FakeCluster:
             deployment.sets[-1].revision if deployment.sets else 0,
             paused=deployment.paused,
             deadline_exceeded=late and not deployment.complete and not deployment.paused,
+            rolled_out=deployment.complete and not deployment.paused,
             pull_secrets=deployment.pull_secrets,
             image_managers=deployment.image_managers,
             replicas_managers=deployment.replicas_managers,

@@ -13,6 +13,7 @@ TERMINATES_IN = 2.0
 RESTARTS_AT = (1.0, 2.0, 12.0, 32.0)
 """Seconds after its start at which a crashing container has ended again: back-off 10 s, 20 s."""
 DIES_AFTER = 6.0
+"""When a container that dies or hangs later does so."""
 PULL_BACKS_OFF_AT = 3.0
 CHANGES_AT = sorted({STARTS_IN, DIES_AFTER, *RESTARTS_AT})
 """Ages at which what the kubelet reports of a container may change."""
@@ -76,7 +77,8 @@ def _container(name: str, digest: str, behaviour: Behaviour, age: float) -> Cont
     if behaviour is Behaviour.OUT_OF_MEMORY:
         return _crashing(running, age, "OOMKilled", 137)
     died = behaviour is Behaviour.DIES_LATER and age >= DIES_AFTER
-    ready = replace(running, ready=behaviour is not Behaviour.NEVER_READY)
+    hangs = behaviour is Behaviour.HANGS_LATER and age >= DIES_AFTER
+    ready = replace(running, ready=behaviour is not Behaviour.NEVER_READY and not hangs)
     return replace(ready, restarts=1, terminated="Error", exit_code=1) if died else ready
 
 

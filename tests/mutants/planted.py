@@ -317,6 +317,27 @@ MUTANTS = (
         "tests/flows/test_candidates_agree.py",
     ),
     Mutant(
+        "go back to the image that has broken",
+        "slipway/domain/way_back.py",
+        "    return Leaving(known or wanted, wanted)\n",
+        "    return Leaving(known)\n",
+        "tests/domain/test_way_back.py",
+    ),
+    Mutant(
+        "take pods that hang for a rollout",
+        "slipway/domain/fitness.py",
+        "    if _has_come_to_its_end(seen):\n",
+        "    if _has_come_to_its_end(seen) and ready_digests(seen, container):\n",
+        "tests/domain/test_fitness.py",
+    ),
+    Mutant(
+        "release over a rollout that has just begun",
+        "slipway/domain/fitness.py",
+        "    if not seen.rolled_out or current is None or seen.updated < seen.replicas:\n",
+        "    if not seen.rolled_out or current is None:\n",
+        "tests/domain/test_fitness.py",
+    ),
+    Mutant(
         "prune what a mirror's name keeps",
         "slipway/tasks/retaining.py",
         "            for tag in named_commits(text):\n",

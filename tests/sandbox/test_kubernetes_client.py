@@ -35,11 +35,14 @@ SERVE = (
 )
 CRASH = "echo cannot open models.json >&2; exit 1"
 EAT = "exec /busybox tail /dev/zero"
+HANG = f"(sleep 4; rm /w/health) & {SERVE}"
 COMMANDS = {
+    Runs.HANGS_LATER: HANG,
     Runs.SICK: "mkdir -p /w; exec /busybox httpd -f -p 8080 -h /w",
     Runs.CRASHES: CRASH,
     Runs.OUT_OF_MEMORY: EAT,
 }
+PROBES = {Runs.NEVER_READY: ["false"], Runs.HANGS_LATER: ["test", "-e", "/w/health"]}
 
 
 def deployment(name: str, command: str, image: str = PAUSE, **more: Any) -> dict[str, Any]:
@@ -110,9 +113,10 @@ class OnKubernetes(Surroundings):
         )
         made["spec"] |= {"replicas": wish.replicas, "paused": wish.paused}
         made["spec"]["progressDeadlineSeconds"] = wish.progress_within
-        if wish.runs is Runs.NEVER_READY:
+        if (probe := PROBES.get(wish.runs)) is not None:
             [container] = made["spec"]["template"]["spec"]["containers"]
-            container["readinessProbe"] = {"exec": {"command": ["/busybox", "false"]}}
+            often = {"periodSeconds": 1, "failureThreshold": 1}
+            container["readinessProbe"] = {"exec": {"command": ["/busybox", *probe]}, **often}
         try:
             self._box.apply(made)
         except AssertionError as error:

@@ -1,0 +1,118 @@
+"""Where a rollback goes by default: which releases are ways back from what is there now."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from slipway.domain.candidate import live_since, proven_live
+from slipway.domain.commit import Commit
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.release import Kind, Release
+from slipway.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What a rollback goes away from, by the digests that the ledger has for it."""
+
+    running: Digest | None = None
+    """What ready pods run. Where there is no one such image it is what is asked for: an image that
+    was proven live and has broken since. None where nobody knows of anything good there."""
+    asked: Digest | None = None
+    """What the pod template asks for, if that was ever proven live."""
+
+
+def leaving(history: Sequence[Release], running: Digest | None, asked: str) -> Leaving:
+    """What a rollback leaves: `running` is the digest of all ready pods, `asked` the template's.
+
+    A template that asks for what was never proven live, as a failed release leaves it, tells
+    nothing: the way back from there is what was proven live last.
+    """
+    wanted = _proven_as(proven_live(history), asked)
+    known = _known_as(history).get(running, running) if running else None
+    return Leaving(known or wanted, wanted)
+
+
+def previous(
+    history: Sequence[Release], left: Leaving, vetoed: Collection[Commit] = ()
+) -> list[Release]:
+    """Ways back from what is left, best first; none to a vetoed commit.
+
+    A way back was proven live (or adopted) before the running digest's first time live, has another
+    digest, also than the one asked for, and was not itself rolled away from: so that asking twice
+    goes further back instead of forth. Whether its image can still be pulled is for the caller to
+    ask.
+    """
+    live = proven_live(history)
+    first_time = min(
+        (live_since(each) for each in live if each.digest == left.running), default=None
+    )
+    no_way = {left.running, left.asked, None, *_rolled_away_from(live)}
+    ways: list[Release] = []
+    for each in live:
+        if each.digest is None or each.digest in no_way or each.commit in vetoed:
+            continue
+        if first_time is not None and _first_live(live, each.digest) >= first_time:
+            continue
+        if each.digest not in {way.digest for way in ways}:
+            ways.append(each)
+    return ways
+
+
+def _known_as(history: Sequence[Release]) -> Mapping[Digest, Digest]:
+    """The digest that the ledger uses for each that runs: a runtime may report a platform's."""
+    known: dict[Digest, Digest] = {}
+    for each in history:
+        if each.digest is not None:
+            for name in each.accepted:
+                known.setdefault(name, each.digest)
+    return known
+
+
+def _proven_as(live: Sequence[Release], asked: str) -> Digest | None:
+    """The digest that was proven live as the image that is asked for; None if none ever was.
+
+    A tag that names no digest is what was proven live under it last.
+    """
+    wanted = _reference(asked)
+    if wanted is None:
+        return None
+    if wanted.digest is not None:
+        known = (each for each in live if wanted.digest in each.accepted | {each.digest})
+    else:
+        known = (each for each in live if _is_tagged(each, wanted))
+    return next((each.digest for each in known), None)
+
+
+def _is_tagged(release: Release, wanted: ImageReference) -> bool:
+    image = _reference(release.image)
+    return image is not None and (image.repository, image.tag) == (wanted.repository, wanted.tag)
+
+
+def _reference(text: str) -> ImageReference | None:
+    try:
+        return ImageReference.parse(text) if text else None
+    except InvalidInput:
+        return None
+
+
+def _first_live(live: Sequence[Release], digest: Digest) -> float:
+    return min(live_since(each) for each in live if each.digest == digest)
+
+
+def _rolled_away_from(live: Sequence[Release]) -> set[Digest]:
+    """Digests that a rollback left, unless a deploy made them live again since.
+
+    Of what had no ready pod any more only the pod template tells.
+    """
+    known, abandoned = _known_as(live), set[Digest]()
+    for each in reversed(live):
+        if each.kind is Kind.ROLLBACK and (left := _left_by(live, each)) is not None:
+            abandoned.add(known.get(left, left))
+        if each.digest is not None:
+            abandoned.discard(each.digest)
+    return abandoned
+
+
+def _left_by(live: Sequence[Release], rollback: Release) -> Digest | None:
+    before = rollback.baseline.spec_image if rollback.baseline else None
+    return rollback.previous_digest or _proven_as(live, before or "")
