@@ -318,10 +318,17 @@ MUTANTS = (
     ),
     Mutant(
         "prune what a mirror's name keeps",
-        "slipway/tasks/retaining.py",
-        "            for tag in named_commits(text):\n",
-        "            for tag in named_commits(text)[:0]:\n",
+        "slipway/tasks/in_use.py",
+        "        for tag in named_commits(text):\n",
+        "        for tag in named_commits(text)[:0]:\n",
         "tests/flows/test_pruning_generated.py",
+    ),
+    Mutant(
+        "prune what a target that is gone has live",
+        "slipway/tasks/in_use.py",
+        "    for target in sorted({each.target for each in others}):\n",
+        "    for target in sorted({each.target for each in others} & targets):\n",
+        "tests/flows/test_pruning.py",
     ),
     Mutant(
         "keep what an audit found before it is told",
