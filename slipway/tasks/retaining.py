@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.inventory import Contents, Inventory, may_move
 from slipway.domain.removal import Sight
-from slipway.domain.retention import (
-    Contents,
-    Inventory,
-    Plan,
-    Policy,
-    may_move,
-    plan_retention,
-)
+from slipway.domain.retention import Plan, Policy, plan_retention
 from slipway.errors import RegistryUnusable, Unreachable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together, each_of

@@ -17,8 +17,9 @@ from slipway.domain.config import KeyForm
 from slipway.domain.drill import Result
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.inventory import Contents
 from slipway.domain.release import Outcome, Release, State
-from slipway.domain.retention import Contents, Plan, Policy
+from slipway.domain.retention import Plan, Policy
 from slipway.errors import (
     AccessDenied,
     ConfigKeyUnusable,
