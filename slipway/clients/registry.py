@@ -16,7 +16,7 @@ from slipway.clients.registry_push import PULL_AND_PUSH, require_push
 from slipway.clients.registry_session import RegistrySession
 from slipway.clients.registry_signatures import read_signatures
 from slipway.domain.image import Digest, ImageReference, PublishedImage
-from slipway.domain.retention import Contents
+from slipway.domain.inventory import Contents
 from slipway.domain.signature import SignedPayload
 from slipway.errors import ImageMissing, PushFailed, RegistryUnusable, Unreachable
 from slipway.ports import PullCredentials

@@ -10,7 +10,7 @@ from slipway.clients.registry_documents import ask
 from slipway.clients.registry_http import LARGEST_BODY
 from slipway.clients.registry_session import RegistrySession
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.retention import Contents
+from slipway.domain.inventory import Contents
 from slipway.errors import RegistryUnusable
 
 PULL_AND_DELETE = "pull,delete"

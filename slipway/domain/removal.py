@@ -1,7 +1,7 @@
 """Removal: whether what a plan lets go may still go, and which records go with it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slipway.domain.image import Digest, RecordedTag
 from slipway.domain.retention import Deletion, Plan
@@ -19,6 +19,9 @@ class Sight:
     """What is named by tags that anybody may move, as they are no commit's, or that went before."""
     opened: Mapping[str, Digest | None]
     """Open release → the image that it has chosen, None until it has."""
+    elsewhere: Mapping[str, Digest | None] = field(default_factory=dict)
+    """Likewise what is live or stands open at targets of nobody's here: no lease keeps those still.
+    """
 
 
 def require_untouched(repository: str, before: Sight, now: Sight) -> None:
@@ -47,8 +50,9 @@ def _choosing(now: Sight) -> Iterable[str]:
 
 
 def _new(before: Sight, now: Sight) -> Iterable[str]:
-    for release, digest in sorted(now.opened.items()):
-        if digest is not None and before.opened.get(release) != digest:
+    known = {**before.opened, **before.elsewhere}
+    for release, digest in sorted({**now.opened, **now.elsewhere}.items()):
+        if digest is not None and known.get(release) != digest:
             yield f"release {release} has chosen {digest} since"
     for tag in sorted(now.tags - before.tags):
         yield f"the tag {tag} is new"

@@ -1,7 +1,7 @@
 """Releases and their journals: a row is what its journal tells, and both change together."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    and_,
     case,
     func,
     insert,
@@ -138,6 +139,16 @@ class SqlReleases(LedgerPart):
         return [
             LeftOpen(release_from(row), row["lease_fence"] or 0, holder_from(row)) for row in rows
         ]
+
+    async def elsewhere(self, repository: str, targets: Collection[str]) -> Sequence[Release]:
+        """See `slipway.ports.Releases`: one look through the table, as images have no index."""
+        named = (releases.c.image.startswith(f"{repository}{end}", autoescape=True) for end in ":@")
+        wanted = select(releases).where(
+            releases.c.target.not_in(sorted(targets)),
+            or_(*named),
+            or_(releases.c.state == State.LIVE, and_(*_IS_OPEN)),
+        )
+        return await self._select(wanted.order_by(releases.c.number.desc()))
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """See `slipway.ports.Releases`."""

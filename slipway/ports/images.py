@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from slipway.domain.image import Digest, ImageReference, PublishedImage
-from slipway.domain.retention import Contents
+from slipway.domain.inventory import Contents
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import Service
 

@@ -1,6 +1,6 @@
 """The ledger: releases, who may change a stack, and what automation must not do."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -84,6 +84,13 @@ class Releases(Protocol):
 
     async def left_open(self) -> Sequence[LeftOpen]:
         """What stands open in the whole ledger, oldest first; most of it is at work."""
+
+    async def elsewhere(self, repository: str, targets: Collection[str]) -> Sequence[Release]:
+        """Releases with an image of the repository at any other target than these, newest first.
+
+        Those that went live, and those that stand open. Whoever has left slipway.toml, or is
+        registered by another one, has them still.
+        """
 
     async def journal(self, release: str) -> Sequence[JournalEntry]:
         """Every entry of a release's journal, oldest first."""

@@ -3,32 +3,20 @@
 Every read must succeed: an error ends the planning, because what can't be seen can't be protected.
 """
 
-import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from slipway.domain.auditing.picture import reference_of
-from slipway.domain.image import Digest, ImageReference, named_commits, named_digests
-from slipway.domain.release import Release
+from slipway.domain.image import Digest, ImageReference
+from slipway.domain.inventory import Contents, Inventory, may_move
 from slipway.domain.removal import Sight
-from slipway.domain.retention import (
-    Contents,
-    InUse,
-    Inventory,
-    Plan,
-    Policy,
-    may_move,
-    plan_retention,
-    still_kept,
-)
-from slipway.domain.target import ConfigKey
-from slipway.errors import RegistryUnusable, UnknownCommit, Unreachable
+from slipway.domain.retention import Plan, Policy, plan_retention
+from slipway.errors import RegistryUnusable, Unreachable
 from slipway.ports import Ports
 from slipway.tasks.asking import Together, each_of
+from slipway.tasks.in_use import AT_ONCE, read_in_use
 from slipway.tasks.policies import repeatable
 
-AT_ONCE = 16
 DEEPEST = 3
 """An index may hold an index; what is nested deeper is nothing that a build makes, and an error."""
 
@@ -60,12 +48,14 @@ async def look_around(every: Sequence[Ports], gone: Collection[str] = ()) -> Sig
     found = await _digests(every[0], [ImageReference(repository, each) for each in asked])
     recorded = await ledger.published_tags(repository)
     targets = {each.target.name for each in every}
+    others = await ledger.elsewhere(repository, targets)
     opened: dict[str, Digest | None] = {}
     for stack in sorted({str(each.target.stack) for each in every}):
         unfinished = await ledger.unfinished(stack)
         opened |= {each.id: each.digest for each in unfinished if each.target in targets}
     named = {str(each.tag): digest for each, digest in found.items() if digest is not None}
-    return Sight(tags, recorded, named, opened)
+    elsewhere = {each.id: each.digest for each in others}
+    return Sight(tags, recorded, named, opened, elsewhere)
 
 
 @repeatable("look whether all that stays is there still")
@@ -158,97 +148,3 @@ class _Held:
 
     async def _refer(self, digest: Digest) -> frozenset[Digest]:
         return await self.ports.registry.referrers(self.repository, digest)
-
-
-async def read_in_use(
-    every: Sequence[Ports], together: Together, policy: Policy, held: Mapping[str, Digest]
-) -> InUse:
-    """What anybody may need of a repository; `every` are all targets that take images from it.
-
-    `held` are its tags.
-    """
-    digests: dict[Digest, str] = {}
-    tags: dict[str, str] = {}
-    for ports in every:
-        repository = ports.target.service.repository
-        for text, why in await _named(ports, together, policy):
-            for digest in named_digests(text):
-                digests.setdefault(digest, why)
-            for tag in named_commits(text):
-                tags.setdefault(tag, why)
-            reference = reference_of(text)
-            if reference is not None and reference.repository == repository:
-                tags.setdefault(reference.tag or "latest", why)
-        for hold in await ports.ledger.holds(ports.target.name):
-            if hold.about is not None:
-                tags.setdefault(hold.about.sha, f"hold {hold.number} is about it")
-    return InUse(digests, tags, await _born(every[0], together, held))
-
-
-async def _named(ports: Ports, together: Together, policy: Policy) -> Iterator[tuple[str, str]]:
-    """Every text that names an image, and who names it."""
-    target = ports.target
-    running = await together.once("images", ports.cluster, ports.cluster.images)
-    key = target.config_key
-    configured = await ports.config.history(key)
-    state = await together.once("state", str(target.stack), ports.stack.state)
-    recorded = [image for each in state.deployments for image in each.images.values()]
-    history = await ports.ledger.history(target.name)
-    live = still_kept(history, policy)
-    opened = [each for each in history if each.is_open]
-    return iter(
-        [
-            *((each, "the cluster has it") for each in running),
-            *((each, f"ESC has or had it in {key}") for each in configured.values),
-            *((each, f"stack {target.stack} records it") for each in recorded),
-            *((each, f"it was live at {target.name}") for each in _images_of(live)),
-            *((each, f"an open release at {target.name}") for each in _images_of(opened)),
-            *((each, _named_by(key)) for each in configured.names),
-        ]
-    )
-
-
-def _named_by(key: ConfigKey) -> str:
-    """Under whichever key: another program's, or one where a person keeps what was good."""
-    return f"ESC environment {key.environment_name} names or has named it"
-
-
-def _images_of(releases: Iterable[Release]) -> Iterator[str]:
-    for each in releases:
-        yield each.image
-        yield from map(str, filter(None, (each.digest, each.previous_digest, *each.accepted)))
-        if (baseline := each.baseline) is not None:
-            named = (baseline.config_value, baseline.spec_image, baseline.way_back)
-            yield from filter(None, named)
-            yield from map(str, filter(None, (baseline.running, *baseline.accepted)))
-
-
-async def _born(
-    ports: Ports, together: Together, held: Mapping[str, Digest]
-) -> Mapping[str, datetime]:
-    """Since when each commit's tag has had its image, or at the earliest may have had it.
-
-    Not told where that is not known. The ledger knows it of what it has recorded under the tag.
-    """
-    repository = ports.target.service.repository
-    published = await ports.ledger.published_tags(repository)
-    born = {tag: each.at for tag, each in published.items() if held.get(tag) == each.digest}
-    await together.fetched(ports)
-    unrecorded = [ImageReference(repository, tag) for tag in sorted({*held} - {*born})]
-    made = await each_of(unrecorded, functools.partial(_made, ports), AT_ONCE)
-    found = zip(unrecorded, made, strict=True)
-    return born | {str(each.tag): at for each, at in found if at is not None}
-
-
-async def _made(ports: Ports, reference: ImageReference) -> datetime | None:
-    """When commit and image of a tag were both there; None where either is not told."""
-    if reference.commit is None:
-        return None
-    try:
-        committed = (await ports.source.describe(reference.commit)).committed_at
-    except UnknownCommit:
-        return None
-    image = await ports.registry.find(reference)
-    if image is None or image.created is None:
-        return None
-    return max(datetime.fromisoformat(committed), image.created)

@@ -24,6 +24,7 @@ BEFORE = Sight(TAGS, {"a": RecordedTag(ONE, AT)}, {"main": ONE}, {"r1": ONE})
         (replace(BEFORE, named={"main": OTHER}), f"the tag main was moved to {OTHER} since"),
         (replace(BEFORE, opened={"r1": ONE, "r2": None}), "r2 is open and has not chosen"),
         (replace(BEFORE, opened={"r2": OTHER}), f"r2 has chosen {OTHER} since"),
+        (replace(BEFORE, elsewhere={"r2": OTHER}), f"r2 has chosen {OTHER} since"),
         (replace(BEFORE, opened={"r1": OTHER}), f"r1 has chosen {OTHER} since"),
         (replace(BEFORE, recorded={"b": RecordedTag(ONE, AT)}), "b was recorded as published"),
         (replace(BEFORE, recorded={"a": RecordedTag(OTHER, AT)}), f"published since, as {OTHER}"),

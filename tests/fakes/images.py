@@ -11,8 +11,8 @@ from pathlib import Path
 
 from slipway.domain.commit import Commit
 from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.inventory import Contents
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
-from slipway.domain.retention import Contents
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import Service
 from slipway.errors import AccessDenied, BuildFailed, ImageMissing, PushFailed

@@ -1,6 +1,6 @@
 """The ledger in memory: no threads, no input or output, and the running loop's clock."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -162,6 +162,16 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
                 fence = lease.fence if lease else 0
                 found.append(LeftOpen(each, fence, await self.holder(each.stack)))
         return found
+
+    async def elsewhere(self, repository: str, targets: Collection[str]) -> Sequence[Release]:
+        """See `slipway.ports.Ledger`."""
+        return [
+            each
+            for each in reversed(self.releases.values())
+            if each.target not in targets
+            and each.image.startswith((f"{repository}:", f"{repository}@"))
+            and (each.is_open or each.state is State.LIVE)
+        ]
 
     async def acquire(
         self, stack: str, holder: str, seconds: float, process: ProcessIdentity | None = None

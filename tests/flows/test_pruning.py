@@ -17,8 +17,9 @@ from slipway.domain.config import KeyForm
 from slipway.domain.drill import Result
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
-from slipway.domain.release import Outcome, State
-from slipway.domain.retention import Contents, Plan, Policy
+from slipway.domain.inventory import Contents
+from slipway.domain.release import Outcome, Release, State
+from slipway.domain.retention import Plan, Policy
 from slipway.errors import (
     AccessDenied,
     ConfigKeyUnusable,
@@ -243,7 +244,73 @@ async def test_every_target_of_the_repository_has_a_say() -> None:
     assert names(world, made) == set(NAMES) - {"three"}
 
 
-@pytest.mark.parametrize("method", ["history", "holds", "published_tags"])
+async def gone_target(world: World, name: str, state: State = State.LIVE) -> Release:
+    """What the ledger has of a target of another cluster that has left slipway.toml."""
+    target, commit = replace(world.target, name="edge"), world.commits[name]
+    opened = await world.ledger.open(target, deploy_request(commit.sha))
+    image = ImageReference(world.target.service.repository, commit.sha, world.digest_of(name))
+    chosen = replace(opened, stack="edge", commit=commit, digest=image.digest, image=str(image))
+    return await world.ledger.save(chosen if state is State.RELEASING else chosen.to(state))
+
+
+@pytest.mark.parametrize("state", [State.LIVE, State.RELEASING])
+async def test_what_a_target_that_has_left_slipway_toml_has_live_stays(state: State) -> None:
+    """Nobody looks at its cluster any more, and it may run there still."""
+    world = await aged()
+    await gone_target(world, "one", state)
+
+    made = await planned(world)
+
+    assert names(world, made) == set(NAMES) - {"one"}
+    kept = world.digest_of("one")
+    assert kept is not None
+    assert "edge, which is no target of the repository now" in made.kept[kept]
+
+
+async def test_of_a_target_that_has_left_only_the_newest_live_images_stay() -> None:
+    world = await aged()
+    for name in ("one", "two", "three"):
+        await gone_target(world, name)
+        await asyncio.sleep(60)
+
+    assert names(world, await planned(world)) == set(NAMES) - {"two", "three"}
+
+
+async def test_what_a_hold_at_a_target_that_has_left_is_about_stays() -> None:
+    world = await aged()
+    await gone_target(world, "one")
+    await world.ledger.place_hold("edge", NewHold("watch it", "ada", about=world.commits["two"]))
+
+    assert names(world, await planned(world)) == set(NAMES) - {"one", "two"}
+
+
+async def test_another_repositorys_image_of_the_same_commit_keeps_nothing() -> None:
+    world = await aged()
+    release = await gone_target(world, "one", State.RELEASING)
+    other = release.image.replace("adapter:", "sink:")
+    await world.ledger.save(
+        replace(release, image=other, digest=digest_of("a sink")).to(State.LIVE)
+    )
+
+    assert names(world, await planned(world)) == set(NAMES)
+
+
+async def test_what_becomes_live_at_a_target_of_nobodys_here_ends_a_prune() -> None:
+    """Another slipway.toml has it: the leases that are held here do not keep it still."""
+    world = await aged()
+    made = await planned(world)
+
+    async def begin() -> None:
+        await gone_target(world, "five")
+
+    world.faults.after("registry.remove", begin)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"has chosen {world.digest_of('five')} since" in str(pruned.stopped)
+    assert len(world.registry.removed) == 1
+
+
+@pytest.mark.parametrize("method", ["history", "holds", "published_tags", "elsewhere"])
 async def test_a_ledger_that_can_not_be_read_ends_the_planning(method: str) -> None:
     world = await aged()
     ports = world.ports()

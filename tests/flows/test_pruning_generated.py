@@ -18,8 +18,9 @@ from slipway.clients.kubernetes import KubernetesCluster
 from slipway.clients.kubernetes_images import WORKLOAD_LISTS
 from slipway.domain.hold import NewHold
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.inventory import Contents
 from slipway.domain.release import State
-from slipway.domain.retention import Contents, Plan, Policy
+from slipway.domain.retention import Plan, Policy
 from slipway.errors import AccessDenied, DeploymentUnfit, SlipwayError, Unreachable
 from slipway.ports import Ports
 from tests.fakes.images import FakeImage, digest_of

@@ -285,6 +285,35 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
 
         assert await ledger.unfinished(STACK) == [releasing, restoring, sibling]
 
+    async def test_what_other_targets_have_of_a_repository_is_told_newest_first(
+        self, ledger: Ledger
+    ) -> None:
+        """Live and open ones, however their image is written; no repository of a longer name."""
+
+        async def released(target: str, image: str, *steps: State) -> Release:
+            release = await ledger.open(a_target(target), a_request())
+            release = await ledger.save(replace(release, image=image))
+            for state in steps:
+                release = await ledger.save(release.to(state))
+            return release
+
+        repository = IMAGE.repository
+        live = await released("edge", str(IMAGE), State.LIVE)
+        by_digest = await released("edge", f"{repository}@{DIGEST}", State.LIVE)
+        under_way = await released("lab", f"{repository}:{COMMIT}")
+        unsure = await released("lab", str(IMAGE), State.NEEDS_ATTENTION)
+        unsure = await ledger.save(replace(unsure, unproven=True))
+        for image in ("", f"{repository}-2:x", repository.replace("/", "_") + ":x", "x/y:z"):
+            await released("edge", image, State.LIVE)
+        await released("edge", str(IMAGE), State.REFUSED)
+        await released("edge", str(IMAGE), State.RESTORING, State.RESTORED)
+        await released("adapter-prod", str(IMAGE), State.LIVE)
+
+        found = await ledger.elsewhere(repository, {"adapter-prod"})
+
+        assert found == [unsure, under_way, by_digest, live]
+        assert await ledger.elsewhere(repository, {"adapter-prod", "edge", "lab"}) == []
+
     async def test_what_stands_open_is_told_with_who_holds_its_lease(self, ledger: Ledger) -> None:
         held, free = a_target(), a_target("sink-prod", stack="other")
         lease = await ledger.acquire(str(held.stack), "ada", 60, A_PROCESS)

@@ -339,9 +339,9 @@ MUTANTS = (
     ),
     Mutant(
         "prune what a mirror's name keeps",
-        "slipway/tasks/retaining.py",
-        "            for tag in named_commits(text):\n",
-        "            for tag in named_commits(text)[:0]:\n",
+        "slipway/tasks/in_use.py",
+        "        for tag in named_commits(text):\n",
+        "        for tag in named_commits(text)[:0]:\n",
         "tests/flows/test_pruning_generated.py",
     ),
     Mutant(
@@ -350,6 +350,13 @@ MUTANTS = (
         "    return Judged(tuple(findings), reasons, _stood(picture))\n",
         "    return Judged(tuple(findings), reasons)\n",
         "tests/flows/test_audit.py",
+    ),
+    Mutant(
+        "prune what a target that is gone has live",
+        "slipway/tasks/in_use.py",
+        "    for target in sorted({each.target for each in others}):\n",
+        "    for target in sorted({each.target for each in others} & targets):\n",
+        "tests/flows/test_pruning.py",
     ),
     Mutant(
         "keep what an audit found before it is told",
@@ -647,7 +654,7 @@ MUTANTS = (
     ),
     Mutant(
         "keep what is needless for an empty configuration that stays",
-        "slipway/domain/retention.py",
+        "slipway/domain/inventory.py",
         "own = [each.config] if each.config not in {None, EMPTY} else []",
         "own = [each.config] if each.config is not None else []",
         "tests/domain/test_retention.py",
