@@ -389,6 +389,24 @@ async def test_what_an_audit_told_before_it_died_is_told_again_and_nothing_is_to
     assert told == ["IMG006", "IMG006"]
 
 
+async def test_a_pod_on_another_digest_is_not_gone_because_another_pod_is_not_ready() -> None:
+    world = await released("second", "third")
+    world.cluster.scale(world.deployment, 2)
+    await asyncio.sleep(30)
+    wrong, other = world.deployment.pods
+    wrong.image = make_image("old", {})
+    await look(world, record=True)
+
+    other.unready_until = asyncio.get_running_loop().time() + 20
+    unready = await look(world, record=True)
+    await asyncio.sleep(30)
+    again = await look(world, record=True)
+
+    assert (ids(unready), unready.gone) == ({"IMG007"}, [])
+    assert "IMG007" in unready.not_judged[world.target.name]
+    assert set(again.states.values()) == {"persisting"}
+
+
 async def _dies(*_: object) -> Changes:
     raise KeyboardInterrupt
 

@@ -624,4 +624,11 @@ MUTANTS = (
         "if any(part is picture.parts[each] for each in ROOTS[:0]):",
         "tests/flows/test_audit.py",
     ),
+    Mutant(
+        "take what a pod runs for right while another pod is not ready",
+        "slipway/domain/auditing/running_rules.py",
+        "    if not seen.updated == seen.replicas == len(ready):\n",
+        "    if seen.updated < seen.replicas:\n",
+        "tests/domain/auditing/test_rules.py",
+    ),
 )
