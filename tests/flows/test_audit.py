@@ -1,6 +1,7 @@
 """The audit on the seed's system in memory: it finds what is there, and nothing that is not."""
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,11 +13,12 @@ from flows.audit import as_prefect_state
 from flows.auditing import Report, audit, finding_rows
 from flows.deploy import release as deploy
 from flows.pruning import plan
+from flows.rollback import release as roll_back
 from slipway.domain.agreement import Unknown
 from slipway.domain.commit import Commit
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
-from slipway.domain.hold import NewHold
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
@@ -24,7 +26,7 @@ from slipway.errors import ConfigKeyUnusable, SlipwayError, Unreachable
 from slipway.tasks.lineage import LOOKED_AT, last_change
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
-from tests.fakes.world import World, deploy_request, reference_of, summary
+from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
 from tests.signing import Signer
 
 SINK = "annotations-sink-prod"
@@ -405,6 +407,41 @@ async def test_a_pod_on_another_digest_is_not_gone_because_another_pod_is_not_re
     assert (ids(unready), unready.gone) == ({"IMG007"}, [])
     assert "IMG007" in unready.not_judged[world.target.name]
     assert set(again.states.values()) == {"persisting"}
+
+
+async def typed(world: World, command: str) -> str:
+    """How the release ends that a finding's command asks for."""
+    words = shlex.split(command)
+    assert words[2] == world.target.name
+    if words[1] == "deploy":
+        return summary(await deploy(world.ports(), deploy_request(words[3])))
+    assert words[1] == "rollback"
+    return summary(await roll_back(world.ports(), rollback_request()))
+
+
+async def test_what_is_printed_where_the_live_commit_is_vetoed_is_not_refused() -> None:
+    world = await released("second", "third")
+    leaks = NewVeto(world.commits["third"], "it leaks", "ada")
+    await world.ledger.place_veto(world.target.name, leaks)
+    edited(world)
+
+    [found] = (await look(world)).findings
+
+    assert found.rule == "IMG006"
+    assert (await typed(world, found.remedy.command)).startswith("live")
+    assert "IMG006" not in ids(await look(world))
+
+
+async def test_what_is_printed_of_pods_that_kubectl_has_let_crash_is_no_refused_deploy() -> None:
+    world = await released("second", "third")
+    world.publish("crashing")
+    world.cluster.set_image(world.deployment, reference_of(world, "crashing"), "kubectl-set")
+    await asyncio.sleep(60)
+
+    [found] = [each for each in (await look(world)).findings if each.rule == "IMG013"]
+
+    assert f"={world.resources[0].recorded} " in found.remedy.command
+    assert "kubectl apply --server-side --force-conflicts" in found.remedy.command
 
 
 async def _dies(*_: object) -> Changes:
