@@ -111,6 +111,7 @@ def read_container(raw: Object) -> Container:
         terminated=ended.get("reason", ""),
         exit_code=ended.get("exitCode"),
         run_began=_moment(ended.get("startedAt")),
+        done=bool(raw.get("ready") and state.get("terminated")),
     )
 
 

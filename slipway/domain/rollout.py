@@ -131,7 +131,7 @@ def judge(
     if current is None:
         why = f"{seen}: no ReplicaSet for {expected.image} yet"
         return watch, Judgement(Verdict.WAITING, why, started=False)
-    pods = [pod for pod in seen.pods if pod.replica_set == current.name and not pod.terminating]
+    pods = [pod for pod in _alive(seen) if pod.replica_set == current.name]
     before = watch.restarts or {}
     troubles = {each.key: each for each in _troubles(current, pods, before)}
     times = {key: watch.first_seen.get(key, at) for key in troubles}
@@ -154,9 +154,14 @@ def pod_to_show(seen: Workloads, judgement: Judgement) -> str:
     Empty when there is no such pod: then only all of them together can tell.
     """
     current = current_set(seen)
-    new = [pod for pod in seen.pods if current and pod.replica_set == current.name]
-    waited_for = (pod.name for pod in new if not pod.ready and not pod.terminating)
+    new = [pod for pod in _alive(seen) if current and pod.replica_set == current.name]
+    waited_for = (pod.name for pod in new if not pod.ready)
     return judgement.pod or next(waited_for, "")
+
+
+def _alive(seen: Workloads) -> Iterator[Pod]:
+    """Pods that are to stay: neither on their way out, nor at their end and still lying about."""
+    return (pod for pod in seen.pods if not (pod.terminating or pod.over))
 
 
 @dataclass(frozen=True, slots=True)

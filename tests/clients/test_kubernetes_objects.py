@@ -148,6 +148,16 @@ def test_a_container_that_ended_says_when_that_run_of_it_began(where: str) -> No
     assert seen.run_began == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def test_an_init_container_that_came_to_its_end_is_done_and_what_runs_again_is_not() -> None:
+    ended = {"terminated": {"reason": "Completed", "exitCode": 0}}
+
+    done = read_container({"name": "setup", "ready": True, "state": ended})
+    between = read_container({"name": "app", "ready": False, "state": ended})
+    again = read_container({"name": "app", "ready": True, "lastState": ended})
+
+    assert (done.done, between.done, again.done) == (True, False, False)
+
+
 def test_a_pod_is_ready_by_its_condition_and_terminating_by_its_timestamp() -> None:
     seen = read_pod(
         {

@@ -30,7 +30,7 @@ def in_trouble(picture: Picture) -> Findings:
     seen = known(picture.cluster)
     told: set[tuple[str, str]] = set()
     for pod in seen.pods if seen is not None else ():
-        if pod.terminating:
+        if pod.terminating or pod.over:
             continue
         if pod.unschedulable and ("", UNSCHEDULABLE) not in told:
             told.add(("", UNSCHEDULABLE))
@@ -76,10 +76,11 @@ def _why(container: Container, at: datetime) -> str:
 def _ended_again(container: Container, at: datetime) -> bool:
     """Whether it has ended more often than bad luck explains, and lately: a count has no time.
 
-    The run that ended last began where the one before it had ended.
+    The run that ended last began where the one before it had ended. An init container that has
+    come to its end has no trouble left, however often a node was booted.
     """
     began = container.run_began
-    if began is None or container.restarts < EXITS_UNTIL_DISPROVEN:
+    if began is None or container.done or container.restarts < EXITS_UNTIL_DISPROVEN:
         return False
     return at - began <= RECENT
 

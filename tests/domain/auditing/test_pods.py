@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from slipway.domain.auditing.picture import Applied
+from slipway.domain.auditing.picture import Applied, Picture
 from slipway.domain.auditing.rules import judge
+from slipway.domain.node_credentials import denied_pull
 from slipway.domain.workloads import Container, ReplicaSet
 from tests.domain.auditing.pictures import (
     HEAD,
@@ -31,8 +32,9 @@ from tests.domain.auditing.troubled import OTHER, WAY
         restarted(1, minutes_ago=5),
         restarted(40, minutes_ago=61),
         container(restarts=40, terminated="Error"),
+        restarted(2, minutes_ago=5, terminated="Completed", exit_code=0, done=True),
     ],
-    ids=["once", "long ago", "nobody knows when"],
+    ids=["once", "long ago", "nobody knows when", "an init container that is done"],
 )
 def test_restarts_of_long_ago_and_a_single_one_are_no_trouble(calm: Container) -> None:
     assert judge(picture(cluster=workloads(pods=(pod(calm),)))).findings == ()
@@ -120,3 +122,31 @@ def test_a_rollout_that_does_not_come_to_its_end_is_told_although_old_pods_serve
 
 def test_a_deployment_that_was_scaled_to_nothing_has_no_pod_to_miss() -> None:
     assert judge(picture(cluster=workloads(replicas=0, updated=0, pods=()))).findings == ()
+
+
+def test_a_container_that_ends_again_and_again_is_in_trouble_by_whatever_code() -> None:
+    """Only an init container is to come to an end."""
+    ends = restarted(2, minutes_ago=5, terminated="Completed", exit_code=0)
+
+    assert ids(picture(cluster=workloads(pods=(pod(ends),)))) == {"IMG013"}
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+@pytest.mark.parametrize(
+    "last",
+    [
+        container(ready=False, terminated="OOMKilled", exit_code=137),
+        container(ready=False, waiting="CrashLoopBackOff"),
+        container(ready=False, waiting="ErrImagePull", waiting_message="401 Unauthorized"),
+    ],
+    ids=["killed", "crashed", "denied"],
+)
+def test_a_pod_that_was_evicted_and_lies_about_is_no_trouble(last: Container, phase: str) -> None:
+    seen = workloads(pods=(pod(), pod(last, "adapter-1-evicted", phase=phase)))
+
+    assert judge(picture(cluster=seen)).findings == ()
+    assert denied_pull(seen, last.name) == ""
+
+
+def ids(seen: Picture) -> set[str]:
+    return {each.rule for each in judge(seen).findings}
