@@ -213,12 +213,20 @@ def _waiting_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
         yield _Trouble(pod.name, container.waiting, why)
     elif container.waiting in PULL_REASONS:
         # Back-off repeats the pull's own message only on some runtimes: one key holds both reasons.
-        grace = 0.0 if REFUSED_PULL.search(container.waiting_message) else PULL_GRACE
-        yield _Trouble(pod.name, "pull", why, grace, started=False)
+        yield _Trouble(pod.name, "pull", why, waiting_grace(container), started=False)
     elif container.waiting in CREATE_REASONS:
-        yield _Trouble(pod.name, "create", why, PULL_GRACE)
+        yield _Trouble(pod.name, "create", why, waiting_grace(container))
     elif container.terminated in {"ContainerCannotRun", "StartError"}:
         yield _Trouble(pod.name, "start", f"{where} can't start: {container.terminated}{message}")
+
+
+def waiting_grace(container: Container) -> float:
+    """Seconds that a container may wait for its reason before it is in trouble."""
+    waiting, message = container.waiting, container.waiting_message
+    if waiting in PULL_REASONS:
+        return 0.0 if REFUSED_PULL.search(message) else PULL_GRACE
+    late = waiting in FATAL_AT_ONCE and "failed to sync" in message
+    return PULL_GRACE if late or waiting in CREATE_REASONS else 0.0
 
 
 def _exit_troubles(pod: Pod, container: Container, restarts: int) -> Iterator[_Trouble]:

@@ -42,6 +42,8 @@ class Pod:
     """Init containers first, then the others."""
     unschedulable: str = ""
     """The scheduler's message; empty when the pod has a node."""
+    changed: datetime | None = None
+    """Since when it is as it is, by the cluster's clock: made, placed, begun, ready or not."""
 
     @property
     def over(self) -> bool:

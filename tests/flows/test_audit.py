@@ -409,6 +409,26 @@ async def test_a_pod_on_another_digest_is_not_gone_because_another_pod_is_not_re
     assert set(again.states.values()) == {"persisting"}
 
 
+async def test_a_new_pod_whose_first_pull_fails_is_no_finding_before_a_release_would_blame_it() -> (
+    None
+):
+    world = await released("second", "third")
+    world.cluster.scale(world.deployment, 2)
+    new = world.deployment.pods[-1]
+    new.image, new.refused = None, "net/http: TLS handshake timeout"
+
+    async def look_after(seconds: float) -> Report:
+        await asyncio.sleep(seconds)
+        at = EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+        return await audit([world.ports()], at=at)
+
+    early, late = await look_after(1.5), await look_after(30)
+
+    assert ids(early) == set()
+    assert "TLS handshake timeout" in early.not_judged[world.target.name]["IMG013"]
+    assert ids(late) == {"IMG013"}
+
+
 async def typed(world: World, command: str) -> str:
     """How the release ends that a finding's command asks for."""
     words = shlex.split(command)
