@@ -94,7 +94,16 @@ def read_pod(raw: Object, replica_set: str) -> Pod:
         unschedulable=scheduled.get("message", "")
         if scheduled.get("reason") == "Unschedulable"
         else "",
+        changed=_changed(raw),
     )
+
+
+def _changed(raw: Object) -> datetime | None:
+    """When the pod was made, or the newest of its conditions took its status."""
+    conditions = (raw.get("status") or {}).get("conditions") or ()
+    told = [each.get("lastTransitionTime") for each in conditions]
+    moments = map(_moment, (_meta(raw).get("creationTimestamp"), *told))
+    return max((each for each in moments if each is not None), default=None)
 
 
 def read_container(raw: Object) -> Container:
@@ -112,6 +121,7 @@ def read_container(raw: Object) -> Container:
         terminated=ended.get("reason", ""),
         exit_code=ended.get("exitCode"),
         run_began=_moment(ended.get("startedAt")),
+        done=bool(raw.get("ready") and state.get("terminated")),
     )
 
 

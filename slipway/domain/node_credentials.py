@@ -40,5 +40,7 @@ def pulled_by(seen: Workloads, container: str, accepted: Collection[Digest]) -> 
 def _of_the_template(seen: Workloads, container: str) -> Iterator[tuple[Pod, Container]]:
     current = current_set(seen)
     for pod in seen.pods:
-        if current is not None and pod.replica_set == current.name and not pod.terminating:
+        if current is None or pod.replica_set != current.name:
+            continue
+        if not (pod.terminating or pod.over):
             yield from ((pod, each) for each in pod.containers if each.name == container)

@@ -131,7 +131,7 @@ def judge(
     if current is None:
         why = f"{seen}: no ReplicaSet for {expected.image} yet"
         return watch, Judgement(Verdict.WAITING, why, started=False)
-    pods = [pod for pod in seen.pods if pod.replica_set == current.name and not pod.terminating]
+    pods = [pod for pod in _alive(seen) if pod.replica_set == current.name]
     before = watch.restarts or {}
     troubles = {each.key: each for each in _troubles(current, pods, before)}
     times = {key: watch.first_seen.get(key, at) for key in troubles}
@@ -154,9 +154,14 @@ def pod_to_show(seen: Workloads, judgement: Judgement) -> str:
     Empty when there is no such pod: then only all of them together can tell.
     """
     current = current_set(seen)
-    new = [pod for pod in seen.pods if current and pod.replica_set == current.name]
-    waited_for = (pod.name for pod in new if not pod.ready and not pod.terminating)
+    new = [pod for pod in _alive(seen) if current and pod.replica_set == current.name]
+    waited_for = (pod.name for pod in new if not pod.ready)
     return judgement.pod or next(waited_for, "")
+
+
+def _alive(seen: Workloads) -> Iterator[Pod]:
+    """Pods that are to stay: neither on their way out, nor at their end and still lying about."""
+    return (pod for pod in seen.pods if not (pod.terminating or pod.over))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +213,20 @@ def _waiting_troubles(pod: Pod, container: Container) -> Iterator[_Trouble]:
         yield _Trouble(pod.name, container.waiting, why)
     elif container.waiting in PULL_REASONS:
         # Back-off repeats the pull's own message only on some runtimes: one key holds both reasons.
-        grace = 0.0 if REFUSED_PULL.search(container.waiting_message) else PULL_GRACE
-        yield _Trouble(pod.name, "pull", why, grace, started=False)
+        yield _Trouble(pod.name, "pull", why, waiting_grace(container), started=False)
     elif container.waiting in CREATE_REASONS:
-        yield _Trouble(pod.name, "create", why, PULL_GRACE)
+        yield _Trouble(pod.name, "create", why, waiting_grace(container))
     elif container.terminated in {"ContainerCannotRun", "StartError"}:
         yield _Trouble(pod.name, "start", f"{where} can't start: {container.terminated}{message}")
+
+
+def waiting_grace(container: Container) -> float:
+    """Seconds that a container may wait for its reason before it is in trouble."""
+    waiting, message = container.waiting, container.waiting_message
+    if waiting in PULL_REASONS:
+        return 0.0 if REFUSED_PULL.search(message) else PULL_GRACE
+    late = waiting in FATAL_AT_ONCE and "failed to sync" in message
+    return PULL_GRACE if late or waiting in CREATE_REASONS else 0.0
 
 
 def _exit_troubles(pod: Pod, container: Container, restarts: int) -> Iterator[_Trouble]:

@@ -25,6 +25,8 @@ class Container:
     exit_code: int | None = None
     run_began: datetime | None = None
     """When the run began that ended so."""
+    done: bool = False
+    """Whether it has ended well, and is not to run again: an init container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,16 @@ class Pod:
     """Init containers first, then the others."""
     unschedulable: str = ""
     """The scheduler's message; empty when the pod has a node."""
+    changed: datetime | None = None
+    """Since when it is as it is, by the cluster's clock: made, placed, begun, ready or not."""
+
+    @property
+    def over(self) -> bool:
+        """Whether none of its containers will run again: evicted, say. It lies about until then.
+
+        Its ReplicaSet has made another in its place (Kubernetes' documentation, Pod Lifecycle).
+        """
+        return self.phase in {"Failed", "Succeeded"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,16 @@ def test_a_container_that_ended_says_when_that_run_of_it_began(where: str) -> No
     assert seen.run_began == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def test_an_init_container_that_came_to_its_end_is_done_and_what_runs_again_is_not() -> None:
+    ended = {"terminated": {"reason": "Completed", "exitCode": 0}}
+
+    done = read_container({"name": "setup", "ready": True, "state": ended})
+    between = read_container({"name": "app", "ready": False, "state": ended})
+    again = read_container({"name": "app", "ready": True, "lastState": ended})
+
+    assert (done.done, between.done, again.done) == (True, False, False)
+
+
 def test_a_pod_is_ready_by_its_condition_and_terminating_by_its_timestamp() -> None:
     seen = read_pod(
         {
@@ -177,6 +187,23 @@ def test_a_pod_is_ready_by_its_condition_and_terminating_by_its_timestamp() -> N
     )
 
     assert (seen.ready, seen.terminating) == (True, True)
+
+
+def test_a_pod_says_since_when_it_is_as_it_is() -> None:
+    made, placed, unready = (f"2026-03-01T12:00:0{second}Z" for second in range(3))
+    conditions = [
+        {"type": "Ready", "lastTransitionTime": unready},
+        {"type": "PodScheduled", "lastTransitionTime": placed},
+        {"type": "PodReadyToStartContainers", "lastTransitionTime": None},
+    ]
+    meta = {"name": "a", "creationTimestamp": made}
+
+    new = read_pod({"metadata": meta}, "app-1")
+    seen = read_pod({"metadata": meta, "status": {"conditions": conditions}}, "app-1")
+
+    assert new.changed == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert seen.changed == datetime(2026, 3, 1, 12, 0, 2, tzinfo=UTC)
+    assert read_pod({}, "app-1").changed is None
 
 
 def test_an_unschedulable_pod_says_why() -> None:

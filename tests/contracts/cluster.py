@@ -72,6 +72,20 @@ class ClusterContract:
         [pod] = running(told[-1][0])
         assert (await here.cluster.health(here.workload("web"), pod.name)).good
 
+    async def test_a_pod_says_since_when_it_is_as_it_is(self, here: Surroundings) -> None:
+        here.apply("web", Wish())
+        new = await here.until("web", lambda seen: bool(seen.pods))
+        seen = (await here.watched("web", Verdict.PROVEN))[-1][0]
+        again = await here.seen("web")
+
+        [made], [ready], [still] = (
+            [pod.changed for pod in each.pods] for each in (new, seen, again)
+        )
+        assert made is not None
+        assert ready is not None
+        assert made <= ready == still
+        assert made.tzinfo is not None
+
     async def test_a_pod_that_can_not_start_does_not_answer(self, here: Surroundings) -> None:
         here.apply("web", Wish(Runs.ABSENT))
         seen = await here.until("web", lambda seen: bool(seen.pods))

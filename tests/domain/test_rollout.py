@@ -259,6 +259,18 @@ def test_an_old_pod_that_still_serves_is_waited_for_and_a_terminating_one_is_not
     assert after(0, workloads(pod(), old_pod(terminating=True))).verdict is Verdict.PROVEN
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_was_evicted_and_lies_about_says_nothing_of_the_image(phase: str) -> None:
+    last = container(ready=False, restarts=3, waiting="ImagePullBackOff", waiting_message="denied")
+    evicted = pod("evicted", state=last, phase=phase)
+
+    seen, unready = workloads(evicted, pod()), workloads(evicted, pod(state=container(ready=False)))
+
+    assert after(0, seen).verdict is Verdict.PROVEN
+    assert after(99, unready).verdict is Verdict.WAITING
+    assert pod_to_show(unready, after(99, unready)) == "new-1"
+
+
 def test_nothing_is_proven_with_zero_replicas() -> None:
     assert after(0, workloads(replicas=0, updated=0)).verdict is Verdict.UNKNOWN
 

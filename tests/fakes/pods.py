@@ -3,10 +3,12 @@
 import bisect
 import functools
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.workloads import Container, Pod
 from tests.fakes.images import Behaviour, FakeImage
+from tests.fakes.restrictions import EPOCH
 
 STARTS_IN = 1.0
 TERMINATES_IN = 2.0
@@ -41,7 +43,13 @@ def shows(pod: FakePod, now: float, container: str = "app") -> Pod:
     """What the kubelet reports of a pod at this moment."""
     state = state_of(pod, now, container)
     terminating, phase = pod.deleted is not None, "Running" if state.image_id else "Pending"
-    return Pod(pod.name, pod.replica_set, state.ready, terminating, phase, (state,))
+    seen = Pod(pod.name, pod.replica_set, state.ready, terminating, phase, (state,))
+    return replace(seen, changed=EPOCH + timedelta(seconds=_changed(pod, state)))
+
+
+def _changed(pod: FakePod, state: Container) -> float:
+    """When it was made, or has become ready."""
+    return max(pod.created + STARTS_IN, pod.unready_until) if state.ready else pod.created
 
 
 def state_of(pod: FakePod, now: float, name: str = "app") -> Container:

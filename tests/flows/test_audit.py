@@ -1,6 +1,7 @@
 """The audit on the seed's system in memory: it finds what is there, and nothing that is not."""
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,11 +13,12 @@ from flows.audit import as_prefect_state
 from flows.auditing import Report, audit, finding_rows
 from flows.deploy import release as deploy
 from flows.pruning import plan
+from flows.rollback import release as roll_back
 from slipway.domain.agreement import Unknown
 from slipway.domain.commit import Commit
 from slipway.domain.config import KeyForm
 from slipway.domain.finding import Changes, Severity
-from slipway.domain.hold import NewHold
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
@@ -24,7 +26,7 @@ from slipway.errors import ConfigKeyUnusable, SlipwayError, Unreachable
 from slipway.tasks.lineage import LOOKED_AT, last_change
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
-from tests.fakes.world import World, deploy_request, reference_of, summary
+from tests.fakes.world import World, deploy_request, reference_of, rollback_request, summary
 from tests.signing import Signer
 
 SINK = "annotations-sink-prod"
@@ -387,6 +389,79 @@ async def test_what_an_audit_told_before_it_died_is_told_again_and_nothing_is_to
     await auditing.audit_and_report(every)
 
     assert told == ["IMG006", "IMG006"]
+
+
+async def test_a_pod_on_another_digest_is_not_gone_because_another_pod_is_not_ready() -> None:
+    world = await released("second", "third")
+    world.cluster.scale(world.deployment, 2)
+    await asyncio.sleep(30)
+    wrong, other = world.deployment.pods
+    wrong.image = make_image("old", {})
+    await look(world, record=True)
+
+    other.unready_until = asyncio.get_running_loop().time() + 20
+    unready = await look(world, record=True)
+    await asyncio.sleep(30)
+    again = await look(world, record=True)
+
+    assert (ids(unready), unready.gone) == ({"IMG007"}, [])
+    assert "IMG007" in unready.not_judged[world.target.name]
+    assert set(again.states.values()) == {"persisting"}
+
+
+async def test_a_new_pod_whose_first_pull_fails_is_no_finding_before_a_release_would_blame_it() -> (
+    None
+):
+    world = await released("second", "third")
+    world.cluster.scale(world.deployment, 2)
+    new = world.deployment.pods[-1]
+    new.image, new.refused = None, "net/http: TLS handshake timeout"
+
+    async def look_after(seconds: float) -> Report:
+        await asyncio.sleep(seconds)
+        at = EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
+        return await audit([world.ports()], at=at)
+
+    early, late = await look_after(1.5), await look_after(30)
+
+    assert ids(early) == set()
+    assert "TLS handshake timeout" in early.not_judged[world.target.name]["IMG013"]
+    assert ids(late) == {"IMG013"}
+
+
+async def typed(world: World, command: str) -> str:
+    """How the release ends that a finding's command asks for."""
+    words = shlex.split(command)
+    assert words[2] == world.target.name
+    if words[1] == "deploy":
+        return summary(await deploy(world.ports(), deploy_request(words[3])))
+    assert words[1] == "rollback"
+    return summary(await roll_back(world.ports(), rollback_request()))
+
+
+async def test_what_is_printed_where_the_live_commit_is_vetoed_is_not_refused() -> None:
+    world = await released("second", "third")
+    leaks = NewVeto(world.commits["third"], "it leaks", "ada")
+    await world.ledger.place_veto(world.target.name, leaks)
+    edited(world)
+
+    [found] = (await look(world)).findings
+
+    assert found.rule == "IMG006"
+    assert (await typed(world, found.remedy.command)).startswith("live")
+    assert "IMG006" not in ids(await look(world))
+
+
+async def test_what_is_printed_of_pods_that_kubectl_has_let_crash_is_no_refused_deploy() -> None:
+    world = await released("second", "third")
+    world.publish("crashing")
+    world.cluster.set_image(world.deployment, reference_of(world, "crashing"), "kubectl-set")
+    await asyncio.sleep(60)
+
+    [found] = [each for each in (await look(world)).findings if each.rule == "IMG013"]
+
+    assert f"={world.resources[0].recorded} " in found.remedy.command
+    assert "kubectl apply --server-side --force-conflicts" in found.remedy.command
 
 
 async def _dies(*_: object) -> Changes:

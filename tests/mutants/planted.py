@@ -347,8 +347,8 @@ MUTANTS = (
     Mutant(
         "take for gone what another audit has found meanwhile",
         "slipway/domain/auditing/rules.py",
-        "    return Judged(tuple(findings), reasons, _stood(picture))\n",
-        "    return Judged(tuple(findings), reasons)\n",
+        "    return Judged(tuple(_in_order(findings)), reasons, _stood(picture))\n",
+        "    return Judged(tuple(_in_order(findings)), reasons)\n",
         "tests/flows/test_audit.py",
     ),
     Mutant(
@@ -665,5 +665,26 @@ MUTANTS = (
         "    sets_replicas = recorded is None or recorded.sets_replicas\n",
         "    sets_replicas = recorded is None or bool(recorded.images)\n",
         "tests/flows/test_autoscaled.py",
+    ),
+    Mutant(
+        "take what a pod runs for right while another pod is not ready",
+        "slipway/domain/auditing/running_rules.py",
+        "    if not seen.updated == seen.replicas == len(ready):\n",
+        "    if seen.updated < seen.replicas:\n",
+        "tests/domain/auditing/test_rules.py",
+    ),
+    Mutant(
+        "print the deploy of a commit that is vetoed",
+        "slipway/domain/auditing/remedies.py",
+        "    if commit in _vetoed(picture):\n",
+        "    if commit in _vetoed(picture) and not picture.target.name:\n",
+        "tests/domain/auditing/test_what_to_type.py",
+    ),
+    Mutant(
+        "print what is refused while another manager owns the image",
+        "slipway/domain/auditing/rules.py",
+        "        if first is not None and each.remedy",
+        "        if first is None and each.remedy",
+        "tests/domain/auditing/test_what_to_type.py",
     ),
 )

@@ -1,11 +1,12 @@
 """Rules about pods: can their containers start, and do they keep running."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import remedies
-from slipway.domain.auditing.picture import Picture, known, reference_of
+from slipway.domain.auditing.picture import NotKnown, Picture, known, reference_of
 from slipway.domain.candidate import present
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.rollout import (
@@ -13,75 +14,121 @@ from slipway.domain.rollout import (
     CREATE_REASONS,
     EXITS_UNTIL_DISPROVEN,
     FATAL_AT_ONCE,
+    PULL_GRACE,
     PULL_REASONS,
+    UNSCHEDULABLE_GRACE,
     current_set,
+    waiting_grace,
 )
-from slipway.domain.workloads import Container, Workloads
+from slipway.domain.workloads import Container, Pod, Workloads
 
+RULE = "IMG013"
 RECENT = timedelta(hours=1)
 """Within it a container has ended twice whose restarts are told."""
+CALM = timedelta(hours=3)
+"""Longer than it is one that ends every now and then: what was told of it stands so long."""
 WAITING = FATAL_AT_ONCE | CREATE_REASONS
-UNSCHEDULABLE = "unschedulable"
+UNSCHEDULABLE, READINESS = "unschedulable", "readiness"
 Findings = Iterator[Finding]
 
 
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    why: str
+    about: str
+    """The same as long as it stays the same trouble, whichever pod has it."""
+    shown: str
+    grace: float = 0.0
+    """Seconds that a release would give it, too."""
+
+
 def in_trouble(picture: Picture) -> Findings:
-    """IMG013: a container can't start or keep running, a pod finds no node, or none is ready."""
+    """IMG013: a container can't start or keep running, a pod finds no node, or none is ready.
+
+    What may be over in a moment is not judged before its grace is.
+    """
     seen = known(picture.cluster)
-    told: set[tuple[str, str]] = set()
+    found: dict[str, Finding] = {}
+    early: list[str] = []
     for pod in seen.pods if seen is not None else ():
-        if pod.terminating:
-            continue
-        if pod.unschedulable and ("", UNSCHEDULABLE) not in told:
-            told.add(("", UNSCHEDULABLE))
-            shown = f"pod {pod.name}: {pod.unschedulable}"
-            yield _trouble(picture, UNSCHEDULABLE, shown, _room())
-        for each in pod.containers:
-            why = _why(each, picture.at)
-            if why and (each.name, why) not in told:
-                told.add((each.name, why))
-                about = f"container {each.name}, {why}"
-                shown = f"pod {pod.name}: {_shown(each)}"
-                yield _trouble(picture, about, shown, _again(picture, why))
-    if seen is not None and not told:
+        for each in () if pod.terminating or pod.over else _troubles(picture, pod):
+            if _is_young(pod, picture.at, each.grace):
+                early.append(each.shown)
+            elif each.about not in found:
+                remedy = _room() if each.why == UNSCHEDULABLE else _again(picture, each.why)
+                found[each.about] = _finding(picture, each.about, each.shown, remedy)
+    yield from found.values()
+    if seen is not None and not found:
+        if early:
+            raise NotKnown(f"{early[0]}: that may be over in a moment")
         yield from _idle(picture, seen)
+
+
+def _troubles(picture: Picture, pod: Pod) -> Iterator[_Trouble]:
+    if pod.unschedulable:
+        shown = f"pod {pod.name}: {pod.unschedulable}"
+        yield _Trouble(UNSCHEDULABLE, UNSCHEDULABLE, shown, UNSCHEDULABLE_GRACE)
+    for each in pod.containers:
+        why = _why(picture, each)
+        if why:
+            shown = f"pod {pod.name}: {_shown(each)}"
+            yield _Trouble(why, _about(each, why), shown, waiting_grace(each))
+
+
+def _about(container: Container, why: str) -> str:
+    return f"container {container.name}, {why}"
+
+
+def _is_young(pod: Pod, at: datetime, grace: float) -> bool:
+    """By two clocks: what has yet to happen by ours, by the cluster's has just been."""
+    return pod.changed is not None and (at - pod.changed).total_seconds() < grace
 
 
 def _idle(picture: Picture, seen: Workloads) -> Findings:
     """Of pods that only do not come up no container tells: the Deployment does."""
-    ready = sum(pod.ready and not pod.terminating for pod in seen.pods)
+    alive = [pod for pod in seen.pods if not pod.terminating]
+    ready = sum(pod.ready for pod in alive)
     current = current_set(seen)
     if current is not None and current.failure:
-        yield _trouble(picture, "new pods", f"none can be made: {current.failure}", _describe(seen))
+        shown = f"none can be made: {current.failure}"
+        yield _finding(picture, "new pods", shown, _describe(seen))
     elif seen.replicas and not ready:
         shown = f"none of its {seen.replicas} pods is ready"
-        yield _trouble(picture, "readiness", shown, _again(picture, "readiness"))
+        if any(_is_young(pod, picture.at, PULL_GRACE) for pod in alive):
+            raise NotKnown(f"{shown}: that may be over in a moment")
+        yield _finding(picture, READINESS, shown, _again(picture, READINESS))
     elif seen.deadline_exceeded:
         shown = f"its rollout has exceeded its deadline, {ready} of {seen.replicas} pods are ready"
-        yield _trouble(picture, "readiness", shown, _again(picture, "readiness"))
+        yield _finding(picture, READINESS, shown, _again(picture, READINESS))
 
 
-def _why(container: Container, at: datetime) -> str:
+def _why(picture: Picture, container: Container) -> str:
     """What kind of trouble it is in; the same as long as it stays in it, and empty in none."""
     if container.waiting in PULL_REASONS:
         return "pull"
     if container.waiting in WAITING:
         return "waiting"
-    restarting = container.waiting == BACKING_OFF or _ended_again(container, at)
-    if container.terminated == "OOMKilled" and (restarting or not container.ready):
-        return "memory"
-    return "restarts" if restarting else ""
+    killed = container.terminated == "OOMKilled"
+    why = "memory" if killed else "restarts"
+    if container.waiting == BACKING_OFF or _ended_again(picture, container, why):
+        return why
+    return why if killed and not container.ready else ""
 
 
-def _ended_again(container: Container, at: datetime) -> bool:
+def _ended_again(picture: Picture, container: Container, why: str) -> bool:
     """Whether it has ended more often than bad luck explains, and lately: a count has no time.
 
-    The run that ended last began where the one before it had ended.
+    The run that ended last began where the one before it had ended. An init container that has
+    come to its end has no trouble left, however often a node was booted.
     """
     began = container.run_began
-    if began is None or container.restarts < EXITS_UNTIL_DISPROVEN:
+    if began is None or container.done or container.restarts < EXITS_UNTIL_DISPROVEN:
         return False
-    return at - began <= RECENT
+    memory = picture.ledger
+    stood = not isinstance(memory, Unknown) and any(
+        (each.rule, each.about) == (RULE, _about(container, why)) for each in memory.standing
+    )
+    return picture.at - began <= (CALM if stood else RECENT)
 
 
 def _shown(container: Container) -> str:
@@ -144,13 +191,13 @@ def _room() -> Remedy:
     )
 
 
-def _trouble(picture: Picture, about: str, seen: str, remedy: Remedy) -> Finding:
+def _finding(picture: Picture, about: str, shown: str, remedy: Remedy) -> Finding:
     return Finding(
-        "IMG013",
+        RULE,
         Severity.ERROR,
         picture.target.name,
         about,
         "every pod of the Deployment runs",
-        seen,
+        shown,
         remedy,
     )

@@ -22,9 +22,15 @@ MANAGER = "pulumi-kubernetes"
 
 
 def deploy(picture: Picture, commit: Commit | None, sentence: str, *options: str) -> Remedy:
-    """Deploy a commit; only the sentence where none is known. Past a hold a person says why."""
+    """Deploy a commit; only the sentence where none is known. Past a hold a person says why.
+
+    What is vetoed would be refused: it is gone back from.
+    """
     if commit is None:
         return Remedy(sentence)
+    if commit in _vetoed(picture):
+        why = f"{commit.short} is vetoed"
+        return roll_back(picture, why, f"{why}: go back to what was live before it")
     memory = picture.ledger
     held = not isinstance(memory, Unknown) and bool(memory.holds)
     said = ["--reason", shlex.quote(sentence)] if held else []
@@ -103,20 +109,32 @@ def newest_commit(picture: Picture) -> Commit | None:
 def commit_to_run(picture: Picture) -> Commit | None:
     """The commit that is to run as things stand: what is asked for, or else what is live, or new.
 
-    Never one that is older than what the ledger has as live: its deploy would be refused.
+    Never one that is older than what the ledger has as live: its deploy would be refused. Of a
+    vetoed one only what is live, which is to be gone back from.
     """
-    git, memory, seen = picture.git, picture.ledger, picture.cluster
+    git, memory = picture.git, picture.ledger
     live = None if isinstance(memory, Unknown) else present(memory.history)
-    named = None if isinstance(seen, Unknown) or seen is None else reference_of(seen.image)
-    asked = named.commit if named is not None else None
+    asked = _asked_for(picture)
     if isinstance(git, Unknown):
         return asked or (live.commit if live else None)
-    if named is not None and asked is None and git.deployed is not None:
-        asked = git.deployed.commit  # which its label names
     newer = {each.commit for each in git.pending}
     if asked is not None and git.deployed is not None and (not live or live.commit not in newer):
         return asked
     return (live.commit if live else None) or newest_commit(picture)
+
+
+def _asked_for(picture: Picture) -> Commit | None:
+    """The commit that the pod template names, by tag or by its image's label; no vetoed one."""
+    git, seen = picture.git, picture.cluster
+    named = None if isinstance(seen, Unknown) or seen is None else reference_of(seen.image)
+    asked = named.commit if named is not None else None
+    if named is not None and asked is None and not isinstance(git, Unknown) and git.deployed:
+        asked = git.deployed.commit  # which its label names
+    return None if asked in _vetoed(picture) else asked
+
+
+def _vetoed(picture: Picture) -> frozenset[Commit]:
+    return frozenset() if isinstance(picture.ledger, Unknown) else picture.ledger.vetoed
 
 
 def retag(repository: str, tag: str, digest: Digest, sentence: str) -> Remedy:

@@ -1,6 +1,7 @@
 """All rules, and what they say of a picture."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import (
@@ -12,7 +13,7 @@ from slipway.domain.auditing import (
     system_rules,
 )
 from slipway.domain.auditing.picture import NotKnown, Picture
-from slipway.domain.finding import Finding, Judged
+from slipway.domain.finding import Finding, Judged, Remedy
 
 Rule = Callable[[Picture], Iterator[Finding]]
 
@@ -50,6 +51,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 """Each rule under the id of the findings that it may have; the runbook explains every id."""
 
+OWNED = frozenset({"SYS003", "SYS004"})
+REFUSED_WHILE_OWNED = ("slipway deploy ", "slipway rollback ", "slipway restart ")
+
 
 def judge(picture: Picture) -> Judged:
     """Everything that the rules find; a rule that misses a part of the picture finds nothing."""
@@ -63,10 +67,24 @@ def judge(picture: Picture) -> Judged:
             reasons[identity] = before if str(error) in before else f"{before}; {error}"
         else:
             findings += found
-    return Judged(tuple(findings), reasons, _stood(picture))
+    return Judged(tuple(_in_order(findings)), reasons, _stood(picture))
 
 
 def _stood(picture: Picture) -> frozenset[str]:
     memory = picture.ledger
     standing = () if isinstance(memory, Unknown) else memory.standing
     return frozenset(each.fingerprint for each in standing)
+
+
+def _in_order(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """What Slipway refuses while image or replicas are somebody else's comes after that is mended.
+
+    The two are not one command: a rollout that the first begins would be in the other's way.
+    """
+    first = next((each.remedy for each in findings if each.rule in OWNED), None)
+    for each in findings:
+        if first is not None and each.remedy.command.startswith(REFUSED_WHILE_OWNED):
+            told = f"first {first.sentence}; then, where this still stands, {each.remedy.sentence}"
+            yield replace(each, remedy=Remedy(told, first.command))
+        else:
+            yield each

@@ -64,10 +64,11 @@ def runs_another(picture: Picture) -> Findings:
     """IMG007: a ready pod runs another digest than the one that its template names."""
     seen = known(picture.cluster)
     reference = reference_of(seen.image) if seen is not None else None
-    if seen is None or reference is None or not _is_settled(seen):
+    if seen is None or reference is None:
         return
     if reference.repository != picture.target.service.repository:
         return  # not looked up: another rule says so
+    _require_settled(seen)
     image = known(picture.registry).image(seen.image)
     if image is None or _tag_lies(picture, reference, image):
         return
@@ -211,16 +212,23 @@ def _since(revision: ConfigRevision) -> str:
     return f"since revision {revision.number}{by}"
 
 
-def _is_settled(seen: Workloads) -> bool:
-    """Whether no rollout is under way: only then must every ready pod run the template's image."""
+def _require_settled(seen: Workloads) -> None:
+    """`NotKnown` while a rollout is under way: an old pod may run another image then.
+
+    What was found before is not gone because of that: it is looked at again afterwards.
+    """
     ready = [pod for pod in seen.pods if pod.ready and not pod.terminating]
+    if seen.replicas == 0 and not ready:
+        return  # nothing runs, and nothing is to
     current = current_set(seen)
-    return (
-        current is not None
-        and seen.observed_generation >= seen.generation
-        and seen.updated == seen.replicas == len(ready)
-        and all(pod.replica_set == current.name for pod in ready)
-    )
+    if current is None or seen.observed_generation < seen.generation:
+        raise NotKnown(f"{seen}: its controller has not begun with what is asked for")
+    if any(pod.replica_set != current.name for pod in ready):
+        raise NotKnown(f"{seen}: a rollout is under way, and old pods are still ready")
+    if not seen.updated == seen.replicas == len(ready):
+        raise NotKnown(
+            f"{seen}: of {seen.replicas} pods {seen.updated} are updated, {len(ready)} are ready"
+        )
 
 
 def _tag_lies(picture: Picture, reference: ImageReference, image: PublishedImage) -> bool:

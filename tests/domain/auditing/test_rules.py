@@ -162,19 +162,43 @@ def test_a_child_of_the_index_is_the_image_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "under_way",
+    ("under_way", "why"),
     [
-        {"observed_generation": 2},
-        {"updated": 0},
-        {"pods": (pod(container(OLD), replica_set="adapter-0"), pod(container(ready=False)))},
-        {"pods": (pod(), pod(container(OLD), name="old", replica_set="adapter-0"))},
-        {"pods": (pod(container(OLD), terminating=True), pod())},
+        ({"observed_generation": 2}, "has not begun"),
+        ({"replica_sets": ()}, "has not begun"),
+        ({"updated": 0}, "0 are updated, 1 are ready"),
+        (
+            {"pods": (pod(container(OLD), replica_set="adapter-0"), pod(container(ready=False)))},
+            "old pods are still ready",
+        ),
+        (
+            {"pods": (pod(), pod(container(OLD), name="old", replica_set="adapter-0"))},
+            "old pods are still ready",
+        ),
+        (
+            {"replicas": 2, "updated": 2, "pods": (pod(container(OLD)), pod(ready=False))},
+            "2 are updated, 1 are ready",
+        ),
+        ({"replicas": 0, "updated": 0}, "0 are updated, 1 are ready"),
     ],
 )
-def test_a_rollout_under_way_is_no_mixture(under_way: dict[str, object]) -> None:
+def test_a_rollout_under_way_is_no_mixture_and_nothing_that_was_one_is_over(
+    under_way: dict[str, object], why: str
+) -> None:
     seen = replace(workloads(), **under_way)  # type: ignore[arg-type] # tests name real fields
 
-    assert judge(picture(cluster=seen)).findings == ()
+    judged = judge(picture(cluster=seen))
+
+    assert judged.findings == ()
+    assert why in judged.reasons["IMG007"]
+
+
+def test_a_pod_that_is_ending_or_asked_for_no_more_runs_what_it_likes() -> None:
+    ending = workloads(pods=(pod(container(OLD), terminating=True), pod()))
+    none = workloads(replicas=0, updated=0, pods=())
+
+    for seen in (ending, none):
+        assert "IMG007" not in judge(picture(cluster=seen)).unjudged
 
 
 def test_one_pull_secret_that_pulls_is_enough() -> None:

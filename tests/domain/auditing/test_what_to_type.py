@@ -10,14 +10,17 @@ from slipway.domain.auditing.rules import judge
 from slipway.domain.commit import Commit
 from slipway.domain.hold import Hold
 from slipway.domain.image import ImageReference, PublishedImage
+from slipway.domain.workloads import Workloads
 from tests.domain.auditing.pictures import (
     BEFORE,
     DIGEST,
     HEAD,
     LIVE,
     NOW,
+    OLD,
     REPOSITORY,
     TARGET,
+    WAY_BACK,
     config,
     container,
     holdings,
@@ -108,6 +111,79 @@ def test_what_follows_a_vetoed_commit_and_changes_nothing_is_refused_with_it() -
 
     assert found.remedy.command == ""
     assert "vetoed" in found.remedy.sentence
+
+
+def test_what_is_live_and_vetoed_is_gone_back_from() -> None:
+    """Its deploy would be refused, whatever else is wrong."""
+    vetoed = memory(vetoed=frozenset({LIVE}))
+    seen = picture(config=config(str(WAY_BACK)), ledger=vetoed)
+
+    [found] = judge(seen).findings
+    [nowhere] = judge(replace(seen, ledger=replace(vetoed, ways_back=()))).findings
+
+    assert found.rule == nowhere.rule == "IMG006"
+    assert found.remedy.command == (
+        f"slipway rollback {TARGET.name} --no-way-back --reason '{LIVE.short} is vetoed'"
+    )
+    assert nowhere.remedy.command == f"slipway candidates {TARGET.name}"
+
+
+def test_what_is_live_and_vetoed_is_no_better_than_what_crashes() -> None:
+    by_hand = f"{REPOSITORY}:{HEAD}@{OTHER}"
+    crashing = pod(container(ready=False, waiting="CrashLoopBackOff"), "b")
+    seen = picture(
+        config=config(by_hand),
+        stack=Applied(by_hand),
+        cluster=workloads(image=by_hand, pods=(pod(replica_set="adapter-0"), crashing)),
+        registry=holdings(images={by_hand: image(OTHER, HEAD), str(WAY_BACK): image(OLD, BEFORE)}),
+        ledger=memory(vetoed=frozenset({LIVE})),
+    )
+
+    [found] = [each for each in judge(seen).findings if each.rule == "IMG013"]
+
+    assert found.remedy.command.startswith(f"slipway rollback {TARGET.name} ")
+
+
+def test_where_a_vetoed_commit_is_asked_for_what_is_live_is_deployed() -> None:
+    by_hand = f"{REPOSITORY}:{HEAD}"
+    seen = picture(
+        config=config(by_hand),
+        cluster=workloads(image=by_hand, pods=(pod(container(OTHER)),)),
+        registry=holdings(images={by_hand: image(OTHER, HEAD), str(WAY_BACK): image(OLD, BEFORE)}),
+        ledger=memory(vetoed=frozenset({HEAD})),
+    )
+
+    found = {each.about: each.remedy.command for each in judge(seen).findings}
+
+    assert found[str(TARGET.config_key)] == f"slipway deploy {TARGET.name} {LIVE}"
+
+
+@pytest.mark.parametrize(
+    ("what", "rule"),
+    [
+        ("ESC was edited", "IMG006"),
+        ("a change waits", "IMG011"),
+        ("a pod crashes", "IMG013"),
+        ("no label says what it was built from", "IMG009"),
+        ("the image is gone", "IMG001"),
+        ("a part of the index is gone", "IMG010"),
+    ],
+)
+@pytest.mark.parametrize("manager", ["argocd-controller", "kubectl-edit"])
+def test_what_is_refused_while_another_manager_owns_the_image_comes_after_that_is_mended(
+    what: str, rule: str, manager: str
+) -> None:
+    _, troubled = TROUBLED[what]
+    assert isinstance(troubled.cluster, Workloads)
+    owners, places = ("pulumi-kubernetes", manager), ((0, "pulumi-kubernetes"), (1, manager))
+    shared = replace(troubled.cluster, image_managers=owners, owner_places=places)
+
+    found = {each.rule: each.remedy for each in judge(replace(troubled, cluster=shared)).findings}
+    [alone] = [each.remedy for each in judge(troubled).findings if each.rule == rule]
+    owned = found["SYS004" if manager.startswith("kubectl") else "SYS003"]
+
+    assert found[rule].command == owned.command
+    assert found[rule].sentence.endswith(alone.sentence)
 
 
 def test_a_missing_image_that_only_esc_names_takes_nothing_back_that_runs_well() -> None:
