@@ -17,6 +17,7 @@ from benchmarks import (
     growth,
     machine,
     noticing,
+    plans,
     plots,
     publish,
     pushed,
@@ -46,6 +47,7 @@ BENCHMARKS: Mapping[str, Measure] = {
 }
 ALONE: Mapping[str, Callable[[None, int], Coroutine[Any, Any, list[Row]]]] = {
     "ledger": growth.ledger,
+    "plans": plans.measure,
     "webhook": webhook.measure,
     "stalled": stalled.measure,
     "storm": storm.measure,
