@@ -5,20 +5,21 @@ A plan is made anew before it is applied, and applied only where it is still the
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from slipway.domain.image import Digest, ImageReference
-from slipway.domain.removal import Sight, records_of, require_kept, require_untouched
-from slipway.domain.retention import Deletion, Plan, Policy, require_same
+from flows.deleting import Carried
+from slipway.domain.image import Digest
+from slipway.domain.retention import Plan, Policy, require_same
 from slipway.errors import SlipwayError
-from slipway.ports import Lease, Ports
+from slipway.ports import Ports
 from slipway.tasks.asking import Together
-from slipway.tasks.lease import require_held, stack_lease
+from slipway.tasks.lease import stack_lease
+from slipway.tasks.newly_named import read_marks
 from slipway.tasks.policies import once, repeatable
-from slipway.tasks.retaining import find_lost, look_around, make_plan
+from slipway.tasks.retaining import look_around, make_plan
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,10 @@ async def apply(
 ) -> Pruned:
     """Delete exactly the plan of this hash, under the leases of all stacks concerned.
 
-    No release changes what is in use meanwhile, and where one begins, or anything is published,
-    nothing more is deleted. By what each would be restored is logged, and told to `tell`, before
-    the first is deleted: whatever happens then, it is known. A deletion that fails ends it, and a
-    new plan finds the rest.
+    No release changes what is in use meanwhile, and where one begins, anything is published, or
+    anybody else names what goes, nothing more is deleted. By what each would be restored is logged,
+    and told to `tell`, before the first is deleted: whatever happens then, it is known. A deletion
+    that fails ends it, and a new plan finds the rest.
     """
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
@@ -77,19 +78,19 @@ async def apply(
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
             for name in sorted(stacks)
         ]
-        before = await look_around(every)
+        before, marks = await look_around(every), await read_marks(every)
         made = await plan(every, policy, at)
         require_same(made, wanted)
         planned = Pruned(made, restored_by=await _restored_by(every[0], made))
         await tell(planned)
-        deleted, stopped = await _delete(_Carried(every, made, before, held))
+        deleted, stopped = await _delete(Carried(every, made, before, marks, held))
         return replace(planned, deleted=tuple(deleted), stopped=stopped)
 
 
 @repeatable("look up what restores them")
 async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
     found = {}
-    for _, digest in _in_order(made):
+    for digest in _in_order(made):
         number = await ports.registry.restore_number(made.repository, digest)
         if number:
             found[digest] = number
@@ -97,66 +98,22 @@ async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
     return found
 
 
-@dataclass(slots=True)
-class _Carried:
-    """A plan that is carried out: what was seen before, and what is done so far."""
-
-    every: Sequence[Ports]
-    plan: Plan
-    before: Sight
-    held: Sequence[Lease]
-    deleted: list[Digest] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
-    """Tags that went with what is deleted."""
-
-    async def delete(self, image: Deletion, digest: Digest) -> None:
-        """Delete the image, or a part of it, if nothing has come that speaks against it.
-
-        The record of what its tags were published as goes first: a crash in between must not leave
-        a commit that can never be published again. It goes once more afterwards, where a release
-        has found the image in the last moment and recorded it.
-        """
-        ports, repository = self.every[0], self.plan.repository
-        require_untouched(repository, self.before, await look_around(self.every, self.gone))
-        if digest == image.digest:
-            await self._forget(image, records_of(image, self.before))
-        for each in self.held:
-            await require_held(ports, each)
-        await ports.registry.remove(repository, digest)
-        self.deleted.append(digest)
-        if digest == image.digest:
-            await self._forget(image, image.tags)
-        self.gone |= {*image.tags}
-        if len(self.deleted) == 1:
-            await self.require_kept()
-
-    async def require_kept(self) -> None:
-        """`ImageMissing` where the registry has lost more than it was asked to."""
-        require_kept(self.plan, await find_lost(self.every[0], self.plan))
-
-    async def _forget(self, image: Deletion, tags: Iterable[str]) -> None:
-        for tag in sorted(tags):
-            reference = ImageReference(self.plan.repository, tag)
-            await self.every[0].ledger.forget_published(reference, image.digest)
-
-
 @once("delete the plan's images")
-async def _delete(carried: _Carried) -> tuple[list[Digest], SlipwayError | None]:
+async def _delete(carried: Carried) -> tuple[list[Digest], SlipwayError | None]:
     """One after the other, an image before its parts: a crash leaves no image without a part."""
     stopped: SlipwayError | None = None
-    for each, digest in _in_order(carried.plan):
+    for each in carried.plan.deletions:
         try:
-            await carried.delete(each, digest)
+            await carried.delete(each)
         except SlipwayError as error:
-            log.error("stopped at %s@%s: %s", carried.plan.repository, digest, error)  # noqa: TRY400 - one sentence says it
+            log.error("stopped at %s@%s: %s", carried.plan.repository, each.digest, error)  # noqa: TRY400 - one sentence says it
             stopped = error
             break
-        log.info("deleted %s@%s", carried.plan.repository, digest)
         await asyncio.sleep(0)
     return carried.deleted, await _lost(carried) or stopped
 
 
-async def _lost(carried: _Carried) -> SlipwayError | None:
+async def _lost(carried: Carried) -> SlipwayError | None:
     """What is wrong with what was to stay, or why that can't be told; None where nothing is."""
     try:
         await carried.require_kept()
@@ -166,5 +123,5 @@ async def _lost(carried: _Carried) -> SlipwayError | None:
     return None
 
 
-def _in_order(made: Plan) -> Sequence[tuple[Deletion, Digest]]:
-    return [(each, digest) for each in made.deletions for digest in (each.digest, *each.parts)]
+def _in_order(made: Plan) -> Sequence[Digest]:
+    return [digest for each in made.deletions for digest in (each.digest, *each.parts)]

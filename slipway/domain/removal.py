@@ -1,6 +1,6 @@
 """Removal: whether what a plan lets go may still go, and which records go with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from slipway.domain.image import Digest, RecordedTag
@@ -62,6 +62,24 @@ def _new(before: Sight, now: Sight) -> Iterable[str]:
     for tag, each in sorted(now.recorded.items()):
         if tag in before.tags and before.recorded.get(tag) != each:
             yield f"{tag} was recorded as published since, as {each.digest}"
+
+
+def require_unnamed(plan: Plan, named: Mapping[str, str], deleted: Collection[Digest]) -> None:
+    """Refuse to go on where anybody names what goes, by whichever digest or commit of it.
+
+    Nobody did when the plan was made. `named` tells who; what is deleted already is told as such.
+    """
+    found = [
+        f"{each.digest} {'is deleted already, and named' if each.digest in deleted else 'is named'}"
+        f" by {name} since ({named[name]})"
+        for each in plan.deletions
+        for name in sorted({*map(str, each.names), str(each.digest), *each.tags} & {*named})[:1]
+    ]
+    if found:
+        raise InvalidInput(
+            f"{'; '.join(found)}: the rest of the plan for {plan.repository} is not carried out; "
+            "look at the plan again with slipway prune"
+        )
 
 
 def records_of(deletion: Deletion, before: Sight) -> frozenset[str]:

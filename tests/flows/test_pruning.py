@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from flows.auditing import audit
+from flows.deleting import LATELY
 from flows.deploy import release as deploy
 from flows.full_drill import drill_fully
 from flows.pruning import Pruned, apply, by_repository, plan
@@ -30,7 +32,7 @@ from slipway.errors import (
     SlipwayError,
     Unreachable,
 )
-from slipway.ports import Ledger
+from slipway.ports import Ledger, StackUpdate
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.faults import raising
 from tests.fakes.images import digest_of, make_image
@@ -40,6 +42,7 @@ from tests.fakes.world import World, deploy_request, rollback_request
 LATER = EPOCH + timedelta(days=100)
 MUCH_LATER = EPOCH + timedelta(days=400)
 POLICY = Policy(keep_live=2)
+ADAPTER = "ghcr.io/acme/shop/ls-triton-adapter"
 NAMES = ("one", "two", "three", "four", "five")
 READS = (
     "registry.tags",
@@ -458,6 +461,148 @@ async def test_a_deleted_tag_that_is_pushed_again_ends_a_prune() -> None:
 
     def push() -> None:
         world.publish(known[tag])
+
+    world.faults.after("registry.remove", push)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"the tag {tag} was moved to" in str(pruned.stopped)
+    assert len(world.registry.removed) == 1
+
+
+def named_by(world: World, form: str, name: str) -> str:
+    held = world.registry.held(ImageReference(ADAPTER, world.commits[name].sha))
+    assert held is not None
+    return form.format(
+        repository=ADAPTER, commit=world.commits[name].sha, digest=held.digest, config=held.config
+    )
+
+
+def set_on_the_deployment(world: World, text: str) -> None:
+    world.cluster.set_image(world.deployment, text, "kubectl-set")
+
+
+def run_by_somebody(world: World, text: str) -> None:
+    world.cluster.other_images.add(text)
+
+
+def pin(world: World, text: str) -> None:
+    world.config.edit("bob", adapterImage=text)
+
+
+def note_and_take_away(world: World, text: str) -> None:
+    world.config.edit("bob", lastGood=text)
+    world.config.edit("bob", lastGood=None)
+
+
+def apply_by_hand(world: World, text: str) -> None:
+    world.resources[0].recorded = text
+    world.updates.append(StackUpdate(len(world.updates) + 1, "update", "succeeded", "by hand"))
+
+
+@pytest.mark.parametrize(
+    ("name_it", "form", "who"),
+    [
+        (set_on_the_deployment, "{repository}:{commit}", "the cluster has it"),
+        (run_by_somebody, "{config}", "the cluster has it"),
+        (run_by_somebody, "mirror.local/x@{digest}", "the cluster has it"),
+        (pin, "{repository}:{commit}@{digest}", "ESC environment"),
+        (note_and_take_away, "{commit}", "ESC environment"),
+        (apply_by_hand, "{repository}:{commit}", "records it"),
+    ],
+)
+@pytest.mark.parametrize("deletion", [1, 3])
+async def test_whoever_names_what_goes_between_two_deletions_ends_them(
+    name_it: Callable[[World, str], None], form: str, who: str, deletion: int
+) -> None:
+    """By hand, where no lease is asked for: `pulumi env set`, `kubectl set image`."""
+    world = await aged()
+    made = await planned(world)
+    last = made.deletions[-1]
+    [name] = [each for each in NAMES if world.digest_of(each) == last.digest]
+    text = named_by(world, form, name)
+    for _ in range(deletion - 1):
+        world.faults.after("registry.remove", lambda: None)
+    world.faults.after("registry.remove", lambda: name_it(world, text))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"{last.digest} is named by" in str(pruned.stopped)
+    assert who in str(pruned.stopped)
+    assert last.digest not in world.registry.removed
+    assert len(world.registry.removed) <= deletion + 1
+
+
+async def test_whoever_names_what_is_deleted_already_is_told_so() -> None:
+    world = await aged()
+    made = await planned(world)
+    text = f"{ADAPTER}:{made.deletions[0].tags[0]}"
+    world.faults.after("registry.remove", lambda: pin(world, text))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert f"{made.deletions[0].digest} is deleted already, and named by" in str(pruned.stopped)
+
+
+async def test_whoever_changes_something_else_meanwhile_ends_nothing() -> None:
+    """Also where one look at it fails: it is seen again."""
+    world = await aged()
+    made = await planned(world)
+
+    def change() -> None:
+        world.config.edit("bob", logLevel="debug")
+        world.faults.before("config.history", raising(Unreachable("a blink: try again")))
+
+    world.faults.after("registry.remove", change)
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert pruned.stopped is None
+    assert {each.digest for each in made.deletions} <= {*pruned.deleted}
+
+
+async def test_an_environment_that_nobody_changes_is_read_with_its_history_once() -> None:
+    world = await aged()
+    made = await planned(world)
+    world.faults.effects.clear()
+
+    await apply([world.ports()], POLICY, made.hash, LATER)
+
+    asked = world.faults.effects
+    assert (asked.count("config.history"), asked.count("stack.state")) == (1, 1)
+    assert asked.count("config.read") == asked.count("cluster.images") == len(made.deletions) + 1
+
+
+async def test_deleting_many_asks_for_no_more_tags_each_time() -> None:
+    """Only the last images' tags, which a list may not show yet, and what is anybody's to move."""
+    world = await aged()
+    for number in range(30):
+        name = f"more-{number}"
+        world.commits[name] = world.git.commit(name, {"adapter/app.py": f"good {300 + number}"})
+        world.publish(name)
+    made = await planned(world)
+    world.faults.effects.clear()
+
+    pruned = await apply([world.ports()], POLICY, made.hash, LATER)
+
+    assert pruned.stopped is None
+    assert len(pruned.deleted) == 2 * len(made.deletions) > 60
+    to_stay = 2 * len(made.protected)
+    looks = 2 * len(made.deletions) + 1
+    assert world.faults.effects.count("registry.digest") - to_stay <= looks * (LATELY + 1)
+
+
+async def test_a_deleted_tag_that_is_pushed_again_ends_a_prune_although_no_list_shows_it() -> None:
+    world = await aged()
+    made = await planned(world)
+    known = {commit.sha: name for name, commit in world.commits.items()}
+    [tag] = made.deletions[0].tags
+    listed = world.registry.tags
+
+    async def behind(repository: str) -> list[str]:
+        return [each for each in await listed(repository) if each != tag]
+
+    def push() -> None:
+        world.publish(known[tag])
+        world.registry.tags = behind  # type: ignore[method-assign] # the list of before
 
     world.faults.after("registry.remove", push)
     pruned = await apply([world.ports()], POLICY, made.hash, LATER)

@@ -352,6 +352,20 @@ MUTANTS = (
         "tests/flows/test_audit.py",
     ),
     Mutant(
+        "delete what somebody names meanwhile",
+        "flows/deleting.py",
+        "        require_unnamed(self.plan, found, self.deleted)\n",
+        "        str(found)\n",
+        "tests/flows/test_pruning.py",
+    ),
+    Mutant(
+        "overlook who changes an environment meanwhile",
+        "slipway/tasks/newly_named.py",
+        "if not mark or before.get(each) != mark}\n",
+        "if not mark or each not in before}\n",
+        "tests/flows/test_pruning.py",
+    ),
+    Mutant(
         "prune what a target that is gone has live",
         "slipway/tasks/in_use.py",
         "    for target in sorted({each.target for each in others}):\n",
