@@ -1,10 +1,10 @@
 """Where a rollback goes by default: which releases are ways back from what is there now."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway.domain.candidate import live_since, proven_live
-from slipway.domain.commit import Commit
+from slipway.domain.hold import Barred
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Release
 from slipway.errors import InvalidInput
@@ -33,9 +33,9 @@ def leaving(history: Sequence[Release], running: Digest | None, asked: str) -> L
 
 
 def previous(
-    history: Sequence[Release], left: Leaving, vetoed: Collection[Commit] = ()
+    history: Sequence[Release], left: Leaving, barred: Barred | None = None
 ) -> list[Release]:
-    """Ways back from what is left, best first; none to a vetoed commit.
+    """Ways back from what is left, best first; none to what is vetoed, under whatever name.
 
     A way back was proven live (or adopted) before the running digest's first time live, has another
     digest, also than the one asked for, and was not itself rolled away from: so that asking twice
@@ -49,7 +49,9 @@ def previous(
     no_way = {left.running, left.asked, None, *_rolled_away_from(live)}
     ways: list[Release] = []
     for each in live:
-        if each.digest is None or each.digest in no_way or each.commit in vetoed:
+        if each.digest is None or each.digest in no_way:
+            continue
+        if barred is not None and barred.bars(each.commit, each.digest):
             continue
         if first_time is not None and _first_live(live, each.digest) >= first_time:
             continue

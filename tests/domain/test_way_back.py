@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from slipway.domain.commit import Commit
+from slipway.domain.hold import Barred
 from slipway.domain.image import Digest
 from slipway.domain.release import Baseline, Kind, Release, Request, State
 from slipway.domain.way_back import Leaving, leaving, previous
@@ -100,3 +101,13 @@ def test_what_was_rolled_away_from_is_known_by_a_platforms_digest_too() -> None:
 
 def test_where_nothing_is_known_the_way_back_is_what_was_live_last() -> None:
     assert previous(HISTORY, Leaving())[0].digest == digest(NEWEST)
+
+
+def test_what_is_vetoed_is_no_way_back_under_whatever_name() -> None:
+    renamed = live(NEW, 3, commit=Commit("d" * 40))
+    history = (live(NEWEST, 4), renamed, live(NEW, 2), live(OLD, 1))
+    barred = Barred(frozenset({Commit(NEW * 40)}), {digest(NEW): Commit(NEW * 40)})
+
+    found = previous(history, Leaving(digest(NEWEST), digest(NEWEST)), barred)
+
+    assert [each.digest for each in found] == [digest(OLD)]
