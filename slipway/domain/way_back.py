@@ -43,21 +43,18 @@ def previous(
     ask.
     """
     live = proven_live(history)
-    first_time = min(
-        (live_since(each) for each in live if each.digest == left.running), default=None
-    )
+    begins = _begins(live)
+    begin = begins.get(left.running)
     no_way = {left.running, left.asked, None, *_rolled_away_from(live)}
-    ways: list[Release] = []
+    ways: dict[Digest, Release] = {}
     for each in live:
         if each.digest is None or each.digest in no_way:
             continue
         if barred is not None and barred.bars(each.commit, each.digest):
             continue
-        if first_time is not None and _first_live(live, each.digest) >= first_time:
-            continue
-        if each.digest not in {way.digest for way in ways}:
-            ways.append(each)
-    return ways
+        if begin is None or begins[each.digest] < begin:
+            ways.setdefault(each.digest, each)
+    return list(ways.values())
 
 
 def _known_as(history: Sequence[Release]) -> Mapping[Digest, Digest]:
@@ -97,8 +94,9 @@ def _reference(text: str) -> ImageReference | None:
         return None
 
 
-def _first_live(live: Sequence[Release], digest: Digest) -> float:
-    return min(live_since(each) for each in live if each.digest == digest)
+def _begins(live: Sequence[Release]) -> Mapping[Digest | None, float]:
+    """When each digest was live for the first time; `live` is newest first."""
+    return {each.digest: live_since(each) for each in live}
 
 
 def _rolled_away_from(live: Sequence[Release]) -> set[Digest]:
