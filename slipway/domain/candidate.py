@@ -1,6 +1,6 @@
 """Which commits a target could go back to, and what is known of each there."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -89,7 +89,7 @@ class Candidate:
 
 
 def states_at(
-    history: Sequence[Release], commit: Commit, vetoed: Collection[Commit]
+    history: Sequence[Release], commit: Commit, *, vetoed: bool
 ) -> tuple[tuple[str, ...], datetime | None]:
     """What a target's history says of a commit, and until when it was live there."""
     live = proven_live(history)
@@ -102,7 +102,7 @@ def states_at(
         newest = next(place for place, each in enumerate(live) if each.commit == commit)
         until = live[newest - 1].live_since
         told.append("was live")
-    if commit in vetoed:
+    if vetoed:
         told.append("vetoed")
     if any(each.kind is Kind.ADOPTED for each in mine):
         told.append("adopted")

@@ -3,10 +3,12 @@
 A hold pauses automation at a target; a veto forbids automation one commit there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from slipway.domain.commit import Commit
+from slipway.domain.image import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,16 @@ class Veto:
     since: datetime
     release: str = ""
     lifted: Lifted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """What the vetoes of a target keep away: commits, and their images under any commit's name."""
+
+    commits: frozenset[Commit] = frozenset()
+    images: Mapping[Digest, Commit] = field(default_factory=dict)
+    """Each with the vetoed commit whose image it is."""
+
+    def bars(self, commit: Commit | None, digest: Digest | None) -> bool:
+        """Whether a commit, or the image that it has, is kept away."""
+        return commit in self.commits or digest in self.images

@@ -1,10 +1,10 @@
 """Where a rollback goes by default: which releases are ways back from what is there now."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway.domain.candidate import live_since, proven_live
-from slipway.domain.commit import Commit
+from slipway.domain.hold import Barred
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Release
 from slipway.errors import InvalidInput
@@ -33,9 +33,9 @@ def leaving(history: Sequence[Release], running: Digest | None, asked: str) -> L
 
 
 def previous(
-    history: Sequence[Release], left: Leaving, vetoed: Collection[Commit] = ()
+    history: Sequence[Release], left: Leaving, barred: Barred | None = None
 ) -> list[Release]:
-    """Ways back from what is left, best first; none to a vetoed commit.
+    """Ways back from what is left, best first; none to what is vetoed, under whatever name.
 
     A way back was proven live (or adopted) before the running digest's first time live, has another
     digest, also than the one asked for, and was not itself rolled away from: so that asking twice
@@ -43,19 +43,18 @@ def previous(
     ask.
     """
     live = proven_live(history)
-    first_time = min(
-        (live_since(each) for each in live if each.digest == left.running), default=None
-    )
+    begins = _begins(live)
+    begin = begins.get(left.running)
     no_way = {left.running, left.asked, None, *_rolled_away_from(live)}
-    ways: list[Release] = []
+    ways: dict[Digest, Release] = {}
     for each in live:
-        if each.digest is None or each.digest in no_way or each.commit in vetoed:
+        if each.digest is None or each.digest in no_way:
             continue
-        if first_time is not None and _first_live(live, each.digest) >= first_time:
+        if barred is not None and barred.bars(each.commit, each.digest):
             continue
-        if each.digest not in {way.digest for way in ways}:
-            ways.append(each)
-    return ways
+        if begin is None or begins[each.digest] < begin:
+            ways.setdefault(each.digest, each)
+    return list(ways.values())
 
 
 def _known_as(history: Sequence[Release]) -> Mapping[Digest, Digest]:
@@ -95,8 +94,9 @@ def _reference(text: str) -> ImageReference | None:
         return None
 
 
-def _first_live(live: Sequence[Release], digest: Digest) -> float:
-    return min(live_since(each) for each in live if each.digest == digest)
+def _begins(live: Sequence[Release]) -> Mapping[Digest | None, float]:
+    """When each digest was live for the first time; `live` is newest first."""
+    return {each.digest: live_since(each) for each in live}
 
 
 def _rolled_away_from(live: Sequence[Release]) -> set[Digest]:

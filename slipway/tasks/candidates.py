@@ -1,11 +1,12 @@
 """Every commit that a target could go back to, judged by what the rollback itself accepts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slipway.domain.acceptance import Published, Surroundings, acceptable
 from slipway.domain.candidate import Candidate, Outlook, newest_first, states_at
 from slipway.domain.commit import Commit
+from slipway.domain.hold import Barred
 from slipway.domain.image import ImageReference
 from slipway.domain.release import Release
 from slipway.domain.target import CommitInfo
@@ -18,6 +19,7 @@ from slipway.errors import (
 )
 from slipway.ports import Ports
 from slipway.tasks.asking import each_of
+from slipway.tasks.gates import find_barred
 from slipway.tasks.rehearsing import Way, look_ahead
 from slipway.tasks.ways_back import default_way_back, look_up, surroundings
 
@@ -45,7 +47,7 @@ class _View:
 
     there: Surroundings
     history: Sequence[Release]
-    vetoed: Collection[Commit]
+    barred: Barred
     places: Mapping[Commit, int | None]
     default: Commit | None
 
@@ -64,8 +66,7 @@ async def list_candidates(
     there = await surroundings(ports)
     places = await _places(ports, history)
     default, no_default = await _default(ports, there)
-    vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
-    view = _View(there, history, vetoed, places, default)
+    view = _View(there, history, await find_barred(ports, history), places, default)
     # The default is always looked up, however old it is.
     chosen = dict.fromkeys([*list(places)[:limit], *([default] if default else [])])
 
@@ -118,7 +119,9 @@ async def _described(ports: Ports, commit: Commit) -> CommitInfo | None:
 
 def _candidate(view: _View, found: Published, info: CommitInfo | None) -> Candidate:
     commit = found.commit
-    states, until = states_at(view.history, commit, view.vetoed)
+    digest = found.image.digest if found.image else found.recorded
+    vetoed = view.barred.bars(commit, digest)
+    states, until = states_at(view.history, commit, vetoed=vetoed)
     refusal = ""
     try:
         acceptable(found, view.there)
@@ -129,7 +132,7 @@ def _candidate(view: _View, found: Published, info: CommitInfo | None) -> Candid
         commit,
         view.places.get(commit),
         states,
-        found.image.digest if found.image else found.recorded,
+        digest,
         info,
         until,
         refusal,

@@ -26,6 +26,7 @@ from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
 from slipway.tasks.asking import FETCH_WITHIN, Together, asked
+from slipway.tasks.gates import find_barred
 from slipway.tasks.holdings import find_holdings
 from slipway.tasks.lineage import find_lineage
 from slipway.tasks.pulling import try_pull
@@ -210,8 +211,8 @@ async def _remember(
     if isinstance(cluster, Workloads):
         running = the_ready_digest(cluster, target.workload.container)
         left = leaving(history, running, cluster.image)
-    vetoed = {each.commit for each in await ledger.vetoes(target.name)}
-    ways = previous(history, left, vetoed)
+    barred = await find_barred(ports, history)
+    ways = previous(history, left, barred)
     published = await ledger.published_tags(target.service.repository)
     return Memory(
         history,
@@ -224,7 +225,7 @@ async def _remember(
             if (each := reference_of(way.image)) is not None
             and each.repository == target.service.repository
         ],
-        frozenset(vetoed),
+        barred.commits,
         () if isinstance(standing, Unknown) else standing,
     )
 

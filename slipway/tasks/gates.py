@@ -1,12 +1,12 @@
 """Gates: holds, vetoes and order at a target, as the ledger and the cluster tell them."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from slipway.domain.commit import Commit
 from slipway.domain.gates import came_later, require_unheld, require_unvetoed, shown_hold
-from slipway.domain.hold import Hold, Lift
-from slipway.domain.image import Digest
+from slipway.domain.hold import Barred, Hold, Lift
+from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Kind, Release
 from slipway.domain.workloads import Workloads
 from slipway.errors import SlipwayError, Vetoed
@@ -24,16 +24,31 @@ async def check_vetoes(ports: Ports, release: Release, digest: Digest | None = N
         return
     vetoes = await ports.ledger.vetoes(ports.target.name)
     require_unvetoed(ports.target.name, release.commit, vetoes, release.request)
-    if digest is None or not release.request.automatic:
+    if digest is None or not vetoes or not release.request.automatic:
         return
+    barred = await find_barred(ports, await ports.ledger.history(ports.target.name))
     for each in vetoes:
-        bad = await ports.ledger.find(each.release) if each.release else None
-        if bad is not None and bad.digest == digest:
+        if barred.images.get(digest) == each.commit:
             raise Vetoed(
                 f"commit {release.commit} has the image of {each.commit}, {digest}, which "
                 f"automation must not deploy to {ports.target.name}: {each.reason}; deploy a newer "
                 "commit"
             )
+
+
+async def find_barred(ports: Ports, history: Sequence[Release]) -> Barred:
+    """What vetoes keep away: commits, and every image that each was published or released with."""
+    commits = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
+    images = {
+        each.digest: each.commit
+        for each in history
+        if each.digest is not None and each.commit is not None and each.commit in commits
+    }
+    for each in commits:
+        tag = ImageReference(ports.target.service.repository, each.sha)
+        if (published := await ports.ledger.published(tag)) is not None:
+            images[published] = each
+    return Barred(frozenset(commits), images)
 
 
 @repeatable("check holds")

@@ -22,6 +22,7 @@ from slipway.errors import (
 )
 from slipway.ports import Ports
 from slipway.tasks.commits import resolve_commit
+from slipway.tasks.gates import find_barred
 from slipway.tasks.policies import repeatable
 from slipway.tasks.publishing import has_same_inputs
 
@@ -78,15 +79,16 @@ async def _recorded(ports: Ports, tag: ImageReference, history: Sequence[Release
 async def default_way_back(ports: Ports, there: Surroundings) -> tuple[Commit, PublishedImage]:
     """Where a rollback to `previous` goes; `NothingToRollBackTo` says why it goes nowhere."""
     history = await ports.ledger.history(ports.target.name)
-    vetoed = {each.commit for each in await ports.ledger.vetoes(ports.target.name)}
+    barred = await find_barred(ports, history)
     gone: list[str] = []
-    for way in previous(history, leaving(history, there.running, there.asked), vetoed):
+    for way in previous(history, leaving(history, there.running, there.asked), barred):
         image = await ports.registry.find(ImageReference.parse(way.image))
         if is_whole(image) and way.commit is not None:
             log.info("previous of %s is %s (release %s)", ports.target.name, way.commit, way.id)
             return way.commit, image
         gone.append(f"{way.image} of release {way.id}")
-    skipped = f" and is not vetoed ({', '.join(each.short for each in vetoed)})" if vetoed else ""
+    vetoed = ", ".join(sorted(each.short for each in barred.commits))
+    skipped = f" and is not vetoed ({vetoed})" if vetoed else ""
     lost = f"; no longer whole in the registry: {', '.join(gone)}" if gone else ""
     raise NothingToRollBackTo(
         f"{ports.target.name} has no earlier release that was proven live{skipped}{lost}: name a "

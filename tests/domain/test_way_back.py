@@ -1,10 +1,13 @@
 """Which releases are ways back from what is there now."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from slipway.domain.commit import Commit
+from slipway.domain.hold import Barred
 from slipway.domain.image import Digest
 from slipway.domain.release import Baseline, Kind, Release, Request, State
 from slipway.domain.way_back import Leaving, leaving, previous
@@ -100,3 +103,45 @@ def test_what_was_rolled_away_from_is_known_by_a_platforms_digest_too() -> None:
 
 def test_where_nothing_is_known_the_way_back_is_what_was_live_last() -> None:
     assert previous(HISTORY, Leaving())[0].digest == digest(NEWEST)
+
+
+def test_what_is_vetoed_is_no_way_back_under_whatever_name() -> None:
+    renamed = live(NEW, 3, commit=Commit("d" * 40))
+    history = (live(NEWEST, 4), renamed, live(NEW, 2), live(OLD, 1))
+    barred = Barred(frozenset({Commit(NEW * 40)}), {digest(NEW): Commit(NEW * 40)})
+
+    found = previous(history, Leaving(digest(NEWEST), digest(NEWEST)), barred)
+
+    assert [each.digest for each in found] == [digest(OLD)]
+
+
+def test_a_long_history_takes_no_more_time_a_release_than_a_short_one() -> None:
+    def steps(length: int) -> int:
+        """How often the history's digests are compared: no clock that other work disturbs."""
+        made = [numbered(each) for each in range(length)]
+        return counted(lambda: previous(made, Leaving(made[0].digest, made[0].digest)))
+
+    assert steps(800) < 5 * steps(200)
+
+
+def numbered(number: int) -> Release:
+    image = Digest(f"sha256:{number:064x}")
+    return live(OLD, -number, digest=image, accepted=frozenset({image}))
+
+
+def counted(work: Callable[[], object]) -> int:
+    """Lines and calls that Python executes for it."""
+    events = 0
+
+    def count(*_: object) -> Any:
+        nonlocal events
+        events += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return events

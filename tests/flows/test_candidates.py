@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from flows.deploy import release as deploy
+from flows.drilling import drill
 from flows.rollback import release as roll_back
 from slipway.domain.candidate import Candidate
 from slipway.domain.hold import NewVeto
@@ -13,6 +14,7 @@ from slipway.tasks.candidate_report import described
 from slipway.tasks.candidates import list_candidates
 from tests.fakes.images import make_image
 from tests.fakes.world import World, deploy_request, rollback_request
+from tests.flows.test_audit import look
 
 STORY = ("second", "third", "crashing")
 
@@ -146,3 +148,41 @@ async def test_what_is_off_the_main_line_comes_last() -> None:
     world.publish("other")
 
     assert list(await listed(world))[-1] == "other"
+
+
+async def twice_named() -> World:
+    """The image of `second`, which is vetoed, was live as that of a later commit, too."""
+    world = World.seeded()
+    await deploy(world.ports(), deploy_request(world.commits["second"].sha))
+    world.git.branches["main"] = world.commits["second"].sha
+    world.commits["same"] = world.git.commit("same", {"adapter/README.md": "read me"})
+    world.commits["fourth"] = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+    for name in ("same", "fourth"):
+        await deploy(world.ports(), deploy_request(world.commits[name].sha))
+        await asyncio.sleep(60)
+    assert world.digest_of("same") == world.digest_of("second")
+    await world.ledger.place_veto(world.target.name, NewVeto(world.commits["second"], "x", "ada"))
+    return world
+
+
+async def test_a_vetoed_image_is_no_default_under_another_commits_name_either() -> None:
+    world = await twice_named()
+
+    found, drilled = await listed(world), await drill(world.ports())
+    outcome = await roll_back(world.ports(), rollback_request())
+
+    assert {name: each.states for name, each in found.items() if "vetoed" in each.states} == {
+        "same": ("was live", "vetoed"),
+        "second": ("was live", "vetoed"),
+    }
+    assert [name for name, each in found.items() if each.is_default] == ["first"]
+    assert drilled.to == outcome.release.commit == world.commits["first"]
+
+
+async def test_a_vetoed_image_is_not_counted_among_the_ways_back_that_are_left() -> None:
+    world = await twice_named()
+    first = world.digest_of("first")
+    assert first is not None
+    world.registry.delete(world.target.service.repository, first)
+
+    assert "IMG012" in {each.rule for each in (await look(world)).findings}

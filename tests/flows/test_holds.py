@@ -462,6 +462,19 @@ async def test_automation_does_not_try_a_vetoed_image_under_another_commits_name
     assert summary(outcome) == "refused: vetoed"
 
 
+async def test_so_it_is_where_a_person_has_vetoed_the_commit() -> None:
+    world = World.seeded()
+    await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))
+    await by_hand(world, "second", even_if_vetoed="to see it leak")
+    world.git.branches["main"] = world.commits["second"].sha
+    world.commits["same"] = world.git.commit("same image", {"adapter/README.md": "two"})
+
+    outcome = await by_automation(world, "same")
+
+    assert outcome.release.digest == world.digest_of("second")
+    assert summary(outcome) == "refused: vetoed"
+
+
 async def test_a_person_passes_a_veto_by_saying_why_and_only_so() -> None:
     world = World.seeded()
     await world.ledger.place_veto(TARGET, NewVeto(world.commits["second"], "leaks", "bob"))

@@ -338,6 +338,13 @@ MUTANTS = (
         "tests/domain/test_fitness.py",
     ),
     Mutant(
+        "go back to a vetoed image under another name",
+        "slipway/domain/hold.py",
+        "        return commit in self.commits or digest in self.images\n",
+        "        return commit in self.commits or digest in self.commits\n",
+        "tests/domain/test_way_back.py",
+    ),
+    Mutant(
         "prune what a mirror's name keeps",
         "slipway/tasks/in_use.py",
         "        for tag in named_commits(text):\n",
@@ -613,8 +620,8 @@ MUTANTS = (
     Mutant(
         "let automation try a vetoed image under another name",
         ASKING_GATES,
-        "        if bad is not None and bad.digest == digest:\n",
-        "        if bad is not None and bad.digest != digest:\n",
+        "        if barred.images.get(digest) == each.commit:\n",
+        "        if barred.images.get(digest) == each:\n",
         HOLDS,
     ),
     Mutant(
