@@ -10,8 +10,9 @@ from slipway.domain.hold import Hold, Veto
 def hold_line(hold: Hold) -> str:
     """A hold in one line."""
     until = f", until {local(hold.until)}" if hold.until else ""
-    left = f" (release {hold.release})" if hold.release else ""
-    return f"held since {local(hold.since)} by {hold.by}{left}{until}: {hold.reason}{_end(hold)}"
+    left = f", of release {hold.release}" if hold.release else ""
+    since = f"held since {local(hold.since)} by {hold.by} (hold {hold.number}{left}){until}"
+    return f"{since}: {hold.reason}{_end(hold)}"
 
 
 def veto_line(veto: Veto) -> str:
@@ -35,6 +36,7 @@ def restriction_lines(holds: Sequence[Hold], vetoes: Sequence[Veto]) -> Iterator
 def hold_record(hold: Hold) -> dict[str, Any]:
     """A hold for scripts. The keys are a contract: docs/command-line.md."""
     return {
+        "number": hold.number,
         "target": hold.target,
         "reason": hold.reason,
         "by": hold.by,

@@ -54,12 +54,18 @@ async def _hold(ledger: Ledger, target: str, reason: str, until: datetime | None
 @click.command("release-hold")
 @click.argument("target")
 @click.option("--reason", required=True, help="Why, for those who read the ledger.")
+@click.option("--number", type=int, metavar="N", help="End only this one of its holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was lifted as a list.")
 @click.pass_obj
-def release_hold(session: Session, /, target: str, *, reason: str, as_json: bool) -> None:
-    """End every hold of TARGET: automation deploys the next commit that it is given."""
+def release_hold(
+    session: Session, /, target: str, *, reason: str, number: int | None, as_json: bool
+) -> None:
+    """End every hold of TARGET: automation deploys the next commit that it is given.
+
+    With --number it may be paused still, by another one.
+    """
     _require_known(session, target)
-    lifted = session.run(_release_hold(session.ledger(), target, reason))
+    lifted = session.run(_release_hold(session.ledger(), target, reason, number))
     if as_json:
         print_json([hold_record(each) for each in lifted])
         return
@@ -69,11 +75,20 @@ def release_hold(session: Session, /, target: str, *, reason: str, as_json: bool
         click.echo(f"automation was not paused at {target}")
 
 
-async def _release_hold(ledger: Ledger, target: str, reason: str) -> Sequence[Hold]:
+async def _release_hold(
+    ledger: Ledger, target: str, reason: str, number: int | None
+) -> Sequence[Hold]:
     standing = await ledger.holds(target)
-    for each in standing:
+    meant = [each for each in standing if number in {None, each.number}]
+    if number is not None and not meant:
+        numbers = ", ".join(f"hold {each.number}" for each in standing) or "none"
+        raise InvalidInput(
+            f"hold {number} does not stand at {target} (of its holds, {numbers} does): give the "
+            "number of one that stands, or no --number for all"
+        )
+    for each in meant:
         await ledger.lift_hold(each.number, getpass.getuser(), reason)
-    return standing
+    return meant
 
 
 @click.command

@@ -107,6 +107,8 @@ class Changes:
     persisting: tuple[RecordedFinding, ...] = ()
     """Those seen again, and those whose rule could not be judged this time."""
     gone: tuple[RecordedFinding, ...] = ()
+    raised: tuple[RecordedFinding, ...] = ()
+    """Those of the persisting that matter more than when they were kept last."""
 
     @property
     def standing(self) -> tuple[RecordedFinding, ...]:
@@ -115,13 +117,14 @@ class Changes:
 
 
 def compared(before: Iterable[RecordedFinding], judged: Judged, at: datetime) -> Changes:
-    """What is new, stays and is gone; nothing is gone that could not be looked at."""
+    """What is new, stays, matters more and is gone; nothing is gone that could not be looked at."""
     known = {each.finding.fingerprint: each for each in before}
     now = {each.fingerprint: each for each in judged.findings}
     new = [RecordedFinding(each, at) for print_, each in now.items() if print_ not in known]
     again = [
         RecordedFinding(now[print_], each.since) for print_, each in known.items() if print_ in now
     ]
+    raised = [each for each in again if _matters_more(each, known[each.finding.fingerprint])]
     unseen = [each for print_, each in known.items() if print_ not in now]
     kept = [each for each in unseen if not _could_be_seen(each.finding, judged)]
     gone = [
@@ -129,7 +132,11 @@ def compared(before: Iterable[RecordedFinding], judged: Judged, at: datetime) ->
         for each in unseen
         if _could_be_seen(each.finding, judged)
     ]
-    return Changes(tuple(new), (*again, *kept), tuple(gone))
+    return Changes(tuple(new), (*again, *kept), tuple(gone), tuple(raised))
+
+
+def _matters_more(now: RecordedFinding, before: RecordedFinding) -> bool:
+    return now.finding.severity.rank > before.finding.severity.rank
 
 
 def _could_be_seen(finding: Finding, judged: Judged) -> bool:

@@ -11,6 +11,7 @@ from slipway.domain.workloads import Workloads
 from slipway.tasks.report import leave_table, tell
 
 NEW, GONE = "slipway.finding.new", "slipway.finding.gone"
+RAISED = "slipway.finding.raised"
 """Prefect events, which automations can act on; docs/command-line.md has their fields."""
 NOT_KNOWN = "?"
 FINDING_COLUMNS = ("severity", "id", "target", "state", "about", "expected", "seen", "what to do")
@@ -77,10 +78,10 @@ async def report_audit(
 
 
 async def tell_changes(changes: Changes | Unknown) -> None:
-    """Say of each finding that it is new or gone, as an event that automations can act on."""
+    """Say of each finding that is new, matters more or is gone so, as events for automations."""
     if isinstance(changes, Unknown):
         return
-    for event, found in ((NEW, changes.new), (GONE, changes.gone)):
+    for event, found in ((NEW, changes.new), (RAISED, changes.raised), (GONE, changes.gone)):
         for each in found:
             await tell(event, _resource(each.finding), payload(each.finding))
 

@@ -28,6 +28,41 @@ def test_a_hold_stops_automation_until_it_is_released(terminal: Terminal) -> Non
     assert (live["state"], live["automatic"]) == ("live", True)
 
 
+def test_one_of_several_holds_is_ended_by_its_number_and_the_others_stay(
+    terminal: Terminal,
+) -> None:
+    old = terminal.json("hold", ADAPTER, "--reason", "old and forgotten")
+    freeze = terminal.json("hold", ADAPTER, "--reason", "freeze for the fair", "--until", "40d")
+
+    words = ("release-hold", ADAPTER, "--number", str(old["number"]), "--reason", "over")
+    lifted = terminal.json(*words)
+
+    assert lifted == [old]
+    assert terminal.json("status", ADAPTER)["ledger"]["holds"] == [freeze]
+    assert str(automatic(terminal, "second", code=4)["reason"]).startswith("held: ")
+    assert f"(hold {freeze['number']})" in terminal.type("status", ADAPTER).stdout
+
+
+def test_a_number_that_is_no_hold_of_the_target_ends_none_and_is_told_with_those_there_are(
+    terminal: Terminal,
+) -> None:
+    placed = terminal.json("hold", ADAPTER, "--reason", "load test")
+    other = terminal.json("hold", SINK, "--reason", "load test")
+
+    result = terminal.type(
+        "release-hold", ADAPTER, "--number", str(other["number"]), "--reason", "done"
+    )
+    terminal.type("release-hold", ADAPTER, "--reason", "done")
+    again = terminal.type(
+        "release-hold", ADAPTER, "--number", str(placed["number"]), "--reason", "done"
+    )
+
+    assert result.exit_code == again.exit_code == 2
+    assert f"hold {placed['number']} does" in result.stderr
+    assert "none does" in again.stderr
+    assert terminal.json("status", SINK)["ledger"]["holds"] == [other]
+
+
 def test_a_hold_is_about_the_commit_that_was_live_then(terminal: Terminal) -> None:
     terminal.deploy("second")
 

@@ -87,6 +87,27 @@ def test_a_finding_that_persists_keeps_when_it_was_first_seen_and_tells_what_is_
     assert (kept.since, kept.finding.seen) == (NOW, "c")
 
 
+@pytest.mark.parametrize("before", Severity)
+@pytest.mark.parametrize("now", Severity)
+def test_a_finding_that_matters_more_than_before_is_told_as_such(
+    before: Severity, now: Severity
+) -> None:
+    was, is_ = finding(severity=before), finding(severity=now)
+
+    changes = compared(recorded(judged(was)), judged(is_), NOW)
+
+    assert [each.finding for each in changes.persisting] == [is_]
+    assert changes.raised == (changes.persisting if now.rank > before.rank else ())
+
+
+def test_what_is_new_or_could_not_be_looked_at_does_not_matter_more() -> None:
+    before = recorded(judged(finding(severity=Severity.INFO)))
+    dark = Judged((), {"IMG001": "no route to host"})
+
+    assert compared([], judged(finding()), NOW).raised == ()
+    assert compared(before, dark, NOW).raised == ()
+
+
 def test_what_only_one_of_two_looks_sees_was_on_the_move() -> None:
     first, second = judged(finding(about="a"), finding()), judged(finding(), finding(about="b"))
 

@@ -23,6 +23,7 @@ from slipway.domain.image import Digest, ImageReference
 from slipway.domain.release import Options, Phase
 from slipway.domain.retention import Policy
 from slipway.errors import ConfigKeyUnusable, SlipwayError, Unreachable
+from slipway.tasks import audit_report
 from slipway.tasks.lineage import LOOKED_AT, last_change
 from tests.fakes.images import make_image
 from tests.fakes.restrictions import EPOCH
@@ -389,6 +390,27 @@ async def test_what_an_audit_told_before_it_died_is_told_again_and_nothing_is_to
     await auditing.audit_and_report(every)
 
     assert told == ["IMG006", "IMG006"]
+
+
+async def test_a_finding_that_matters_more_with_time_is_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await released("second", "third")
+    newer(world)
+    told: list[tuple[str, str, str]] = []
+
+    async def tell(event: str, _: object, payload: dict[str, str]) -> None:
+        told.append((event, payload["id"], payload["severity"]))
+
+    monkeypatch.setattr(audit_report, "tell", tell)
+    for days in (1, 30, 31):
+        for each in (await look(world, record=True, days=days)).targets:
+            await audit_report.tell_changes(each.changes)
+
+    assert told == [
+        ("slipway.finding.new", "IMG011", "info"),
+        ("slipway.finding.raised", "IMG011", "warning"),
+    ]
 
 
 async def test_a_pod_on_another_digest_is_not_gone_because_another_pod_is_not_ready() -> None:

@@ -70,6 +70,16 @@ class FindingsContract:
 
         assert [each.finding for each in await ledger.findings(HERE)] == [now]
 
+    async def test_a_finding_matters_more_once_and_is_kept_so(self, ledger: Ledger) -> None:
+        worse = replace(DRIFT, severity=Severity.CRITICAL)
+        await ledger.record_findings(HERE, judged(DRIFT))
+
+        first = await ledger.record_findings(HERE, judged(worse))
+        again = await ledger.record_findings(HERE, judged(worse))
+
+        assert [each.finding for each in first.raised] == [worse]
+        assert again.raised == ()
+
     async def test_a_finding_whose_rule_could_not_be_judged_stays(self, ledger: Ledger) -> None:
         await ledger.record_findings(HERE, judged(MISSING))
 

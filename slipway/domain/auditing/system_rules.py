@@ -99,8 +99,10 @@ def old_hold(picture: Picture) -> Findings:
                 f"a hold is over within {HOLD_DAYS} days",
                 f"held for {days} days, {until}, by {hold.by}: {hold.reason}",
                 Remedy(
-                    "let automation go on, or hold again with --until",
-                    f"slipway release-hold {picture.target.name} --reason 'it is over'",
+                    "let automation go on; where it is to pause longer, release it and hold again "
+                    "with --until",
+                    f"slipway release-hold {picture.target.name} --number {hold.number} "
+                    "--reason 'it is over'",
                 ),
             )
 

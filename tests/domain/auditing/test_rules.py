@@ -243,7 +243,18 @@ def test_an_old_hold_that_says_until_when_is_news_and_one_that_does_not_is_more(
     assert (news.severity, more.severity) == (Severity.INFO, Severity.WARNING)
     assert "held for 30 days, until 2026-05-30 12:00 UTC, by ada" in news.seen
     assert "held for 30 days, without an end, by ada" in more.seen
-    assert news.remedy == more.remedy
+
+
+def test_what_is_printed_of_an_old_hold_ends_that_one_and_nobody_elses() -> None:
+    holds = (replace(hold(30), number=4), replace(hold(1), number=5))
+
+    [found] = judge(picture(ledger=memory(holds=holds))).findings
+
+    assert found.about == "hold 4"
+    assert found.remedy.command == (
+        f"slipway release-hold {TARGET.name} --number 4 --reason 'it is over'"
+    )
+    assert "release it and hold again with --until" in found.remedy.sentence
 
 
 @pytest.mark.parametrize(
