@@ -12,6 +12,7 @@ from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import is_whole
 from slipway.domain.release import PREVIOUS, Release
+from slipway.domain.scheduling import ANYWHERE, platforms_of
 from slipway.errors import (
     AlreadyLive,
     ImageMissing,
@@ -51,8 +52,10 @@ async def choose_image(
 
 async def surroundings(ports: Ports) -> Surroundings:
     """What decides about every commit alike."""
-    nodes = await ports.cluster.node_platforms()
-    return Surroundings(ports.target.name, await _running(ports), nodes)
+    nodes, seen = await ports.cluster.nodes(), await ports.cluster.observe(ports.target.workload)
+    running = the_ready_digest(seen, ports.target.workload.container) if seen else None
+    platforms = platforms_of(nodes, seen.placement if seen else ANYWHERE)
+    return Surroundings(ports.target.name, running, platforms)
 
 
 async def look_up(ports: Ports, commit: Commit, history: Sequence[Release]) -> Published:
@@ -97,11 +100,6 @@ def known_as(history: Sequence[Release], running: Digest | None) -> Digest | Non
         if running is not None and running in each.accepted and each.digest is not None:
             return each.digest
     return running
-
-
-async def _running(ports: Ports) -> Digest | None:
-    seen = await ports.cluster.observe(ports.target.workload)
-    return the_ready_digest(seen, ports.target.workload.container) if seen else None
 
 
 async def _what_there_is(ports: Ports) -> str:

@@ -589,4 +589,11 @@ MUTANTS = (
         "    sets_replicas = recorded is None or bool(recorded.images)\n",
         "tests/flows/test_autoscaled.py",
     ),
+    Mutant(
+        "ask an image for nodes that the pods are kept off",
+        "slipway/domain/scheduling.py",
+        "any(_is_met(each, node) for each in placement.terms)\n",
+        "bool(placement.terms)\n",
+        "tests/flows/test_placement.py",
+    ),
 )
