@@ -18,15 +18,16 @@ import yaml
 from pydantic import SecretStr
 
 from slipway.clients.kubernetes_images import list_images
+from slipway.clients.kubernetes_nodes import read_node
 from slipway.clients.kubernetes_objects import (
     Object,
     describe_pod,
-    node_platform,
     read_pull_secret,
     read_workloads,
 )
 from slipway.clients.kubernetes_restart import restart
 from slipway.domain.redaction import redacted
+from slipway.domain.scheduling import Node
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, DeploymentUnfit, InvalidInput, Unreachable
@@ -90,10 +91,9 @@ class KubernetesCluster:
             for name in names
         ]
 
-    async def node_platforms(self) -> frozenset[str]:
+    async def nodes(self) -> Sequence[Node]:
         """See `slipway.ports.Cluster`."""
-        nodes = await self._list("/api/v1/nodes", {})
-        return frozenset(each for node in nodes if (each := node_platform(node)) is not None)
+        return [read_node(each) for each in await self._list("/api/v1/nodes", {})]
 
     async def images(self) -> frozenset[str]:
         """See `slipway.ports.Cluster`."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from slipway.clients.kubernetes_nodes import read_placement
 from slipway.domain.image import named_commits, named_digests
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.ports import PullCredentials, PullSecret
@@ -58,6 +59,7 @@ def read_workloads(
         ),
         pull_policy=_of_container(deployment, container, "imagePullPolicy"),
         pull_policy_managers=field_managers(deployment, _field_path(container, "imagePullPolicy")),
+        placement=read_placement(_template(deployment)),
     )
 
 
@@ -202,14 +204,6 @@ def read_pull_secret(name: str, raw: Object | None) -> PullSecret:
         problem = "its .dockerconfigjson can't be read"
         return PullSecret(name, exists=True, problem=problem)
     return PullSecret(name, exists=True, credentials=credentials)
-
-
-def node_platform(raw: Object) -> str | None:
-    """`os/architecture` of a node that takes pods, None for one that does not."""
-    if (raw.get("spec") or {}).get("unschedulable"):
-        return None
-    info = (raw.get("status") or {}).get("nodeInfo") or {}
-    return f"{info.get('operatingSystem', 'linux')}/{info.get('architecture', '')}"
 
 
 def _credentials(host: str, entry: Object) -> PullCredentials:

@@ -37,6 +37,7 @@ class Surroundings:
     target: str
     running: Digest | None
     nodes: frozenset[str]
+    """Platforms of those that its pods may come to."""
     may_run: bool = False
     """The image may be the one that runs: a restore may just have brought it back."""
     asked: str = ""

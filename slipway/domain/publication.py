@@ -106,5 +106,6 @@ def require_platforms(image: PublishedImage, nodes: frozenset[str]) -> None:
     if image.platforms and missing:
         raise PlatformMissing(
             f"{image.repository}@{image.digest} is for {', '.join(sorted(image.platforms))}, but "
-            f"nodes run {', '.join(missing)}: build it for them (`platform` of the service)"
+            f"nodes that its pods may come to are {', '.join(missing)}: build it for them "
+            "(`platform` of the service), or let the program's nodeSelector keep its pods off them"
         )

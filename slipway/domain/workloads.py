@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from slipway.domain.image import Digest
+from slipway.domain.scheduling import ANYWHERE, Placement
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
@@ -99,6 +100,8 @@ class Workloads:
     """When a node pulls the image: `IfNotPresent`, `Always`, `Never`."""
     pull_policy_managers: tuple[str, ...] = ()
     """None where nobody has set it and the API server's default stands."""
+    placement: Placement = ANYWHERE
+    """Which nodes its pods may come to."""
 
     def __str__(self) -> str:
         return f"Deployment {self.namespace}/{self.name}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from slipway.domain.scheduling import Node
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.ports.images import PullCredentials
@@ -59,8 +60,8 @@ class Cluster(Protocol):
     async def pull_secrets(self, workloads: Workloads) -> Sequence[PullSecret]:
         """The pull secrets that the pod template names."""
 
-    async def node_platforms(self) -> frozenset[str]:
-        """`os/architecture` of every node that takes pods."""
+    async def nodes(self) -> Sequence[Node]:
+        """Every node, whatever keeps pods off it."""
 
     async def images(self) -> frozenset[str]:
         """Every image reference and image id in the whole cluster, of workloads of any kind.

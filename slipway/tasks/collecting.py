@@ -21,6 +21,7 @@ from slipway.domain.finding import Finding
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
+from slipway.domain.scheduling import ANYWHERE, Node, platforms_of
 from slipway.domain.way_back import Leaving, leaving, previous
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
@@ -71,15 +72,16 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(ports.config.read(ports.target.config_key)),
         asked(together.once("state", str(ports.target.stack), ports.stack.state)),
         asked(ports.cluster.observe(ports.target.workload)),
-        asked(together.once("nodes", ports.cluster, ports.cluster.node_platforms)),
+        asked(together.once("nodes", ports.cluster, ports.cluster.nodes)),
         asked(_program(ports, together), FETCH_WITHIN),
     )
+    platforms = _platforms(nodes, cluster)
     ledger = await asked(_remember(ports, cluster, standing))
     within = _within(depth, ledger)
     registry, pulls = await asyncio.gather(
         asked(
             find_holdings(
-                ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag
+                ports, together, (config, cluster, ledger, platforms), every_tag=depth.every_tag
             ),
             within,
         ),
@@ -98,7 +100,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         _because_of(git, program),
         applied,
         cluster,
-        nodes,
+        platforms,
         _because_of(registry, pulls),
         ledger,
         await asked(_prunable(depth, together, at), within),
@@ -137,6 +139,19 @@ async def _set_in(
         return None
     found = await asked(ports.config.set_in(config))
     return None if isinstance(found, Unknown) else found
+
+
+def _platforms(
+    nodes: Sequence[Node] | Unknown, cluster: Workloads | Unknown | None
+) -> frozenset[str] | Unknown:
+    """Those of the nodes that the pods may come to; a Deployment not seen is taken to ask for none.
+
+    Without it no rule finds anything by the nodes.
+    """
+    if isinstance(nodes, Unknown):
+        return nodes
+    asks = cluster.placement if isinstance(cluster, Workloads) else ANYWHERE
+    return platforms_of(nodes, asks)
 
 
 async def _same(unknown: Unknown) -> Unknown:

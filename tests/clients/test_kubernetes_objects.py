@@ -13,7 +13,6 @@ from slipway.clients.kubernetes_objects import (
     describe_pod,
     field_managers,
     images_in,
-    node_platform,
     read_container,
     read_pod,
     read_pull_secret,
@@ -266,13 +265,6 @@ def test_a_secret_that_can_not_be_used_says_so_without_its_content(raw: dict[str
 
 def test_a_secret_that_is_absent_is_absent() -> None:
     assert not read_pull_secret("ghcr-creds", None).exists
-
-
-def test_a_cordoned_node_takes_no_pods_and_asks_for_no_platform() -> None:
-    info = {"nodeInfo": {"operatingSystem": "linux", "architecture": "arm64"}}
-
-    assert node_platform({"status": info}) == "linux/arm64"
-    assert node_platform({"status": info, "spec": {"unschedulable": True}}) is None
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)

@@ -5,6 +5,15 @@ import pytest
 from slipway.domain.fitness import require_fit
 from slipway.domain.image import Digest
 from slipway.domain.rollout import PULL_REASONS, Expectation, Verdict, Watch, judge
+from slipway.domain.scheduling import (
+    Node,
+    Placement,
+    Requirement,
+    Taint,
+    Term,
+    Toleration,
+    platforms_of,
+)
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Pod, Workloads, running_digest
 from slipway.errors import DeploymentUnfit
@@ -408,5 +417,35 @@ class ClusterContract:
         assert asked <= images
         assert {running_digest(each) for each in images} & here.accepted
 
-    async def test_nodes_tell_their_platforms(self, here: Surroundings) -> None:
-        assert await here.cluster.node_platforms() == {"linux/amd64"}
+    async def test_nodes_tell_their_platforms_and_what_keeps_pods_off_them(
+        self, here: Surroundings
+    ) -> None:
+        taint = Taint("team", "NoSchedule", "vision")
+        made = Node("spot", "linux/arm64", {"tier": "spot"}, (taint,), cordoned=True)
+
+        name = here.add_node(made)
+
+        found = {each.name: each for each in await here.cluster.nodes()}
+        ours = found.pop(name)
+        assert (ours.platform, ours.labels["tier"], ours.cordoned) == ("linux/arm64", "spot", True)
+        assert taint in ours.taints
+        assert platforms_of(found.values(), Placement()) == {"linux/amd64"}
+
+    async def test_a_template_tells_which_nodes_its_pods_may_come_to(
+        self, here: Surroundings
+    ) -> None:
+        names = Requirement("metadata.name", "NotIn", ("other",))
+        asks = Placement(
+            (("kubernetes.io/os", "linux"),),
+            (
+                Term((Requirement("tier", "In", ("spot", "stable")),), (names,)),
+                Term((Requirement("kubernetes.io/arch", "Exists"),)),
+            ),
+            (Toleration("team", value="vision", effect="NoSchedule"), Toleration("", "Exists")),
+        )
+
+        here.apply("plain", Wish())
+        here.apply("web", Wish(placement=asks))
+
+        assert (await here.seen("plain")).placement == Placement()
+        assert (await here.seen("web")).placement == asks

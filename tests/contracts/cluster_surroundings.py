@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from slipway.domain.image import Digest
 from slipway.domain.rollout import Expectation, Judgement, Verdict, Watch, judge
+from slipway.domain.scheduling import ANYWHERE, Node, Placement
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.ports import Cluster
@@ -41,6 +42,7 @@ class Wish:
     progress_within: int = 600
     pull_secrets: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    placement: Placement = ANYWHERE
 
 
 class Conflict(Exception):
@@ -85,6 +87,10 @@ class Surroundings(ABC):
     @abstractmethod
     def give_account(self, pull_secret: str) -> None:
         """The pull secret of the service account that pods have by default."""
+
+    @abstractmethod
+    def add_node(self, node: Node) -> str:
+        """A node on which nothing runs yet; its full name."""
 
     @abstractmethod
     def add_stateful_set(self, name: str) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from slipway.domain.image import Digest, ImageReference
+from slipway.domain.scheduling import Node
 from slipway.domain.target import Workload
 from slipway.ports import Cluster
 from tests.contracts.cluster import ClusterContract
@@ -47,7 +48,7 @@ class InMemory(Surroundings):
         if why := self._fake.conflict(found, self.reference(wish.runs)):
             raise Conflict(why)
         found.pull_secrets, found.labels = wish.pull_secrets, dict(wish.labels)
-        found.progress_within = wish.progress_within
+        found.progress_within, found.placement = wish.progress_within, wish.placement
         self._fake.scale(found, wish.replicas)
         self._fake.pause(found, paused=wish.paused)
         self._fake.set_image(found, self.reference(wish.runs))
@@ -67,6 +68,10 @@ class InMemory(Surroundings):
 
     def give_account(self, pull_secret: str) -> None:
         self._fake.account_secrets = (pull_secret,)
+
+    def add_node(self, node: Node) -> str:
+        self._fake.special_nodes.append(node)
+        return node.name
 
     def add_stateful_set(self, name: str) -> None:
         self._fake.other_kinds.add(("apps", name))

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from slipway.domain.image import ImageReference
 from slipway.domain.rollout import BACKING_OFF, PULL_REASONS
+from slipway.domain.scheduling import ANYWHERE, Node, Placement
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from slipway.errors import DeploymentUnfit
@@ -17,6 +18,7 @@ from tests.fakes.images import Behaviour, FakeRegistry
 from tests.fakes.pods import TERMINATES_IN, FakePod, shows, state_of
 
 OURS = "pulumi-kubernetes"
+ARCH = "kubernetes.io/arch"
 
 
 @dataclass
@@ -27,6 +29,7 @@ class FakeDeployment:
     name: str
     container: str
     pull_secrets: tuple[str, ...] = ("ghcr-creds",)
+    placement: Placement = ANYWHERE
     labels: dict[str, str] = field(default_factory=dict)
     replicas: int = 1
     image: str = ""
@@ -86,6 +89,8 @@ class FakeCluster:
     controller_sleeps: bool = False
     """Whether nobody acts on what is asked of Deployments."""
     platforms: frozenset[str] = frozenset({"linux/amd64"})
+    """Each of a node that is like all others of its kind."""
+    special_nodes: list[Node] = field(default_factory=list)
     other_images: set[str] = field(default_factory=set)
     """Images of workloads of other kinds, or in other namespaces."""
     other_kinds: set[tuple[str, str]] = field(default_factory=set)
@@ -164,8 +169,12 @@ class FakeCluster:
             for name in workloads.pull_secrets or self.account_secrets
         ]
 
-    async def node_platforms(self) -> frozenset[str]:
-        return self.platforms
+    async def nodes(self) -> Sequence[Node]:
+        plain = [
+            Node(each, each, dict(zip(("kubernetes.io/os", ARCH), each.split("/"), strict=True)))
+            for each in sorted(self.platforms)
+        ]
+        return [*plain, *self.special_nodes]
 
     async def images(self) -> frozenset[str]:
         await self.faults.at("before", "cluster.images")
@@ -304,6 +313,7 @@ class FakeCluster:
             owner_places=tuple(enumerate(deployment.managers)),
             replica_sets=tuple(deployment.sets),
             pods=pods,
+            placement=deployment.placement,
         )
 
 

@@ -708,4 +708,11 @@ MUTANTS = (
         "        if first is None and each.remedy",
         "tests/domain/auditing/test_what_to_type.py",
     ),
+    Mutant(
+        "ask an image for nodes that the pods are kept off",
+        "slipway/domain/scheduling.py",
+        "any(_is_met(each, node) for each in placement.terms)\n",
+        "bool(placement.terms)\n",
+        "tests/flows/test_placement.py",
+    ),
 )

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,15 @@ from sandbox.processes import Processes
 from slipway.clients.kubernetes import KubernetesCluster
 from slipway.domain.image import Digest
 from slipway.domain.rollout import Expectation, Verdict, Watch, judge
+from slipway.domain.scheduling import (
+    ANYWHERE,
+    Node,
+    Placement,
+    Requirement,
+    Term,
+    Toleration,
+    may_come,
+)
 from slipway.domain.target import Workload
 from slipway.domain.workloads import Workloads
 from slipway.errors import AccessDenied, InvalidInput, Unreachable
@@ -36,6 +46,10 @@ SERVE = (
 CRASH = "echo cannot open models.json >&2; exit 1"
 EAT = "exec /busybox tail /dev/zero"
 HANG = f"(sleep 4; rm /w/health) & {SERVE}"
+NODE_INFO = (
+    "machineID systemUUID bootID kernelVersion osImage kubeletVersion kubeProxyVersion "
+    "containerRuntimeVersion"
+)
 COMMANDS = {
     Runs.HANGS_LATER: HANG,
     Runs.SICK: "mkdir -p /w; exec /busybox httpd -f -p 8080 -h /w",
@@ -72,6 +86,28 @@ def deployment(name: str, command: str, image: str = PAUSE, **more: Any) -> dict
     }
 
 
+def placed(placement: Placement) -> dict[str, Any]:
+    """The fields of a pod's spec that ask for this."""
+    found: dict[str, Any] = {
+        "nodeSelector": dict(placement.selector),
+        "tolerations": [
+            {name: value for name, value in asdict(each).items() if value}
+            for each in placement.tolerations
+        ],
+    }
+    if placement.terms is not None:
+        terms = [
+            {
+                "matchExpressions": [asdict(each) for each in term.labels],
+                "matchFields": [asdict(each) for each in term.fields],
+            }
+            for term in placement.terms
+        ]
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        found["affinity"] = {"nodeAffinity": required}
+    return {name: value for name, value in found.items() if value}
+
+
 @pytest.fixture
 def client(cluster: KubernetesBox) -> KubernetesCluster:
     return KubernetesCluster(kubeconfig=str(cluster.kubeconfig))
@@ -101,7 +137,9 @@ class OnKubernetes(Surroundings):
         return "127.0.0.1:1/acme/app:1" if runs is Runs.ABSENT else f"contract.invalid/app:{runs}"
 
     def apply(self, name: str, wish: Wish) -> None:
-        more = {"serviceAccountName": self._account} if self._account else {}
+        more: dict[str, Any] = placed(wish.placement)
+        if self._account:
+            more["serviceAccountName"] = self._account
         secrets = [{"name": each} for each in wish.pull_secrets]
         made = deployment(
             self.workload(name).name,
@@ -157,6 +195,24 @@ class OnKubernetes(Surroundings):
         }
         self._box.apply(account)
 
+    def add_node(self, node: Node) -> str:
+        name = f"{node.name}-{self._unique}"
+        labels = {**node.labels, "test": self._unique}
+        taints = [{"key": it.key, "value": it.value, "effect": it.effect} for it in node.taints]
+        made = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"unschedulable": node.cordoned, "taints": taints},
+        }
+        system, _, architecture = node.platform.partition("/")
+        info = dict.fromkeys(NODE_INFO.split(), "")
+        info |= {"operatingSystem": system, "architecture": architecture}
+        said = json.dumps({"status": {"nodeInfo": info}})
+        self._box.apply(made)
+        self._box.kubectl("patch", "node", name, "--subresource=status", f"--patch={said}")
+        return name
+
     def add_stateful_set(self, name: str) -> None:
         labels = {"test": self._unique}
         made = deployment(self.workload(name).name, SERVE, labels=labels) | {"kind": "StatefulSet"}
@@ -173,6 +229,7 @@ class OnKubernetes(Surroundings):
         """What is over makes no work for the node that all share."""
         of_ours = f"test={self._unique}"
         self._box.kubectl("delete", "deployments,statefulsets", "-l", of_ours, "--wait=false")
+        self._box.kubectl("delete", "nodes", "-l", of_ours, "--wait=false")
 
     def _signal_controller(self, number: signal.Signals) -> None:
         found = Processes(self._box.box).find("kube-controller-manager")
@@ -212,6 +269,62 @@ class TestOnKubernetes(ClusterContract):
         made = OnKubernetes(named, client)
         yield made
         made.clean()
+
+
+def asking(key: str, operator: str, *values: str) -> Placement:
+    return Placement(terms=(Term((Requirement(key, operator, values),)),))
+
+
+async def test_pods_come_to_a_node_where_we_say_so_and_nowhere_else(
+    named: KubernetesBox, client: KubernetesCluster
+) -> None:
+    """The scheduler itself is asked."""
+    here, arch = OnKubernetes(named, client), "kubernetes.io/arch"
+    [node] = [each.name for each in await client.nodes()]
+    name = Requirement("metadata.name", "In", (node,))
+    asked = {
+        "selected": Placement(((arch, "amd64"),)),
+        "selected-elsewhere": Placement(((arch, "arm64"),)),
+        "in": asking(arch, "In", "arm64", "amd64"),
+        "not-in": asking(arch, "NotIn", "amd64"),
+        "not-in-absent": asking("zone", "NotIn", "a"),
+        "absent": asking("zone", "DoesNotExist"),
+        "present": asking("zone", "Exists"),
+        "more": asking("cores", "Gt", "4"),
+        "fewer": asking("cores", "Lt", "8"),
+        "more-than-none": asking("zone", "Gt", "4"),
+        "named": Placement(terms=(Term((), (name,)),)),
+        "second-term": Placement(
+            terms=(*(asking("zone", "Exists").terms or ()), Term((), (name,)))
+        ),
+        "nothing-asked": ANYWHERE,
+    }
+    tolerated = (Toleration("team", value="vision", effect="NoSchedule"),)
+    asked = {each: replace(asks, tolerations=tolerated) for each, asks in asked.items()}
+    asked["not-tolerated"] = ANYWHERE
+    asked["all-tolerated"] = Placement(tolerations=(Toleration(operator="Exists"),))
+    asked["another-value"] = Placement(tolerations=(Toleration("team", value="sound"),))
+    named.kubectl("label", "node", node, "cores=8")
+    named.kubectl("taint", "node", node, "team=vision:NoSchedule")
+    try:
+        [told] = await client.nodes()
+        for each, placement in asked.items():
+            here.apply(each, Wish(placement=placement))
+        came = {each: await has_come(here, each) for each in asked}
+    finally:
+        named.kubectl("taint", "node", node, "team-")
+        named.kubectl("label", "node", node, "cores-")
+        here.clean()
+
+    assert came == {each: may_come(placement, told) for each, placement in asked.items()}
+
+
+async def has_come(here: OnKubernetes, name: str) -> bool:
+    """Whether the scheduler has found a node, once it has tried."""
+    seen = await here.until(
+        name, lambda seen: any(each.unschedulable or each.containers for each in seen.pods)
+    )
+    return not seen.pods[0].unschedulable
 
 
 async def test_a_name_that_can_not_be_one_is_told_as_such(

@@ -61,7 +61,7 @@ async def use_everything(client: KubernetesCluster) -> None:
     assert same is not None
     assert (seen.replica_sets, len(seen.pods)) == (same.replica_sets, 1)
     assert await client.observe(Workload("default", "app", "nowhere")) is None
-    assert await client.node_platforms()
+    assert await client.nodes()
     [found] = await client.pull_secrets(replace(seen, pull_secrets=("ghcr-creds",)))
     assert found.credentials
     assert await client.pull_secrets(seen) == []

@@ -177,6 +177,7 @@ class Picture:
     stack: Applied | Unknown
     cluster: Workloads | Unknown | None
     nodes: frozenset[str] | Unknown
+    """Platforms of the nodes that the Deployment's pods may come to."""
     pulls: Sequence[Pull] | Unknown
     ledger: Memory | Unknown
     prunable: Plan | Unknown | None = None

@@ -138,8 +138,9 @@ def _secret_anew(picture: Picture, pulls: Sequence[Pull]) -> Remedy:
 def _keep_off(lacking: Sequence[str]) -> Remedy:
     pairs = [each.partition("/") for each in lacking]
     return Remedy(
-        "keep new pods off such nodes until the image is built for them too (`platform` of the "
-        "service)",
+        "let the program name the nodeSelector kubernetes.io/arch for these pods, or build the "
+        "image for such nodes too (`platform` of the service); until then this keeps all new pods "
+        "off them, other people's too (kubectl uncordon ends it)",
         " && ".join(
             f"kubectl cordon --selector=kubernetes.io/os={system},kubernetes.io/arch={architecture}"
             for system, _, architecture in pairs
