@@ -1,7 +1,7 @@
 """One look at a target from every side, for an audit: reads only, each place for itself."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -19,6 +19,7 @@ from slipway.domain.auditing.picture import (
 from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.finding import Finding
 from slipway.domain.fitness import the_ready_digest
+from slipway.domain.image import Digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
 from slipway.domain.scheduling import ANYWHERE, Node, platforms_of
@@ -76,7 +77,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(_program(ports, together), FETCH_WITHIN),
     )
     platforms = _platforms(nodes, cluster)
-    ledger = await asked(_remember(ports, cluster, standing))
+    ledger = await asked(_remember(ports, together, cluster, standing))
     within = _within(depth, ledger)
     registry, pulls = await asyncio.gather(
         asked(
@@ -217,8 +218,16 @@ async def _standing(ports: Ports) -> Sequence[Finding]:
     return [each.finding for each in await ports.ledger.findings(ports.target.name)]
 
 
+async def _published(ports: Ports) -> Mapping[str, Digest]:
+    found = await ports.ledger.published_tags(ports.target.service.repository)
+    return {tag: each.digest for tag, each in found.items()}
+
+
 async def _remember(
-    ports: Ports, cluster: Workloads | Unknown | None, standing: Sequence[Finding] | Unknown
+    ports: Ports,
+    together: Together,
+    cluster: Workloads | Unknown | None,
+    standing: Sequence[Finding] | Unknown,
 ) -> Memory:
     target, ledger = ports.target, ports.ledger
     history = await ledger.history(target.name, ALL)
@@ -228,17 +237,17 @@ async def _remember(
         left = leaving(history, running, cluster.image)
     barred = await find_barred(ports, history)
     ways = previous(history, left, barred)
-    published = await ledger.published_tags(target.service.repository)
+    repository = target.service.repository
+    published = await together.once(f"published {repository}", ledger, lambda: _published(ports))
     return Memory(
         history,
         await _interrupted(ports),
         await ledger.holds(target.name),
-        {tag: each.digest for tag, each in published.items()},
+        published,
         [
             each
             for way in ways
-            if (each := reference_of(way.image)) is not None
-            and each.repository == target.service.repository
+            if (each := reference_of(way.image)) is not None and each.repository == repository
         ],
         barred.commits,
         () if isinstance(standing, Unknown) else standing,
