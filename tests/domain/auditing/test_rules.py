@@ -4,6 +4,7 @@ import json
 import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -323,6 +324,13 @@ def test_every_rule_finds_something_in_these_tests() -> None:
     tried = {rule for rules, _ in TROUBLED.values() for rule in rules}
 
     assert {rule for rule, _ in RULES} - tried == {"IMG002", "IMG015", "SYS001"}
+
+
+def test_every_rule_finds_something_real_in_the_tests_on_the_sandbox() -> None:
+    folder = Path(__file__).parents[2] / "sandbox" / "audit"
+    tests = "".join(each.read_text() for each in folder.glob("test_*.py"))
+
+    assert {rule for rule, _ in RULES if f'"{rule}"' not in tests} == set()
 
 
 def replaced(seen: Picture, parts: dict[str, Unknown]) -> Picture:

@@ -35,6 +35,22 @@ async def test_a_template_that_names_a_moving_tag_is_found_and_pinned(
     assert (await world.observe()).image == now.image
 
 
+async def test_an_image_that_nobody_has_pushed_is_found_where_esc_names_it_and_replaced(
+    world: RealWorld, keyboard: Keyboard
+) -> None:
+    [now] = await released(world, 1)
+    nowhere = f"{await repository(world)}:{world.commit()}"
+    await asyncio.to_thread(world.esc.edit, lambda text: text.replace(now.image, nowhere))
+
+    findings = await found(world)
+    assert set(findings) == {"IMG001", "IMG006"}
+    assert findings["IMG001"].about == nowhere
+    await keyboard.type(findings["IMG001"].remedy.command)
+
+    assert await found(world) == {}
+    assert await world.value() == now.image
+
+
 async def test_an_image_of_another_repository_is_found_and_replaced(
     world: RealWorld, keyboard: Keyboard
 ) -> None:

@@ -92,16 +92,32 @@ async def autoscale(world: RealWorld, replicas: int) -> None:
     await asyncio.to_thread(world.kubectl, "rollout", "status", named, "--timeout=60s")
 
 
-async def test_a_key_that_was_made_a_secret_is_found_and_plain_again(
-    world: RealWorld, keyboard: Keyboard
+@pytest.mark.parametrize(
+    "written",
+    [
+        "oceanid-cluster:adapterImage: {{ fn::secret: '{image}' }}",
+        "oceanid-cluster:adapterImage: ${{elsewhere}}",
+        "oceanid-cluster:adapterImage: ['{image}']",
+        "oceanid-cluster:adapterImage: ''",
+        "oceanid-cluster:another: '{image}'",
+    ],
+    ids=["a secret", "taken from elsewhere", "no text", "empty", "missing"],
+)
+async def test_a_key_that_no_release_can_replace_is_found_and_plain_again(
+    world: RealWorld, keyboard: Keyboard, written: str
 ) -> None:
     [now] = await released(world, 1)
     plain = f"oceanid-cluster:adapterImage: {now.image}"
-    secret = f"oceanid-cluster:adapterImage: {{ fn::secret: '{now.image}' }}"
-    await asyncio.to_thread(world.esc.edit, lambda text: text.replace(plain, secret))
+    spoilt = written.format(image=now.image)
 
-    await require_mended(world, keyboard, "SYS005")
-    assert await world.value() == now.image
+    def spoil(text: str) -> str:
+        assert plain in text
+        elsewhere = f"values:\n  elsewhere: {now.image}\n"
+        return text.replace(plain, spoilt).replace("values:\n", elsewhere, 1)
+
+    with world.esc.edited(spoil):
+        await require_mended(world, keyboard, "SYS005")
+        assert await world.value() == now.image
 
 
 async def test_a_key_that_the_stack_file_shadows_is_found_and_removed_there_by_a_commit(
