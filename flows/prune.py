@@ -16,7 +16,7 @@ from slipway.domain.release import reason
 from slipway.domain.retention import Plan, Policy
 from slipway.errors import InvalidInput
 from slipway.ports import Ports
-from slipway.tasks.prune_report import report_plan
+from slipway.tasks.prune_report import report_plan, what_was_done
 
 
 class PruneOptions(BaseModel):
@@ -69,14 +69,15 @@ async def _apply(mine: Sequence[Ports], policy: Policy, wanted: str) -> State[An
     """The table stands before the first deletion: a run that dies has told what restores it."""
     pruned = await apply(mine, policy, wanted, tell=_report)
     await _report(pruned)
-    told = f"{len(pruned.deleted)} manifests deleted"
+    told = what_was_done(len(pruned.deleted), len(pruned.refused))
     if pruned.stopped is not None:
         return Failed(name="Stopped", message=f"{reason(pruned.stopped)}; until then {told}")
     return Completed(name="Pruned", message=told)
 
 
 async def _report(pruned: Pruned) -> None:
-    await report_plan(pruned.plan, len(pruned.deleted), pruned.restored_by)
+    done = what_was_done(len(pruned.deleted), len(pruned.refused))
+    await report_plan(pruned.plan, done, pruned.restored_by, pruned.refused)
 
 
 def _message(made: Plan) -> str:

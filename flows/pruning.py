@@ -32,10 +32,14 @@ class Pruned:
     deleted: tuple[Digest, ...] = ()
     restored_by: Mapping[Digest, str] = field(default_factory=dict)
     """What each of the plan can be restored by once it is deleted, where the registry restores."""
+    refused: Mapping[Digest, str] = field(default_factory=dict)
+    """What the registry would not delete, and why: it stays."""
     stopped: SlipwayError | None = None
     """What ended it early; the next one of the plan may be deleted, or not."""
 
 
+Done = tuple[Sequence[Digest], Mapping[Digest, str], SlipwayError | None]
+"""What was deleted, what the registry refused, and what ended it early."""
 Tell = Callable[[Pruned], Awaitable[None]]
 
 
@@ -70,7 +74,8 @@ async def apply(
     No release changes what is in use meanwhile, and where one begins, anything is published, or
     anybody else names what goes, nothing more is deleted. By what each would be restored is logged,
     and told to `tell`, before the first is deleted: whatever happens then, it is known. A deletion
-    that fails ends it, and a new plan finds the rest.
+    that fails ends it, and a new plan finds the rest; one that the registry refuses keeps no other
+    back, and goes last in later plans.
     """
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
@@ -83,8 +88,8 @@ async def apply(
         require_same(made, wanted)
         planned = Pruned(made, restored_by=await _restored_by(every[0], made))
         await tell(planned)
-        deleted, stopped = await _delete(Carried(every, made, before, marks, held))
-        return replace(planned, deleted=tuple(deleted), stopped=stopped)
+        deleted, refused, stopped = await _delete(Carried(every, made, before, marks, held))
+        return replace(planned, deleted=tuple(deleted), refused=refused, stopped=stopped)
 
 
 @repeatable("look up what restores them")
@@ -99,7 +104,7 @@ async def _restored_by(ports: Ports, made: Plan) -> Mapping[Digest, str]:
 
 
 @once("delete the plan's images")
-async def _delete(carried: Carried) -> tuple[list[Digest], SlipwayError | None]:
+async def _delete(carried: Carried) -> Done:
     """One after the other, an image before its parts: a crash leaves no image without a part."""
     stopped: SlipwayError | None = None
     for each in carried.plan.deletions:
@@ -110,7 +115,7 @@ async def _delete(carried: Carried) -> tuple[list[Digest], SlipwayError | None]:
             stopped = error
             break
         await asyncio.sleep(0)
-    return carried.deleted, await _lost(carried) or stopped
+    return carried.deleted, carried.refused, await _lost(carried) or stopped
 
 
 async def _lost(carried: Carried) -> SlipwayError | None:

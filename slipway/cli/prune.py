@@ -14,7 +14,7 @@ from slipway.domain.release import reason
 from slipway.domain.retention import Plan, Policy
 from slipway.errors import InvalidInput
 from slipway.ports import Ports
-from slipway.tasks.prune_report import plan_rows
+from slipway.tasks.prune_report import plan_rows, what_was_done
 
 
 @click.command
@@ -66,10 +66,11 @@ def prune(
 
 
 def _print(pruned: Pruned, *, applied: bool) -> None:
-    rows = plan_rows(pruned.plan, pruned.restored_by)
+    rows = plan_rows(pruned.plan, pruned.restored_by, pruned.refused)
     print_table(("image", "tags", "", "why"), [tuple(row.values()) for row in rows])
     if applied:
-        click.echo(f"plan {pruned.plan.hash} applied: {len(pruned.deleted)} manifests deleted")
+        done = what_was_done(len(pruned.deleted), len(pruned.refused))
+        click.echo(f"plan {pruned.plan.hash} applied: {done}")
     else:
         _print_next(pruned.plan)
 
@@ -101,6 +102,7 @@ def plan_record(pruned: Pruned, *, applied: bool) -> dict[str, Any]:
         "plan": made.hash,
         "applied": applied,
         "deleted": [str(each) for each in pruned.deleted],
+        "refused": {str(digest): why for digest, why in pruned.refused.items()},
         "stopped": pruned.stopped and reason(pruned.stopped),
         "restored_by": {str(digest): mark for digest, mark in pruned.restored_by.items()},
         "bytes": made.bytes,
@@ -111,6 +113,7 @@ def plan_record(pruned: Pruned, *, applied: bool) -> dict[str, Any]:
                 "tags": list(each.tags),
                 "parts": [str(part) for part in each.parts],
                 "bytes": each.bytes,
+                "refused": each.refused or None,
             }
             for each in made.deletions
         ],

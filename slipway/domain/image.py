@@ -129,6 +129,16 @@ class RecordedTag:
 
     digest: Digest
     at: datetime
+    build_inputs: str | None = None
+    """Of what it was built, where somebody knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a registry would not delete an image, the last time it was asked."""
+
+    why: str
+    at: datetime
 
 
 def named_digests(text: str) -> list[Digest]:

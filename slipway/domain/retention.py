@@ -39,6 +39,8 @@ class InUse:
     tags: Mapping[str, str] = field(default_factory=dict)
     born: Mapping[str, datetime] = field(default_factory=dict)
     """Tag → since when it has its image, at the earliest; unknown is too young."""
+    refused: Mapping[Digest, str] = field(default_factory=dict)
+    """What the registry would not delete when it was asked to, and why; it goes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Deletion:
     bytes: int = 0
     names: frozenset[Digest] = frozenset()
     """All that it is made of or signed by, shared or not: by each of these it may be named."""
+    refused: str = ""
+    """Why the registry would not delete it the last time; empty where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,21 @@ def plan_retention(inventory: Inventory, in_use: InUse, policy: Policy, now: dat
         for digest in sorted(tags)
         if digest not in stays and any(COMMIT_TAG.fullmatch(tag) for tag in tags[digest])
     ]
-    oldest = sorted(free, key=lambda each: (_born(in_use, tags[each]) or now, each))
+    refused = in_use.refused
+    oldest = sorted(
+        free, key=lambda each: (each in refused, _born(in_use, tags[each]) or now, each)
+    )
     # What is left for later counts among them: it keeps what it shares until it goes itself.
     signed_by = signatures(inventory)
     ordered = wholes_first(inventory, oldest)
     every = [*_without_repeats([_deletion(inventory, each, signed_by, stays) for each in ordered])]
     chosen = tuple(
-        replace(each, tags=tags[each.digest], names=all_of(inventory, signed_by, each.digest))
+        replace(
+            each,
+            tags=tags[each.digest],
+            names=all_of(inventory, signed_by, each.digest),
+            refused=refused.get(each.digest, ""),
+        )
         for each in every[: policy.at_once]
     )
     shown = {digest: kept.get(digest, "a part of what stays") for digest in tags if digest in stays}

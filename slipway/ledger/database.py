@@ -14,7 +14,7 @@ from slipway.ledger import dialect
 from slipway.ledger.engines import Engine, engine_of
 from slipway.ledger.settings import VARIABLE, LedgerSettings
 
-NEWEST = "0008"
+NEWEST = "0009"
 """The last of `migrations/versions`; numbers only grow, so that a newer ledger is recognised."""
 T = TypeVar("T")
 _LOOK = f"check the database that {VARIABLE} names, and try again"

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
-from slipway.domain.image import Digest, ImageReference, RecordedTag
+from slipway.domain.image import Digest, ImageReference, RecordedTag, Refusal
 from slipway.errors import InvalidInput, TagConflict
 from slipway.ledger.dialect import database_now, insert_if_absent
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.rows import moment
 from slipway.ledger.tables import published_image as images
+from slipway.ledger.tables import refused_deletion as refusals
 
 
 class SqlImages(LedgerPart):
@@ -28,10 +29,11 @@ class SqlImages(LedgerPart):
 
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """See `slipway.ports.Ledger`."""
-        columns = (images.c.tag, images.c.digest, images.c.recorded)
-        wanted = select(*columns).where(images.c.repository == repository)
+        wanted = select(images).where(images.c.repository == repository)
         return {
-            row["tag"]: RecordedTag(Digest(row["digest"]), moment(row["recorded"]))
+            row["tag"]: RecordedTag(
+                Digest(row["digest"]), moment(row["recorded"]), row["build_inputs"]
+            )
             for row in await self._database.rows(wanted)
         }
 
@@ -68,6 +70,41 @@ class SqlImages(LedgerPart):
         """See `slipway.ports.Ledger`."""
         gone = delete(images).where(_is(reference), images.c.digest == str(digest))
         await self._database.transaction(lambda connection: connection.execute(gone))
+
+    async def put_back_published(self, reference: ImageReference, recorded: RecordedTag) -> None:
+        """See `slipway.ports.Ledger`."""
+        row = {
+            "repository": reference.repository,
+            "tag": _tag_of(reference),
+            "digest": str(recorded.digest),
+            "recorded": recorded.at.timestamp(),
+            "build_inputs": recorded.build_inputs,
+        }
+
+        def put_back(connection: Connection) -> None:
+            connection.execute(insert_if_absent(connection.dialect, images, row))
+
+        await self._database.transaction(put_back)
+
+    async def record_refusal(self, repository: str, digest: Digest, why: str) -> None:
+        """See `slipway.ports.Ledger`."""
+        told = {"why": why, "refused": database_now()}
+        row = {"repository": repository, "digest": str(digest), **told}
+        this = and_(refusals.c.repository == repository, refusals.c.digest == str(digest))
+
+        def record(connection: Connection) -> None:
+            connection.execute(insert_if_absent(connection.dialect, refusals, row))
+            connection.execute(update(refusals).where(this).values(**told))
+
+        await self._database.transaction(record)
+
+    async def refusals(self, repository: str) -> Mapping[Digest, Refusal]:
+        """See `slipway.ports.Ledger`."""
+        wanted = select(refusals).where(refusals.c.repository == repository)
+        return {
+            Digest(row["digest"]): Refusal(row["why"], moment(row["refused"]))
+            for row in await self._database.rows(wanted)
+        }
 
 
 def _tag_of(reference: ImageReference) -> str:

@@ -175,6 +175,15 @@ published_image = Table(
     Index("published_image_by_inputs", "repository", "build_inputs"),
 )
 
+refused_deletion = Table(
+    "refused_deletion",
+    metadata,
+    Column("repository", Text, primary_key=True),
+    Column("digest", String(71), primary_key=True),
+    Column("why", Text, nullable=False),
+    Column("refused", Double, nullable=False),
+)
+
 delivery = Table(
     "delivery",
     metadata,

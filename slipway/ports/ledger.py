@@ -7,7 +7,7 @@ from typing import Protocol
 
 from slipway.domain.finding import Changes, Judged, RecordedFinding
 from slipway.domain.hold import Hold, NewHold, NewVeto, Restriction, Veto
-from slipway.domain.image import Digest, ImageReference, RecordedTag
+from slipway.domain.image import Digest, ImageReference, RecordedTag, Refusal
 from slipway.domain.journal import Chain, JournalEntry, Note
 from slipway.domain.process import ProcessIdentity
 from slipway.domain.release import Release, Request
@@ -212,3 +212,12 @@ class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
 
         Nothing happens where another digest is recorded, or none.
         """
+
+    async def put_back_published(self, reference: ImageReference, recorded: RecordedTag) -> None:
+        """Have a tag recorded as it was before it was forgotten; nothing where one is recorded."""
+
+    async def record_refusal(self, repository: str, digest: Digest, why: str) -> None:
+        """Record that the registry refuses to delete an image; only the last reason stays."""
+
+    async def refusals(self, repository: str) -> Mapping[Digest, Refusal]:
+        """Which images of a repository the registry has refused to delete."""

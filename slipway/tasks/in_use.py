@@ -34,7 +34,10 @@ async def read_in_use(
         reference = reference_of(text)
         if reference is not None and reference.repository == repository:
             tags.setdefault(reference.tag or "latest", why)
-    return InUse(digests, tags, await _born(every[0], together, held))
+    born = await _born(every[0], together, held)
+    refusals = await every[0].ledger.refusals(repository)
+    told = {digest: f"{each.at:%Y-%m-%d}: {each.why}" for digest, each in refusals.items()}
+    return InUse(digests, tags, born, told)
 
 
 async def _texts(

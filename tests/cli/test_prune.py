@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway.errors import AccessDenied
+from slipway.errors import AccessDenied, Unreachable
 from tests.cli.conftest import Terminal
 from tests.fakes.faults import raising
 
@@ -66,14 +66,42 @@ def test_a_deletion_that_fails_midway_tells_what_was_deleted_and_what_restores_i
 ) -> None:
     aged.world.registry.restores = True
     made = aged.json("prune", repository(aged))
-    aged.world.faults.after("registry.remove", raising(AccessDenied("no: renew the token")))
+    aged.world.faults.after("registry.remove", raising(Unreachable("no: try again")))
 
     done = aged.json("prune", repository(aged), "--apply", made["plan"], code=5)
 
-    assert done["stopped"] == "access-denied: no: renew the token"
+    assert done["stopped"] == "unreachable: no: try again"
     assert done["deleted"] == []
     [removed] = map(str, aged.world.registry.removed)
     assert done["restored_by"][removed] == "1"
+
+
+def test_what_the_registry_refuses_is_told_and_the_rest_goes(aged: Terminal) -> None:
+    made = aged.json("prune", repository(aged))
+    why = "no version with so many downloads goes: ask its support"
+    aged.world.faults.before("registry.remove", raising(AccessDenied(why)))
+
+    done = aged.json("prune", repository(aged), "--apply", made["plan"])
+
+    refused = made["deletions"][0]["digest"]
+    assert done["refused"] == {refused: why}
+    assert done["stopped"] is None
+    assert len(done["deleted"]) == 2
+    [again] = aged.json("prune", repository(aged))["deletions"]
+    assert again["digest"] == refused
+    assert again["refused"].endswith(why)
+    shown = aged.type("prune", repository(aged)).stdout
+    assert "the registry refused it on" in shown
+
+
+def test_people_are_told_what_the_registry_refuses(aged: Terminal) -> None:
+    made = aged.json("prune", repository(aged))
+    aged.world.faults.before("registry.remove", raising(AccessDenied("no: ask its support")))
+
+    shown = aged.type("prune", repository(aged), "--apply", made["plan"]).stdout
+
+    assert "2 manifests deleted, 1 stay, which the registry refuses to delete" in shown
+    assert "the registry has not deleted it (no: ask its support)" in shown
 
 
 def test_another_hash_deletes_nothing(aged: Terminal) -> None:

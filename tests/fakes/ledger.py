@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.domain.hold import Restriction
-from slipway.domain.image import Digest, ImageReference, RecordedTag
+from slipway.domain.image import Digest, ImageReference, RecordedTag, Refusal
 from slipway.domain.journal import (
     Chain,
     EntryKind,
@@ -64,6 +64,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         self.tags: dict[tuple[str, str], Digest] = {}
         self.tagged_at: dict[tuple[str, str], datetime] = {}
         self.built_from: dict[tuple[str, str], str] = {}
+        self.refused: dict[tuple[str, Digest], Refusal] = {}
 
     async def record_takeover(self, takeover: Takeover) -> None:
         """See `slipway.ports.Ledger`."""
@@ -245,7 +246,7 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
     async def published_tags(self, repository: str) -> Mapping[str, RecordedTag]:
         """See `slipway.ports.Ledger`."""
         return {
-            tag: RecordedTag(each, self.tagged_at[where, tag])
+            tag: RecordedTag(each, self.tagged_at[where, tag], self.built_from.get((where, tag)))
             for (where, tag), each in self.tags.items()
             if where == repository
         }
@@ -267,6 +268,24 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         if self.tags.get(key) == digest:
             del self.tags[key], self.tagged_at[key]
             self.built_from.pop(key, None)
+
+    async def put_back_published(self, reference: ImageReference, recorded: RecordedTag) -> None:
+        """See `slipway.ports.Ledger`."""
+        key = _tag_of(reference)
+        if key not in self.tags:
+            self.tags[key], self.tagged_at[key] = recorded.digest, recorded.at
+            if recorded.build_inputs is not None:
+                self.built_from[key] = recorded.build_inputs
+
+    async def record_refusal(self, repository: str, digest: Digest, why: str) -> None:
+        """See `slipway.ports.Ledger`."""
+        self.refused[repository, digest] = Refusal(why, self.now())
+
+    async def refusals(self, repository: str) -> Mapping[Digest, Refusal]:
+        """See `slipway.ports.Ledger`."""
+        return {
+            digest: each for (where, digest), each in self.refused.items() if where == repository
+        }
 
     def _after_all_live(self, target: str) -> datetime:
         times = (each.live_since for each in self.releases.values() if each.target == target)

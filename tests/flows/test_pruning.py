@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from flows.auditing import audit
-from flows.deleting import LATELY
+from flows.deleting import LATELY, MOST_IN_A_ROW
 from flows.deploy import release as deploy
 from flows.full_drill import drill_fully
 from flows.pruning import Pruned, apply, by_repository, plan
@@ -357,6 +357,153 @@ async def test_exactly_the_plan_is_deleted_and_nothing_else() -> None:
     gone = before - {digest for _, digest in world.registry.images}
     assert gone == {each.digest for each in made.deletions}
     assert (await planned(world)).deletions == ()
+
+
+def refuse(world: World, *digests: Digest) -> None:
+    """As GHCR refuses public versions of more than 5,000 downloads."""
+    remove = world.registry.remove
+
+    async def refusing(repository: str, digest: Digest) -> None:
+        if digest in digests:
+            raise AccessDenied("no version with more than 5,000 downloads goes: ask its support")
+        await remove(repository, digest)
+
+    world.registry.remove = refusing  # type: ignore[method-assign] # a registry with a rule more
+
+
+async def five_published(world: World) -> Plan:
+    """What the ledger has recorded of the five, and the plan that lets them go."""
+    for name in NAMES:
+        digest = world.digest_of(name)
+        assert digest is not None
+        tag = ImageReference(ADAPTER, world.commits[name].sha)
+        await world.ledger.record_published(tag, digest, f"{name:0>64}")
+    return await planned(world, at=MUCH_LATER)
+
+
+async def test_an_image_that_the_registry_refuses_to_delete_keeps_no_other_back() -> None:
+    """It and its record stay as they were, with all its parts."""
+    world = await aged()
+    made = await five_published(world)
+    first = made.deletions[0]
+    before = (await world.ledger.published_tags(ADAPTER))[first.tags[0]]
+    refuse(world, first.digest)
+
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    assert pruned.stopped is None
+    assert {*pruned.refused} == {first.digest}
+    assert "5,000 downloads" in pruned.refused[first.digest]
+    expected = {each for some in made.deletions[1:] for each in (some.digest, *some.parts)}
+    assert {*pruned.deleted} == expected == {*world.registry.removed}
+    assert (await world.ledger.published_tags(ADAPTER))[first.tags[0]] == before
+
+
+async def test_what_the_registry_has_refused_is_told_so_and_goes_last_in_the_next_plan() -> None:
+    """So that a plan's hundred are not filled by it for ever."""
+    world = await aged()
+    made = await five_published(world)
+    first, at_once = made.deletions[0], replace(POLICY, at_once=1)
+    refuse(world, first.digest)
+    one = await planned(world, at_once, MUCH_LATER)
+    assert [each.digest for each in one.deletions] == [first.digest]
+    await apply([world.ports()], at_once, one.hash, MUCH_LATER)
+
+    following, whole = [await planned(world, each, MUCH_LATER) for each in (at_once, POLICY)]
+
+    assert first.digest not in {each.digest for each in following.deletions}
+    assert whole.deletions[-1].digest == first.digest
+    assert "5,000 downloads" in whole.deletions[-1].refused
+    assert [each.refused for each in whole.deletions[:-1]] == [""] * (len(whole.deletions) - 1)
+
+
+async def test_a_token_that_may_delete_nothing_is_refused_only_a_few_images() -> None:
+    world = await aged()
+    made = await five_published(world)
+    before = await world.ledger.published_tags(ADAPTER)
+    world.faults.always("registry.remove", AccessDenied("no: give the token delete:packages"))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    assert isinstance(pruned.stopped, AccessDenied)
+    assert len(pruned.refused) == MOST_IN_A_ROW == 3
+    assert pruned.deleted == ()
+    assert await world.ledger.published_tags(ADAPTER) == before
+
+
+async def test_however_many_were_refused_before_are_asked_for_once_more_and_end_nothing() -> None:
+    world = await aged()
+    made = await five_published(world)
+    refuse(world, *(each.digest for each in made.deletions))
+    found = []
+    for _ in range(3):
+        made = await planned(world, at=MUCH_LATER)
+        pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+        found.append((len(pruned.refused), pruned.stopped is None))
+
+    assert found == [(3, False), (5, True), (5, True)]
+
+
+async def test_what_belongs_to_a_refused_image_goes_with_no_other() -> None:
+    """A platform that another image shares, or that has a tag of its own, and its signature."""
+    world = await aged()
+    index, platform, shared = world.digest_of("one"), world.digest_of("two"), digest_of("shared")
+    assert index is not None
+    assert platform is not None
+    for whole in ("over", "beside"):
+        outer = digest_of(whole)
+        parts = (shared, platform) if whole == "over" else (shared,)
+        world.registry.attached[ADAPTER, outer] = Contents(outer, parts)
+    world.registry.attached[ADAPTER, shared] = Contents(shared)
+    signature = digest_of("signature of the shared")
+    world.registry.attached[ADAPTER, signature] = Contents(signature)
+    world.registry.tagged[ADAPTER, f"{shared}.sig".replace(":", "-")] = signature
+    world.registry.tagged[ADAPTER, world.commits["three"].sha] = digest_of("over")
+    world.registry.tagged[ADAPTER, world.commits["four"].sha] = digest_of("beside")
+    for name in NAMES:
+        tag = ImageReference(ADAPTER, world.commits[name].sha)
+        found = await world.registry.digest(tag)
+        assert found is not None
+        await world.ledger.record_published(tag, found)
+    made = await planned(world, at=MUCH_LATER)
+    everything = {each for some in made.deletions for each in (some.digest, *some.parts)}
+    assert {shared, signature, platform, digest_of("over")} <= everything
+    refuse(world, digest_of("over"))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    child = world.registry.images[ADAPTER, platform].child
+    assert {*pruned.deleted} == everything - {shared, signature, platform, child, digest_of("over")}
+    assert digest_of("beside") in pruned.deleted
+    assert {*pruned.refused} == {digest_of("over"), platform}
+
+
+async def test_a_refusal_of_what_is_gone_all_the_same_is_a_deletion() -> None:
+    world = await aged()
+    made = await five_published(world)
+    world.faults.after("registry.remove", raising(AccessDenied("404: it is not there")))
+
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    assert (pruned.stopped, pruned.refused) == (None, {})
+    assert len(pruned.deleted) == sum(1 + len(each.parts) for each in made.deletions)
+    assert await world.ledger.refusals(ADAPTER) == {}
+
+
+async def test_what_is_recorded_anew_while_the_registry_refuses_stays_recorded() -> None:
+    world = await aged()
+    made = await five_published(world)
+    tag = ImageReference(ADAPTER, made.deletions[0].tags[0])
+
+    async def record_and_refuse() -> None:
+        await world.ledger.record_published(tag, digest_of("built anew"))
+        raise AccessDenied("no: ask its support")
+
+    world.faults.before("registry.remove", record_and_refuse)
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    assert await world.ledger.published(tag) == digest_of("built anew")
+    assert "was recorded as published since" in str(pruned.stopped)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -485,6 +485,48 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
         assert [await ledger.published(each) for each in (beside, elsewhere)] == [DIGEST, DIGEST]
 
+    async def test_a_forgotten_tag_is_put_back_exactly_as_it_was(self, ledger: Ledger) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        await ledger.record_published(tag, DIGEST, INPUTS)
+        before = await ledger.published_tags(IMAGE.repository)
+        assert before[COMMIT.sha].build_inputs == INPUTS
+        await ledger.forget_published(tag, DIGEST)
+
+        await ledger.put_back_published(tag, before[COMMIT.sha])
+
+        assert await ledger.published_tags(IMAGE.repository) == before
+        assert await ledger.published_from(IMAGE.repository, INPUTS) == [DIGEST]
+
+    async def test_a_tag_that_is_recorded_anew_is_not_put_back(self, ledger: Ledger) -> None:
+        tag = ImageReference(IMAGE.repository, COMMIT.sha)
+        await ledger.record_published(tag, DIGEST)
+        before = await ledger.published_tags(IMAGE.repository)
+        await ledger.forget_published(tag, DIGEST)
+        await ledger.record_published(tag, OTHER)
+
+        await ledger.put_back_published(tag, before[COMMIT.sha])
+
+        assert await ledger.published(tag) == OTHER
+
+    async def test_of_what_a_registry_refuses_to_delete_the_last_reason_is_told(
+        self, ledger: Ledger
+    ) -> None:
+        repository = IMAGE.repository
+        await ledger.record_refusal(repository, DIGEST, "too many downloads")
+        await ledger.record_refusal(repository, OTHER, "locked")
+        await ledger.record_refusal("ghcr.io/acme/sink", OTHER, "another's")
+        before = await ledger.refusals(repository)
+
+        await ledger.record_refusal(repository, DIGEST, "née")
+
+        told = await ledger.refusals(repository)
+        assert {digest: each.why for digest, each in told.items()} == {
+            DIGEST: "née",
+            OTHER: "locked",
+        }
+        assert told[DIGEST].at >= before[DIGEST].at
+        assert await ledger.refusals("ghcr.io/acme/none") == {}
+
     async def test_another_digest_of_a_tag_than_the_deleted_one_stays_recorded(
         self, ledger: Ledger
     ) -> None:

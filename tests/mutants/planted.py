@@ -359,6 +359,27 @@ MUTANTS = (
         "tests/flows/test_audit.py",
     ),
     Mutant(
+        "lose the record of what the registry keeps",
+        "flows/deleting.py",
+        "        await _put_back(self.every[0], repository, forgotten)\n",
+        "        sorted(forgotten)\n",
+        "tests/flows/test_pruning.py",
+    ),
+    Mutant(
+        "leave a refused index without its parts",
+        "flows/deleting.py",
+        "        self.staying |= image.names\n",
+        "        self.staying |= {image.digest}\n",
+        "tests/flows/test_pruning.py",
+    ),
+    Mutant(
+        "plan what the registry refuses first again",
+        "slipway/domain/retention.py",
+        "key=lambda each: (each in refused, _born",
+        "key=lambda each: (each in tags, _born",
+        "tests/flows/test_pruning.py",
+    ),
+    Mutant(
         "delete what somebody names meanwhile",
         "flows/deleting.py",
         "        require_unnamed(self.plan, found, self.deleted)\n",

@@ -138,7 +138,8 @@ def mutable(picture: Picture) -> Findings:
 def needless(picture: Picture) -> Findings:
     """IMG016: images that nobody needs any more, by the plan that pruning makes."""
     plan = known(picture.prunable)
-    if plan is None or not plan.deletions:
+    # What only the registry keeps is nothing that anybody could mend here.
+    if plan is None or all(each.refused for each in plan.deletions):
         return
     count = len(plan.deletions) + plan.left_for_later
     yield Finding(
