@@ -23,7 +23,10 @@ Release = Callable[[Ports, Request], Awaitable[Outcome]]
 
 
 async def drill_all(every: Sequence[Ports], *, full: bool = False) -> list[Drill]:
-    """One after the other: a preview costs a CLI's run."""
+    """One after the other: a preview costs a CLI's run. Where all can't be drilled, none is."""
+    if full:
+        for each in every:
+            _require_allowed(each)
     one = drill_fully if full else drill
     return [await one(each) for each in every]
 
@@ -31,11 +34,7 @@ async def drill_all(every: Sequence[Ports], *, full: bool = False) -> list[Drill
 async def drill_fully(ports: Ports) -> Drill:
     """Drill, and where a rollback would work, roll back for real and deploy again what was live."""
     target = ports.target
-    if not target.full_drill:
-        raise InvalidInput(
-            f"a full drill really rolls back, and {target.name} does not allow it: set full_drill "
-            "of the target, if nobody depends on it, or leave --full out"
-        )
+    _require_allowed(ports)
     live = present(await ports.ledger.history(target.name))
     tried = await drill(ports)
     may_work = tried.result in {Result.WORKS, Result.NOT_TOLD}
@@ -56,6 +55,14 @@ async def drill_fully(ports: Ports) -> Drill:
         return replace(tried, result=Result.FAILS, why=f"the way forth: {forth.release.reason}")
     why = f"{target.name} was rolled back to {back.release.image}, and forth again"
     return replace(tried, result=Result.WORKS, why=why, measured=took)
+
+
+def _require_allowed(ports: Ports) -> None:
+    if not ports.target.full_drill:
+        raise InvalidInput(
+            f"a full drill really rolls back, and {ports.target.name} does not allow it: set "
+            "full_drill of the target, if nobody depends on it, or leave --full out"
+        )
 
 
 async def _try(ports: Ports, release: Release, kind: Kind, wanted: str) -> Outcome:

@@ -9,7 +9,7 @@ import pytest
 from flows.deploy import release as deploy
 from flows.drill import as_prefect_state
 from flows.drilling import drill
-from flows.full_drill import drill_fully
+from flows.full_drill import drill_all, drill_fully
 from flows.rollback import release as roll_back
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.drill import Drill, Result
@@ -345,6 +345,16 @@ async def test_a_target_that_does_not_allow_it_is_never_really_rolled_back() -> 
 
     with pytest.raises(InvalidInput, match="full_drill"):
         await drill_fully(world.ports())
+
+    assert not WRITES & set(world.faults.effects)
+
+
+async def test_where_one_target_does_not_allow_it_no_other_is_really_rolled_back_either() -> None:
+    world = allowing(await released())
+    world.faults.effects.clear()
+
+    with pytest.raises(InvalidInput, match="annotations-sink-prod does not allow it"):
+        await drill_all([world.ports(), world.ports("annotations-sink-prod")], full=True)
 
     assert not WRITES & set(world.faults.effects)
 
