@@ -386,6 +386,26 @@ async def test_a_full_drill_finds_what_no_other_does() -> None:
     assert drilled.why.startswith("the rollback: ")
 
 
+async def test_a_push_that_the_drills_own_hold_has_kept_away_is_deployed_after_it() -> None:
+    world = allowing(await released())
+    fourth = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+    drilling = asyncio.create_task(drill_fully(world.ports()))
+    while not await world.ledger.holds(world.target.name):  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.1)
+
+    push = replace(deploy_request(fourth.sha), automatic=True, why="")
+    pushed = await deploy(world.ports(), push)
+    drilled = await drilling
+
+    assert summary(pushed) == "refused: held"
+    assert drilled.result is Result.WORKS, drilled.why
+    assert f"{fourth.short}, which was held meanwhile" in drilled.why
+    [newest, *_] = await world.ledger.history(world.target.name)
+    assert (newest.commit, newest.state) == (fourth, State.LIVE)
+    assert newest.request.automatic
+    assert await world.ledger.holds(world.target.name) == []
+
+
 async def test_a_full_drill_ends_nobodys_hold() -> None:
     world = allowing(await released())
     await world.ledger.place_hold(world.target.name, NewHold("freeze over the weekend", "bob"))
