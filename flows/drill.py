@@ -34,7 +34,7 @@ async def drill(targets: list[str] | None = None, *, full: bool = False) -> Stat
 
 
 def as_prefect_state(drills: list[Drill]) -> State[Any]:
-    """Failed where a rollback would not work; what could not be tried or told is no failure."""
+    """Failed where a rollback would not work; what nobody could try or tell is no failure."""
     told = "; ".join(
         f"{each.target}: {each.why}" for each in drills if each.result is not Result.WORKS
     )
@@ -45,5 +45,7 @@ def as_prefect_state(drills: list[Drill]) -> State[Any]:
             return Completed(name="NotTried", message=told)
         case Result.NOT_TOLD:
             return Completed(name="NotTold", message=told)
+        case Result.NOTHING_YET:
+            return Completed(name="NothingYet", message=told)
         case _:
             return Completed(name="WouldWork", message="all would work")

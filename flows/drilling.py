@@ -23,9 +23,12 @@ from slipway.tasks.preflight import at_work, require_owned
 from slipway.tasks.pull_secrets import why_not_told
 from slipway.tasks.pulling import try_pull
 from slipway.tasks.rehearsing import look_ahead
-from slipway.tasks.ways_back import default_way_back, surroundings
+from slipway.tasks.ways_back import default_way_back, surroundings, was_ever_left
 
 Took = list[tuple[str, float]]
+NOTHING_YET = (
+    "nothing was proven live before what is there now; the next release makes a way back of it"
+)
 
 
 async def drill(ports: Ports) -> Drill:
@@ -36,12 +39,13 @@ async def drill(ports: Ports) -> Drill:
     took: Took = []
     found = Drill(target.name, Result.WORKS, "", updates=await measure_updates(ports))
     try:
-        commit, image = await _choose(ports, took)
-        found = replace(found, to=commit)
+        if (way := await _choose(ports, took)) is None:
+            return replace(found, result=Result.NOTHING_YET, why=NOTHING_YET, took=took)
+        found, image = replace(found, to=way[0]), way[1]
         seen = await _observe(ports)
         not_told = await _pull(ports, seen, image, took)
         with _timed(took, "preview"):
-            outlook = await look_ahead(ports, (commit, image))
+            outlook = await look_ahead(ports, way)
     except TransientError as error:
         return replace(found, result=Result.NOT_TRIED, why=str(error), took=took)
     except PermanentError as error:
@@ -64,9 +68,11 @@ def _judged(found: Drill, outlook: Outlook) -> Drill:
     return found
 
 
-async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage]:
+async def _choose(ports: Ports, took: Took) -> tuple[Commit, PublishedImage] | None:
     with _timed(took, "choose the way back"):
         there = await surroundings(ports)
+        if not await was_ever_left(ports, there):
+            return None
         commit, image = await default_way_back(ports, there)
         found = Published(image.repository, commit, image.digest, image)
         return commit, acceptable(found, there)

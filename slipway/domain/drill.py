@@ -18,6 +18,8 @@ class Result(StrEnum):
     """A release was at work, or something could not be reached: nothing is said."""
     NOT_TOLD = "can't be told"
     """All else would work; whether nodes pull the image is not visible from outside."""
+    NOTHING_YET = "nothing to go back to yet"
+    """Nothing was ever live before what is there now, so nothing is lost either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +52,11 @@ class Drill:
 
 def worst_result(drills: Sequence[Drill]) -> Result | None:
     """The result that most needs a person."""
-    order = [Result.FAILS, Result.NOT_TRIED, Result.NOT_TOLD, Result.WORKS]
+    order = [
+        Result.FAILS,
+        Result.NOT_TRIED,
+        Result.NOT_TOLD,
+        Result.NOTHING_YET,
+        Result.WORKS,
+    ]
     return min((each.result for each in drills), key=order.index, default=None)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from slipway.domain.drill import Drill, Result
-from slipway.tasks.report import leave_table, tell
+from slipway.tasks.report import all_told, leave_table, tell
 
-FAILED = "slipway.drill.failed"
-"""Prefect event of a rollback that would not work."""
+EVENTS = {Result.FAILS: "slipway.drill.failed", Result.NOT_TRIED: "slipway.drill.not_tried"}
+"""Prefect's events, by what a drill shows: one that is never tried says nothing of a rollback."""
 
 
 def drill_row(drill: Drill) -> Mapping[str, str]:
@@ -22,13 +22,14 @@ def drill_row(drill: Drill) -> Mapping[str, str]:
 
 
 async def report_drills(drills: Sequence[Drill]) -> None:
-    """Leave the drills as a table of the run; tell of each that failed, as an event."""
+    """Leave the drills as a table of the run; tell of each that failed or was not tried."""
     rows = [drill_row(each) for each in drills]
     await leave_table("drills", rows, "would the default rollback work?")
     for each in drills:
-        if each.result is Result.FAILS:
+        if (event := EVENTS.get(each.result)) is not None:
             resource = {
                 "prefect.resource.id": f"slipway.target.{each.target}",
                 "prefect.resource.name": each.target,
             }
-            await tell(FAILED, resource, drill_row(each))
+            await tell(event, resource, drill_row(each))
+    await all_told()

@@ -97,6 +97,12 @@ async def default_way_back(ports: Ports, there: Surroundings) -> tuple[Commit, P
     )
 
 
+async def was_ever_left(ports: Ports, there: Surroundings) -> bool:
+    """Whether anything was live before what is there now, be it gone or vetoed since."""
+    history = await ports.ledger.history(ports.target.name)
+    return bool(previous(history, leaving(history, there.running, there.asked)))
+
+
 async def _what_there_is(ports: Ports) -> str:
     """The commits that have an image, newest first along the main line as far as git knows them."""
     tags = await ports.registry.tags(ports.target.service.repository)

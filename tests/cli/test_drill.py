@@ -19,12 +19,26 @@ def test_scripts_read_where_it_would_go_and_how_long_it_would_take(terminal: Ter
 
 def test_a_rollback_that_would_not_work_ends_with_five_and_says_why(terminal: Terminal) -> None:
     terminal.deploy("second")
+    first = terminal.world.digest_of("first")
+    assert first is not None
+    terminal.world.registry.delete(terminal.world.target.service.repository, first)
 
     result = terminal.type("drill")
 
     assert result.exit_code == 5
-    assert f"{SINK}" in result.stdout
     assert "no-candidate: " in result.stdout
+
+
+def test_a_target_that_has_nothing_to_go_back_to_yet_ends_well_and_says_so(
+    terminal: Terminal,
+) -> None:
+    terminal.deploy("second")
+
+    result = terminal.type("drill")
+
+    assert result.exit_code == 0
+    assert SINK in result.stdout
+    assert "nothing to go back to yet" in result.stdout
 
 
 def test_what_can_not_be_told_ends_well_and_says_why(terminal: Terminal) -> None:

@@ -9,17 +9,19 @@ import pytest
 from flows.deploy import release as deploy
 from flows.drill import as_prefect_state
 from flows.drilling import drill
-from flows.full_drill import drill_fully
+from flows.full_drill import drill_all, drill_fully
 from flows.rollback import release as roll_back
 from slipway.domain.change import PathChange, ResourceChange
 from slipway.domain.drill import Drill, Result
-from slipway.domain.hold import NewHold
+from slipway.domain.hold import NewHold, NewVeto
 from slipway.domain.image import Digest
 from slipway.domain.release import Kind, State
 from slipway.errors import InvalidInput, PreviewFailed, Unreachable
+from slipway.tasks.baseline import adopt_what_runs
 from tests.fakes.faults import raising
 from tests.fakes.images import Behaviour
-from tests.fakes.world import World, deploy_request, rollback_request
+from tests.fakes.world import World, deploy_request, rollback_request, summary
+from tests.flows.test_audit import look
 
 WRITES = {"config.write", "stack.up", "stack.refresh", "registry.tag", "cluster.restart"}
 
@@ -190,6 +192,8 @@ async def test_a_full_drill_tells_what_is_not_told_without_it() -> None:
         ((Result.WORKS, Result.WORKS), "WouldWork"),
         ((Result.WORKS, Result.NOT_TOLD), "NotTold"),
         ((Result.NOT_TOLD, Result.NOT_TRIED), "NotTried"),
+        ((Result.WORKS, Result.NOTHING_YET), "NothingYet"),
+        ((Result.NOTHING_YET, Result.NOT_TOLD), "NotTold"),
         ((Result.FAILS, Result.NOT_TRIED, Result.NOT_TOLD), "WouldNotWork"),
     ],
 )
@@ -200,6 +204,37 @@ def test_a_run_is_named_by_the_result_that_most_needs_a_person(
 
     assert state.name == name
     assert (state.type.value == "FAILED") is (Result.FAILS in results)
+
+
+async def test_a_target_that_has_nothing_to_go_back_to_yet_fails_no_drill() -> None:
+    """Where the audit finds no IMG012 either: there is nothing to lose."""
+    world = World.seeded()
+    await adopt_what_runs(world.ports())
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.expected_seconds) == (Result.NOTHING_YET, None)
+    assert as_prefect_state([found]).name == "NothingYet"
+    assert "IMG012" not in {each.rule for each in (await look(world)).findings}
+    assert summary(await roll_back(world.ports(), rollback_request())) == "refused: no-candidate"
+
+
+async def test_so_it_is_before_any_release_and_after_a_rollback_to_the_oldest() -> None:
+    fresh, rolled_back = World.seeded(), await released()
+    await roll_back(rolled_back.ports(), rollback_request(rolled_back.commits["first"].sha))
+
+    for world in (fresh, rolled_back):
+        assert (await drill(world.ports())).result is Result.NOTHING_YET
+
+
+async def test_a_target_whose_ways_back_are_all_vetoed_fails_its_drill() -> None:
+    world = await released()
+    for name in ("first", "second"):
+        await world.ledger.place_veto(world.target.name, NewVeto(world.commits[name], "x", "ada"))
+
+    found = await drill(world.ports())
+
+    assert (found.result, found.why.partition(":")[0]) == (Result.FAILS, "no-candidate")
 
 
 async def test_a_drill_changes_nothing() -> None:
@@ -314,6 +349,16 @@ async def test_a_target_that_does_not_allow_it_is_never_really_rolled_back() -> 
     assert not WRITES & set(world.faults.effects)
 
 
+async def test_where_one_target_does_not_allow_it_no_other_is_really_rolled_back_either() -> None:
+    world = allowing(await released())
+    world.faults.effects.clear()
+
+    with pytest.raises(InvalidInput, match="annotations-sink-prod does not allow it"):
+        await drill_all([world.ports(), world.ports("annotations-sink-prod")], full=True)
+
+    assert not WRITES & set(world.faults.effects)
+
+
 async def test_nothing_is_rolled_back_where_it_would_not_work() -> None:
     world = allowing(await released())
     revoked(world)
@@ -339,6 +384,26 @@ async def test_a_full_drill_finds_what_no_other_does() -> None:
     assert before.result is Result.WORKS
     assert drilled.result is Result.FAILS
     assert drilled.why.startswith("the rollback: ")
+
+
+async def test_a_push_that_the_drills_own_hold_has_kept_away_is_deployed_after_it() -> None:
+    world = allowing(await released())
+    fourth = world.git.commit("fourth", {"adapter/app.py": "good 4"})
+    drilling = asyncio.create_task(drill_fully(world.ports()))
+    while not await world.ledger.holds(world.target.name):  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.1)
+
+    push = replace(deploy_request(fourth.sha), automatic=True, why="")
+    pushed = await deploy(world.ports(), push)
+    drilled = await drilling
+
+    assert summary(pushed) == "refused: held"
+    assert drilled.result is Result.WORKS, drilled.why
+    assert f"{fourth.short}, which was held meanwhile" in drilled.why
+    [newest, *_] = await world.ledger.history(world.target.name)
+    assert (newest.commit, newest.state) == (fourth, State.LIVE)
+    assert newest.request.automatic
+    assert await world.ledger.holds(world.target.name) == []
 
 
 async def test_a_full_drill_ends_nobodys_hold() -> None:

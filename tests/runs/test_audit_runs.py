@@ -149,6 +149,23 @@ async def test_a_drill_that_would_not_work_fails_so_that_somebody_is_told(world:
 
     assert (state.type.value, state.name) == ("FAILED", "WouldNotWork")
     assert "pull-secret-unusable" in str(state.message)
+    async with get_client() as client:
+        told = await events(client, "slipway.drill.failed")
+    assert {each["resource"]["prefect.resource.name"] for each in told} == {world.target.name}
+
+
+async def test_a_drill_that_was_not_tried_is_told_so_that_an_automation_can_count_it(
+    world: World,
+) -> None:
+    world.stack.held_by.append("somebody")
+
+    state = await drill.drill(return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "NotTried")
+    async with get_client() as client:
+        [event] = await events(client, "slipway.drill.not_tried")
+    assert event["resource"]["prefect.resource.id"] == f"slipway.target.{world.target.name}"
+    assert "has an update under way" in event["payload"]["why"]
 
 
 async def test_a_change_beside_the_image_fails_the_drill_and_is_marked_at_the_candidates(
