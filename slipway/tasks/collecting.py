@@ -19,7 +19,7 @@ from slipway.domain.config import ConfigRevision, ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
-from slipway.domain.scheduling import ANYWHERE, Node, platforms_of
+from slipway.domain.scheduling import ANYWHERE, Node, open_to
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
 from slipway.ports import ALL, Ports, StackState
@@ -63,12 +63,12 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(together.once("nodes", ports.cluster, ports.cluster.nodes)),
         asked(_program(ports, together), FETCH_WITHIN),
     )
-    platforms = _platforms(nodes, cluster)
+    nodes = _open_to(cluster, nodes)
     ledger = await asked(_remember(ports, cluster))
     registry, pulls = await asyncio.gather(
         asked(
             find_holdings(
-                ports, together, (config, cluster, ledger, platforms), every_tag=depth.every_tag
+                ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag
             ),
             WHOLE_REGISTRY_WITHIN,
         ),
@@ -87,7 +87,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         program,
         applied,
         cluster,
-        platforms,
+        nodes,
         pulls,
         ledger,
         await asked(_prunable(depth, together, at), WHOLE_REGISTRY_WITHIN),
@@ -120,17 +120,17 @@ async def _set_in(
     return None if isinstance(found, Unknown) else found
 
 
-def _platforms(
-    nodes: Sequence[Node] | Unknown, cluster: Workloads | Unknown | None
-) -> frozenset[str] | Unknown:
-    """Those of the nodes that the pods may come to; a Deployment not seen is taken to ask for none.
+def _open_to(
+    cluster: Workloads | Unknown | None, nodes: Sequence[Node] | Unknown
+) -> Sequence[Node] | Unknown:
+    """The nodes that its pods may come to; a Deployment not seen is taken to ask for none.
 
     Without it no rule finds anything by the nodes.
     """
     if isinstance(nodes, Unknown):
         return nodes
     asks = cluster.placement if isinstance(cluster, Workloads) else ANYWHERE
-    return platforms_of(nodes, asks)
+    return open_to(asks, nodes)
 
 
 async def _same(unknown: Unknown) -> Unknown:
