@@ -79,9 +79,14 @@ class Node:
     cordoned: bool = False
 
 
-def platforms_of(nodes: Iterable[Node], placement: Placement) -> frozenset[str]:
-    """The platforms of the nodes that the pods may come to."""
-    return frozenset(each.platform for each in nodes if may_come(placement, each))
+def open_to(placement: Placement, nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The nodes that pods of this template may come to."""
+    return tuple(each for each in nodes if may_come(placement, each))
+
+
+def platforms_of(nodes: Iterable[Node]) -> frozenset[str]:
+    """What an image must be for that is to run on each of them."""
+    return frozenset(each.platform for each in nodes)
 
 
 def may_come(placement: Placement, node: Node) -> bool:

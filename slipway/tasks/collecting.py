@@ -22,7 +22,7 @@ from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest
 from slipway.domain.release import Release, State
 from slipway.domain.retention import Plan, Policy
-from slipway.domain.scheduling import ANYWHERE, Node, platforms_of
+from slipway.domain.scheduling import ANYWHERE, Node, open_to
 from slipway.domain.way_back import Leaving, leaving, previous
 from slipway.domain.workloads import Workloads
 from slipway.errors import StackUnusable
@@ -76,13 +76,13 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         asked(together.once("nodes", ports.cluster, ports.cluster.nodes)),
         asked(_program(ports, together), FETCH_WITHIN),
     )
-    platforms = _platforms(nodes, cluster)
+    nodes = _open_to(cluster, nodes)
     ledger = await asked(_remember(ports, together, cluster, standing))
     within = _within(depth, ledger)
     registry, pulls = await asyncio.gather(
         asked(
             find_holdings(
-                ports, together, (config, cluster, ledger, platforms), every_tag=depth.every_tag
+                ports, together, (config, cluster, ledger, nodes), every_tag=depth.every_tag
             ),
             within,
         ),
@@ -101,7 +101,7 @@ async def look(ports: Ports, together: Together, at: datetime, depth: Depth) -> 
         _because_of(git, program),
         applied,
         cluster,
-        platforms,
+        nodes,
         _because_of(registry, pulls),
         ledger,
         await asked(_prunable(depth, together, at), within),
@@ -142,17 +142,17 @@ async def _set_in(
     return None if isinstance(found, Unknown) else found
 
 
-def _platforms(
-    nodes: Sequence[Node] | Unknown, cluster: Workloads | Unknown | None
-) -> frozenset[str] | Unknown:
-    """Those of the nodes that the pods may come to; a Deployment not seen is taken to ask for none.
+def _open_to(
+    cluster: Workloads | Unknown | None, nodes: Sequence[Node] | Unknown
+) -> Sequence[Node] | Unknown:
+    """The nodes that its pods may come to; a Deployment not seen is taken to ask for none.
 
     Without it no rule finds anything by the nodes.
     """
     if isinstance(nodes, Unknown):
         return nodes
     asks = cluster.placement if isinstance(cluster, Workloads) else ANYWHERE
-    return platforms_of(nodes, asks)
+    return open_to(asks, nodes)
 
 
 async def _same(unknown: Unknown) -> Unknown:

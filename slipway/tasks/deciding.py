@@ -8,7 +8,7 @@ from slipway.domain.config import ConfigSnapshot
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.publication import require_platforms, require_whole
 from slipway.domain.release import Baseline, Phase, Release
-from slipway.domain.scheduling import platforms_of
+from slipway.domain.scheduling import open_to, platforms_of
 from slipway.domain.workloads import Workloads
 from slipway.errors import ConfigConflict, DeploymentUnfit, ImageMissing
 from slipway.ports import Ports, ProgramRevision, StackState
@@ -124,7 +124,8 @@ async def _require_runnable(
     if seen is None:
         return
     await require_in_order(ports, release, seen)
-    require_platforms(image, platforms_of(await ports.cluster.nodes(), seen.placement))
+    nodes = open_to(seen.placement, await ports.cluster.nodes())
+    require_platforms(image, platforms_of(nodes))
     await require_pullable(ports, seen, ImageReference.parse(release.image))
 
 

@@ -12,6 +12,7 @@ from slipway.domain.candidate import newest_deploy
 from slipway.domain.config import ConfigSnapshot
 from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
+from slipway.domain.scheduling import Node, platforms_of
 from slipway.domain.signature import SignedPayload
 from slipway.domain.workloads import Workloads
 from slipway.errors import RegistryUnusable
@@ -30,7 +31,7 @@ async def find_holdings(
         ConfigSnapshot | Unknown,
         Workloads | Unknown | None,
         Memory | Unknown,
-        frozenset[str] | Unknown,
+        Sequence[Node] | Unknown,
     ],
     *,
     every_tag: bool,
@@ -149,11 +150,11 @@ async def _signatures(
 
 
 async def _ways_back(
-    looking: _Looking, memory: Memory, nodes: frozenset[str] | Unknown
+    looking: _Looking, memory: Memory, nodes: Sequence[Node] | Unknown
 ) -> Mapping[str, PublishedImage | None]:
     """The ways back, down to as many that a rollback could take as must be left."""
     images: dict[str, PublishedImage | None] = {}
-    fit = frozenset[str]() if isinstance(nodes, Unknown) else nodes
+    fit = platforms_of(() if isinstance(nodes, Unknown) else nodes)
     good = 0
     for way in memory.ways_back:
         if good >= WAYS_BACK:

@@ -12,7 +12,7 @@ from slipway.domain.fitness import the_ready_digest
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import is_whole
 from slipway.domain.release import PREVIOUS, Release
-from slipway.domain.scheduling import ANYWHERE, platforms_of
+from slipway.domain.scheduling import ANYWHERE, open_to, platforms_of
 from slipway.domain.way_back import leaving, previous
 from slipway.errors import (
     AlreadyLive,
@@ -56,8 +56,9 @@ async def surroundings(ports: Ports) -> Surroundings:
     """What decides about every commit alike."""
     nodes, seen = await ports.cluster.nodes(), await ports.cluster.observe(ports.target.workload)
     running = the_ready_digest(seen, ports.target.workload.container) if seen else None
-    platforms = platforms_of(nodes, seen.placement if seen else ANYWHERE)
-    return Surroundings(ports.target.name, running, platforms, asked=seen.image if seen else "")
+    its_nodes = open_to(seen.placement if seen else ANYWHERE, nodes)
+    asked = seen.image if seen else ""
+    return Surroundings(ports.target.name, running, platforms_of(its_nodes), asked=asked)
 
 
 async def look_up(ports: Ports, commit: Commit, history: Sequence[Release]) -> Published:

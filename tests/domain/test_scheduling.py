@@ -15,6 +15,7 @@ from slipway.domain.scheduling import (
     Term,
     Toleration,
     may_come,
+    open_to,
     platforms_of,
 )
 
@@ -34,8 +35,8 @@ def requires(key: str, operator: str, *values: str) -> Placement:
 def test_without_a_wish_pods_come_to_every_node_that_is_free_for_all() -> None:
     amd = Node("two", "linux/amd64")
 
-    assert platforms_of([NODE, amd, GPU], Placement()) == {"linux/arm64", "linux/amd64"}
-    assert platforms_of([amd, GPU], Placement()) == {"linux/amd64"}
+    assert open_to(Placement(), [NODE, amd, GPU]) == (NODE, amd)
+    assert platforms_of([NODE, amd, GPU]) == {"linux/arm64", "linux/amd64"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,8 @@ Change = Callable[[World], None]
 def joined(world: World, **more: object) -> None:
     """A node of another platform has come."""
     labels = {"kubernetes.io/os": "linux", ARCH: "arm64"}
-    world.cluster.special_nodes.append(Node("arm", "linux/arm64", labels, **more))  # type: ignore[arg-type] # tests name real fields
+    made = replace(Node("arm", "linux/arm64", labels), **more)  # type: ignore[arg-type] # tests name real fields
+    world.cluster.special_nodes.append(made)
 
 
 def placed(world: World, placement: Placement) -> None:
@@ -63,12 +65,15 @@ async def test_a_node_that_the_pods_are_kept_off_asks_for_no_image(change: Chang
 
 async def test_a_node_that_is_in_trouble_just_now_will_take_pods_again() -> None:
     world = await released("second", "third")
-    joined(world, taints=(Taint("node.kubernetes.io/not-ready", "NoSchedule"),))
+    joined(world, taints=(Taint("team", "NoSchedule", "vision"),))
+    joined(world, name="free", taints=(Taint("node.kubernetes.io/not-ready", "NoSchedule"),))
 
-    [finding, _] = (await look(world)).findings
+    findings = (await look(world)).findings
+    [finding] = [each for each in findings if each.target == world.target.name]
     outcome = await roll_back(world.ports(), rollback_request())
 
     assert finding.rule == "IMG010"
+    assert finding.remedy.command == "kubectl cordon free"
     assert "nodeSelector kubernetes.io/arch" in finding.remedy.sentence
     assert summary(outcome) == "refused: platform-missing"
     assert "let the program's nodeSelector keep its pods off them" in outcome.release.reason

@@ -9,6 +9,7 @@ import pytest
 from slipway.domain.auditing.picture import Holdings, Memory
 from slipway.domain.image import Digest, ImageReference
 from slipway.domain.publication import REVISION_LABEL
+from slipway.domain.scheduling import Node
 from slipway.ports import Ports
 from slipway.tasks.asking import Together
 from slipway.tasks.holdings import find_holdings
@@ -17,7 +18,7 @@ from tests.clients.recorded import INDEX, OCI_MANIFEST, REPOSITORY, Recorded
 from tests.fakes.world import World
 
 NOW, BEFORE = "1" * 40, "2" * 40
-NODES = frozenset({"linux/amd64"})
+NODES = (Node("one", "linux/amd64"),)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Release
 from slipway.domain.retention import Plan
+from slipway.domain.scheduling import Node
 from slipway.domain.signature import SignedPayload
 from slipway.domain.target import CommitInfo, ConfigKey, Target
 from slipway.domain.workloads import Workloads
@@ -176,8 +177,8 @@ class Picture:
     program: Program | Unknown
     stack: Applied | Unknown
     cluster: Workloads | Unknown | None
-    nodes: frozenset[str] | Unknown
-    """Platforms of the nodes that the Deployment's pods may come to."""
+    nodes: Sequence[Node] | Unknown
+    """Those that the Deployment's pods may come to."""
     pulls: Sequence[Pull] | Unknown
     ledger: Memory | Unknown
     prunable: Plan | Unknown | None = None

@@ -9,6 +9,7 @@ from slipway.domain.auditing.ways import WAYS_BACK, find_way_back, ways_left
 from slipway.domain.finding import Finding, Remedy, Severity
 from slipway.domain.image import PublishedImage
 from slipway.domain.node_credentials import NOT_SHOWN, denied_pull, pulled_by
+from slipway.domain.scheduling import Node, platforms_of
 
 SHOWN = 3
 """Lost ways back that are named."""
@@ -44,17 +45,21 @@ def wrong_platform(picture: Picture) -> Findings:
     if seen is None or seen.image not in own_images(picture):
         return
     image = known(picture.registry).image(seen.image)
-    lacking = sorted(nodes - image.platforms) if image is not None and image.platforms else []
-    if image is not None and lacking:
-        yield _unfit(
-            picture,
-            seen.image,
-            image,
-            f"nothing for {', '.join(lacking)}",
-            _keep_off(lacking)
-            if find_way_back(picture) is None and nodes & image.platforms
-            else _back_to_whole(picture),
-        )
+    if image is None or not image.platforms:
+        return
+    lacking = [each for each in nodes if each.platform not in image.platforms]
+    if not lacking:
+        return
+    only_some = len(lacking) < len(nodes)
+    yield _unfit(
+        picture,
+        seen.image,
+        image,
+        f"nothing for {', '.join(sorted(platforms_of(lacking)))}",
+        _keep_off(lacking)
+        if find_way_back(picture) is None and only_some
+        else _back_to_whole(picture),
+    )
 
 
 def broken_index(picture: Picture) -> Findings:
@@ -135,16 +140,13 @@ def _secret_anew(picture: Picture, pulls: Sequence[Pull]) -> Remedy:
     )
 
 
-def _keep_off(lacking: Sequence[str]) -> Remedy:
-    pairs = [each.partition("/") for each in lacking]
+def _keep_off(lacking: Sequence[Node]) -> Remedy:
+    names = sorted(each.name for each in lacking)
     return Remedy(
         "let the program name the nodeSelector kubernetes.io/arch for these pods, or build the "
         "image for such nodes too (`platform` of the service); until then this keeps all new pods "
         "off them, other people's too (kubectl uncordon ends it)",
-        " && ".join(
-            f"kubectl cordon --selector=kubernetes.io/os={system},kubernetes.io/arch={architecture}"
-            for system, _, architecture in pairs
-        ),
+        f"kubectl cordon {' '.join(names)}",
     )
 
 
@@ -164,7 +166,7 @@ def _unfit(
         Severity.CRITICAL,
         picture.target.name,
         about,
-        f"{image.digest} is whole, and for every node's platform",
+        f"{image.digest} is whole, and for each node that the pods may come to",
         seen,
         remedy,
     )

@@ -8,6 +8,7 @@ from slipway.domain.auditing.picture import NotKnown, Picture, known
 from slipway.domain.commit import Commit
 from slipway.domain.image import ImageReference, PublishedImage
 from slipway.domain.publication import is_whole
+from slipway.domain.scheduling import platforms_of
 from slipway.errors import ImageMissing, PermanentError, PlatformMissing
 
 WAYS_BACK = 1
@@ -70,7 +71,7 @@ def find_way_back(picture: Picture) -> WayBack | Unknown | None:
     Other than for `ways_left`, an image that some node can't run leads nowhere.
     """
     try:
-        held, nodes = known(picture.registry), known(picture.nodes)
+        held, nodes = known(picture.registry), platforms_of(known(picture.nodes))
         is_default = True
         for way in known(picture.ledger).ways_back:
             image = held.image(str(way))
@@ -84,7 +85,7 @@ def find_way_back(picture: Picture) -> WayBack | Unknown | None:
 
 def _fitted(picture: Picture) -> frozenset[str]:
     """Platforms of nodes that the image which runs is for; all of them where it does not tell."""
-    nodes, seen = known(picture.nodes), known(picture.cluster)
+    nodes, seen = platforms_of(known(picture.nodes)), known(picture.cluster)
     image = known(picture.registry).images.get(seen.image) if seen is not None else None
     if image is None or not image.platforms:
         return nodes

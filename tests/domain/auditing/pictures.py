@@ -17,6 +17,7 @@ from slipway.domain.config import ConfigSnapshot, KeyForm
 from slipway.domain.hold import Hold
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.release import Kind, Phase, Release, Request, State
+from slipway.domain.scheduling import Node
 from slipway.domain.target import CommitInfo
 from slipway.domain.workloads import Container, Pod, ReplicaSet, Workloads
 from tests.fakes.world import make_target
@@ -29,6 +30,7 @@ DIGEST = Digest("sha256:" + "a" * 64)
 CHILD = Digest("sha256:" + "c" * 64)
 OLD = Digest("sha256:" + "b" * 64)
 REFERENCE = str(ImageReference(REPOSITORY, LIVE.sha, DIGEST))
+NODE = Node("amd-1", "linux/amd64")
 WAY_BACK = ImageReference(REPOSITORY, BEFORE.sha, OLD)
 
 
@@ -150,7 +152,7 @@ def picture(**more: object) -> Picture:
         Program("cluster/Pulumi.prod.yaml"),
         Applied(REFERENCE, 4),
         workloads(),
-        frozenset({"linux/amd64"}),
+        (NODE,),
         (Pull("ghcr-creds"),),
         memory(),
     )

@@ -9,6 +9,7 @@ from slipway.domain.config import KeyForm
 from slipway.domain.image import Digest
 from slipway.domain.release import State
 from slipway.domain.retention import Deletion, Plan, Policy
+from slipway.domain.scheduling import Node
 from slipway.domain.signature import SignedPayload
 from tests.domain.auditing.pictures import (
     BEFORE,
@@ -16,6 +17,7 @@ from tests.domain.auditing.pictures import (
     DIGEST,
     HEAD,
     LIVE,
+    NODE,
     NOW,
     OLD,
     REFERENCE,
@@ -140,7 +142,7 @@ TROUBLED: Mapping[str, tuple[set[str], Picture]] = {
     ),
     "a node of another platform": (
         {"IMG010"},
-        picture(nodes=frozenset({"linux/amd64", "linux/arm64"})),
+        picture(nodes=(NODE, Node("arm-1", "linux/arm64"))),
     ),
     "a part of the index is gone": (
         {"IMG010"},
