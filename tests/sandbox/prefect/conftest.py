@@ -112,10 +112,5 @@ def _serve_over_http(box: Box) -> None:
 
 
 def _save_secret(ui: Ui, name: str, value: str) -> None:
-    """Fill in the form of a new secret block."""
-    kind = ui.get("/block_types/slug/secret")
-    wanted = {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}}
-    [schema] = ui.post("/block_schemas/filter", wanted)
-    ids = {"block_type_id": kind["id"], "block_schema_id": schema["id"]}
-    ui.post("/block_documents/", {"name": name, "data": {"value": value}, **ids})
+    ui.save_block("secret", name, value=value)
     ui.close()

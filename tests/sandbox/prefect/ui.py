@@ -1,5 +1,6 @@
 """What a person does and sees in Prefect's UI, by the calls that its pages make."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,21 @@ class Ui:
         flows = {each["id"]: each["name"] for each in self.post("/flows/filter", {})}
         listed = self.post("/deployments/filter", {})
         return {f"{flows[each['flow_id']]}/{each['name']}": each for each in listed}
+
+    def save_block(self, kind: str, name: str, /, **data: Any) -> str:
+        """Fill in the form of a new block of a kind; the block's id."""
+        found = self.get(f"/block_types/slug/{kind}")
+        wanted = {"block_schemas": {"block_type_id": {"any_": [found["id"]]}}}
+        [schema] = self.post("/block_schemas/filter", wanted)
+        ids = {"block_type_id": found["id"], "block_schema_id": schema["id"]}
+        return str(self.post("/block_documents/", {"name": name, "data": data, **ids})["id"])
+
+    def events(self, of: str, kind: str) -> list[dict[str, Any]]:
+        """The Events page: those of one kind that a flow run has told."""
+        run = {"id": [f"prefect.flow-run.{of}"]}
+        wanted = {"filter": {"event": {"name": [kind]}, "related": run}}
+        found: list[dict[str, Any]] = self.post("/events/filter", wanted)["events"]
+        return found
 
     def submit(self, deployment: str, /, **filled_in: Any) -> httpx.Response:
         """Press "Run" in a deployment's form, whatever the server answers.
@@ -162,6 +178,23 @@ class Run:
         """The Artifacts tab: those of one kind."""
         wanted = {"artifacts": {"flow_run_id": {"any_": [self.id]}, "type": {"any_": [kind]}}}
         found: list[dict[str, Any]] = self.ui.post("/artifacts/filter", wanted)
+        return found
+
+    def table(self, key: str) -> list[dict[str, Any]]:
+        """The rows of the one table with this key."""
+        [found] = [each for each in self.artifacts("table") if each["key"] == key]
+        rows = found["data"]
+        return list(json.loads(rows) if isinstance(rows, str) else rows)
+
+    def events(self, kind: str, count: int) -> list[dict[str, Any]]:
+        """What it has told of one kind, once there are so many: they arrive a little later."""
+        found: list[dict[str, Any]] = []
+
+        def has_told(run: Run) -> bool:
+            found[:] = run.ui.events(run.id, kind)
+            return len(found) >= count
+
+        self.wait(has_told, f"{count} events {kind}", LINES_WITHIN)
         return found
 
     def report(self, key: str) -> str:
