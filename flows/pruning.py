@@ -57,9 +57,14 @@ def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
 
 @repeatable("plan what may be deleted")
 async def plan(every: Sequence[Ports], policy: Policy, at: datetime | None = None) -> Plan:
-    """Plan for the one repository of these targets: all that take images from it."""
+    """Plan for the one repository of these targets: all that take images from it.
+
+    Nothing is older than the ledger's clock says, nor this machine's: one that is ahead lets
+    nothing go.
+    """
+    now = at or min(datetime.now(UTC), await every[0].ledger.clock())
     async with Together() as together:
-        return await make_plan(every, together, policy, at or datetime.now(UTC))
+        return await make_plan(every, together, policy, now)
 
 
 async def apply(

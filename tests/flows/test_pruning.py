@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, cast
 
 import pytest
@@ -210,6 +210,27 @@ async def test_what_is_young_stays() -> None:
     world = await aged()
 
     assert names(world, await planned(world, at=EPOCH + timedelta(days=20))) == set()
+
+
+@pytest.mark.parametrize("ahead", ["the ledger's", "this machine's", "both"])
+async def test_a_clock_that_is_ahead_lets_nothing_go_that_the_other_calls_young(
+    ahead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await aged()
+    days = timedelta(days=100)
+    if ahead != "this machine's":
+        world.ledger.skew = days.total_seconds()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override] # of this test
+            return (EPOCH if ahead == "the ledger's" else EPOCH + days).astimezone(tz)
+
+    monkeypatch.setattr("flows.pruning.datetime", Clock)
+
+    made = await plan([world.ports()], POLICY)
+
+    assert names(world, made) == ({*NAMES} if ahead == "both" else set())
 
 
 @pytest.mark.parametrize("created", [LATER - timedelta(days=1), None])
