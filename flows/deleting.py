@@ -106,7 +106,7 @@ class Carried:
         try:
             await registry.remove(repository, digest)
         except PermanentError as error:
-            if await registry.digest(ImageReference(repository, digest=digest)) is not None:
+            if await _is_there(self.every[0], ImageReference(repository, digest=digest)):
                 log.warning("%s@%s stays: %s", repository, digest, error)
                 return error
         self.deleted.append(digest)
@@ -129,6 +129,11 @@ class Carried:
         for tag in sorted(tags):
             reference = ImageReference(self.plan.repository, tag)
             await self.every[0].ledger.forget_published(reference, image.digest)
+
+
+@repeatable("look whether it is there still")
+async def _is_there(ports: Ports, image: ImageReference) -> bool:
+    return await ports.registry.digest(image) is not None
 
 
 @repeatable("put back what was recorded")

@@ -512,6 +512,24 @@ async def test_a_refusal_of_what_is_gone_all_the_same_is_a_deletion() -> None:
     assert await world.ledger.refusals(ADAPTER) == {}
 
 
+async def test_a_blink_after_a_refusal_loses_no_record() -> None:
+    """It is looked once more whether the image is there still."""
+    world = await aged()
+    made = await five_published(world)
+    before = await world.ledger.published_tags(ADAPTER)
+
+    def refuse_and_blink() -> None:
+        world.faults.before("registry.digest", raising(Unreachable("a blink: try again")))
+        raise AccessDenied("no: ask its support")
+
+    world.faults.before("registry.remove", refuse_and_blink)
+    pruned = await apply([world.ports()], POLICY, made.hash, MUCH_LATER)
+
+    tag = made.deletions[0].tags[0]
+    assert (pruned.stopped, len(pruned.refused)) == (None, 1)
+    assert (await world.ledger.published_tags(ADAPTER))[tag] == before[tag]
+
+
 async def test_what_is_recorded_anew_while_the_registry_refuses_stays_recorded() -> None:
     world = await aged()
     made = await five_published(world)
