@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slipway.domain.image import Digest, ImageReference, RecordedTag
 from slipway.domain.removal import (
@@ -62,7 +62,7 @@ class Carried:
             self.refused[image.digest] = "a part of what the registry refused to delete"
             return
         await self._require_unnamed()
-        await self._require_untouched()
+        await self._require_untouched(image)
         await self._forget(image, records_of(image, self.before))
         if (refusal := await self._remove(image.digest)) is not None:
             await self._leave(image, refusal)
@@ -83,10 +83,14 @@ class Carried:
         """`ImageMissing` where the registry has lost more than it was asked to."""
         require_kept(self.plan, await find_lost(self.every[0], self.plan))
 
-    async def _require_untouched(self) -> None:
-        lately = {tag for tags in self.lately for tag in tags}
-        now = await look_around(self.every, self.gone, lately)
-        require_untouched(self.plan.repository, self.before, now)
+    async def _require_untouched(self, about: Deletion | None = None) -> None:
+        """Also that what is to go has its tags still: another image of them may share its parts."""
+        mine = about.tags if about else ()
+        asked = {*mine, *(tag for tags in self.lately for tag in tags)}
+        now = await look_around(self.every, self.gone, asked)
+        had = dict.fromkeys(mine, about.digest) if about else {}
+        before = replace(self.before, named={**self.before.named, **had})
+        require_untouched(self.plan.repository, before, now)
 
     async def _require_unnamed(self) -> None:
         found, marks = await look_at_names(self.every, self.marks)
@@ -102,7 +106,7 @@ class Carried:
         try:
             await registry.remove(repository, digest)
         except PermanentError as error:
-            if await registry.digest(ImageReference(repository, digest=digest)) is not None:
+            if await _is_there(self.every[0], ImageReference(repository, digest=digest)):
                 log.warning("%s@%s stays: %s", repository, digest, error)
                 return error
         self.deleted.append(digest)
@@ -125,6 +129,11 @@ class Carried:
         for tag in sorted(tags):
             reference = ImageReference(self.plan.repository, tag)
             await self.every[0].ledger.forget_published(reference, image.digest)
+
+
+@repeatable("look whether it is there still")
+async def _is_there(ports: Ports, image: ImageReference) -> bool:
+    return await ports.registry.digest(image) is not None
 
 
 @repeatable("put back what was recorded")

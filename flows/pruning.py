@@ -57,9 +57,14 @@ def by_repository(every: Sequence[Ports]) -> Mapping[str, Sequence[Ports]]:
 
 @repeatable("plan what may be deleted")
 async def plan(every: Sequence[Ports], policy: Policy, at: datetime | None = None) -> Plan:
-    """Plan for the one repository of these targets: all that take images from it."""
+    """Plan for the one repository of these targets: all that take images from it.
+
+    Nothing is older than the ledger's clock says, nor this machine's: one that is ahead lets
+    nothing go.
+    """
+    now = at or min(datetime.now(UTC), await every[0].ledger.clock())
     async with Together() as together:
-        return await make_plan(every, together, policy, at or datetime.now(UTC))
+        return await make_plan(every, together, policy, now)
 
 
 async def apply(
@@ -71,23 +76,24 @@ async def apply(
 ) -> Pruned:
     """Delete exactly the plan of this hash, under the leases of all stacks concerned.
 
-    No release changes what is in use meanwhile, and where one begins, anything is published, or
-    anybody else names what goes, nothing more is deleted. By what each would be restored is logged,
-    and told to `tell`, before the first is deleted: whatever happens then, it is known. A deletion
-    that fails ends it, and a new plan finds the rest; one that the registry refuses keeps no other
-    back, and goes last in later plans.
+    Planned before the leases are taken, so that no rollback waits meanwhile: what comes from the
+    first look on ends it, as between two deletions. No release changes what is in use then, and
+    where one begins, anything is published, or anybody else names what goes, nothing more is
+    deleted. By what each would be restored is logged, and told to `tell`, before the first is
+    deleted: whatever happens then, it is known. A deletion that fails ends it, and a new plan finds
+    the rest; one that the registry refuses keeps no other back, and goes last in later plans.
     """
+    before, marks = await look_around(every), await read_marks(every)
+    made = await plan(every, policy, at)
+    require_same(made, wanted)
+    planned = Pruned(made, restored_by=await _restored_by(every[0], made))
+    await tell(planned)
     stacks = {str(each.target.stack): each for each in every}
     async with AsyncExitStack() as leases:
         held = [
             await leases.enter_async_context(stack_lease(stacks[name], "prune"))
             for name in sorted(stacks)
         ]
-        before, marks = await look_around(every), await read_marks(every)
-        made = await plan(every, policy, at)
-        require_same(made, wanted)
-        planned = Pruned(made, restored_by=await _restored_by(every[0], made))
-        await tell(planned)
         deleted, refused, stopped = await _delete(Carried(every, made, before, marks, held))
         return replace(planned, deleted=tuple(deleted), refused=refused, stopped=stopped)
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, ColumnElement, RowMapping, Text, cast, insert, select
@@ -13,7 +14,7 @@ from slipway.domain.takeover import Takeover
 from slipway.ledger.dialect import database_now
 from slipway.ledger.part import LedgerPart
 from slipway.ledger.releases import entry_from
-from slipway.ledger.rows import told
+from slipway.ledger.rows import moment, told
 from slipway.ledger.tables import identity, journal, metadata
 from slipway.ledger.tables import release as releases
 from slipway.ledger.tables import takeover as takeovers
@@ -33,6 +34,10 @@ class SqlArchive(LedgerPart):
         if not self._name:
             self._name = str(await self._database.scalar(select(identity.c.id)))
         return self._name
+
+    async def clock(self) -> datetime:
+        """See `slipway.ports.Ledger`."""
+        return moment(await self._database.scalar(select(database_now())))
 
     async def record_takeover(self, takeover: Takeover) -> None:
         """See `slipway.ports.Ledger`."""

@@ -178,6 +178,9 @@ class Ledger(Releases, Leases, Restrictions, Findings, Protocol):
     async def identity(self) -> str:
         """The ledger's own name, made once with it."""
 
+    async def clock(self) -> datetime:
+        """The time by which it records everything."""
+
     async def record_takeover(self, takeover: Takeover) -> None:
         """Record that a stack of another ledger's is to be this one's."""
 

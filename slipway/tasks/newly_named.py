@@ -27,8 +27,8 @@ async def read_marks(every: Sequence[Ports]) -> Marks:
 async def look_at_names(every: Sequence[Ports], before: Marks) -> tuple[Mapping[str, str], Marks]:
     """Every digest and commit that anybody names now, with who does; and the marks as they are now.
 
-    Clusters are looked at as a whole; environments and stacks where their marks differ, an
-    environment with all its revisions.
+    Clusters and holds are looked at as a whole; environments, with all their revisions, and stacks
+    where their marks differ.
     """
     async with Together() as together:
         marks = await _marks(every, together)
@@ -64,6 +64,9 @@ async def _texts(
     for ports in every:
         for text in await together.once("images", ports.cluster, ports.cluster.images):
             yield text, "the cluster has it"
+        for hold in await ports.ledger.holds(ports.target.name):
+            if hold.about is not None:
+                yield hold.about.sha, f"hold {hold.number} is about it"
         if (environment := _environment(ports)) in changed:
             configured = await ports.config.history(ports.target.config_key)
             for text in configured.values | configured.names:

@@ -37,18 +37,18 @@ async def make_plan(
 
 @repeatable("look whether anything has come since")
 async def look_around(
-    every: Sequence[Ports], gone: Collection[str] = (), lately: Collection[str] = ()
+    every: Sequence[Ports], gone: Collection[str] = (), asked: Collection[str] = ()
 ) -> Sight:
     """What may change while a plan is carried out: tags, and what the ledger has.
 
-    `gone` are tags that went already: each that is listed is asked for, and those that went
-    `lately` also where they are not, as a list may be a little behind. Open releases are looked
-    at last: it is they who choose images.
+    Of what digests they name is asked what anybody may move, and of tags that went already, which
+    are `gone`, those that are listed again. Whatever else is `asked` for may stand on no list, as
+    one may be a little behind. Open releases are looked at last: it is they who choose images.
     """
     repository, ledger = every[0].target.service.repository, every[0].ledger
     tags = frozenset(await every[0].registry.tags(repository))
-    asked = sorted({each for each in tags if may_move(each)} | (tags & {*gone}) | {*lately})
-    found = await _digests(every[0], [ImageReference(repository, each) for each in asked])
+    wanted = sorted({each for each in tags if may_move(each)} | (tags & {*gone}) | {*asked})
+    found = await _digests(every[0], [ImageReference(repository, each) for each in wanted])
     recorded = await ledger.published_tags(repository)
     targets = {each.target.name for each in every}
     others = await ledger.elsewhere(repository, targets)

@@ -1,10 +1,13 @@
 """`slipway prune`: a plan to read, and its deletion by its hash only."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from slipway.errors import AccessDenied, Unreachable
 from tests.cli.conftest import Terminal
 from tests.fakes.faults import raising
+from tests.fakes.world import World
 
 
 @pytest.fixture
@@ -13,7 +16,12 @@ def aged(terminal: Terminal) -> Terminal:
     world = terminal.world
     for name in ("second", "third"):
         world.publish(name)
+    terminal.session.run(let_the_ledger_know_the_time(world))
     return terminal
+
+
+async def let_the_ledger_know_the_time(world: World) -> None:
+    world.ledger.skew += (datetime.now(UTC) - world.ledger.now()).total_seconds()
 
 
 def repository(terminal: Terminal) -> str:

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from slipway.domain.image import Digest, RecordedTag
-from slipway.domain.removal import Sight, records_of, require_kept, require_untouched
+from slipway.domain.removal import (
+    Sight,
+    records_of,
+    require_kept,
+    require_unnamed,
+    require_untouched,
+)
 from slipway.domain.retention import Deletion, Plan, Policy
 from slipway.errors import ImageMissing, InvalidInput
 
@@ -65,6 +71,20 @@ def test_whose_release_it_is_not_is_not_told_to_recover_any() -> None:
         require_untouched(REPOSITORY, BEFORE, replace(BEFORE, tags=TAGS | {"c"}, opened={}))
 
     assert "recover" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [str(ONE), str(OTHER), "a"])
+def test_an_image_is_named_by_any_of_its_digests_and_by_its_tags(name: str) -> None:
+    going = Deletion(ONE, ("a",), names=frozenset({ONE, OTHER}))
+    plan = Plan(REPOSITORY, Policy(), (going,), {})
+
+    require_unnamed(plan, {"b": "the cluster has it"}, [])
+    with pytest.raises(InvalidInput, match="look at the plan again") as named:
+        require_unnamed(plan, {name: "the cluster has it", "b": "it too"}, [])
+    with pytest.raises(InvalidInput, match="is deleted already, and named"):
+        require_unnamed(plan, {name: "the cluster has it"}, [ONE])
+
+    assert f"{ONE} is named by {name} since (the cluster has it)" in str(named.value)
 
 
 @pytest.mark.parametrize(

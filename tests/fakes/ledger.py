@@ -83,6 +83,10 @@ class MemoryLedger(MemoryRestrictions, MemoryFindings):
         """See `slipway.ports.Ledger`."""
         return self.name
 
+    async def clock(self) -> datetime:
+        """See `slipway.ports.Ledger`."""
+        return self.now()
+
     async def open(self, target: Target, request: Request) -> Release:
         """See `slipway.ports.Ledger`."""
         return self._insert(

@@ -382,6 +382,13 @@ class LedgerContract(FindingsContract, JournalContract, LineContract, Restrictio
         assert await ledger.find(release.id) == release
         assert await ledger.find("elsewhere") is None
 
+    async def test_the_ledger_tells_the_time_that_it_records_by(self, ledger: Ledger) -> None:
+        before = await ledger.clock()
+        opened = await ledger.open(a_target(), a_request())
+        after = await ledger.clock()
+
+        assert before <= opened.started <= after
+
     async def test_a_ledger_has_one_name(self, ledger: Ledger) -> None:
         name = await ledger.identity()
 
