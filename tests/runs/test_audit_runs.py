@@ -18,7 +18,7 @@ from flows.audit import AuditOptions
 from flows.deploy import release as deploy
 from flows.prune import PruneOptions
 from slipway.domain.finding import Severity
-from slipway.errors import AccessDenied
+from slipway.errors import AccessDenied, Unreachable
 from slipway.tasks.prune_report import plan_key
 from tests.fakes.faults import raising
 from tests.fakes.world import World, deploy_request, reference_of
@@ -182,27 +182,33 @@ async def test_a_change_beside_the_image_fails_the_drill_and_is_marked_at_the_ca
     assert world.faults.effects.count("stack.preview") == 3, "two deploys, one drill"
 
 
+def publish_long_ago(world: World, name: str) -> None:
+    """By the ledger's clock too, which stands at the story's beginning."""
+    world.publish(name)
+    world.ledger.skew += (datetime.now(UTC) - world.ledger.now()).total_seconds()
+
+
 async def test_a_deletion_that_fails_midway_fails_the_run_whose_table_tells_what_restores_it(
     world: World,
 ) -> None:
-    world.publish("sick")
+    publish_long_ago(world, "sick")
     world.registry.restores = True
     repository = world.target.service.repository
     planned = await prune.prune(repository, return_state=True)
     plan = str(planned.message).split()[1].rstrip(":")
-    world.faults.after("registry.remove", raising(AccessDenied("no: renew the token")))
+    world.faults.after("registry.remove", raising(Unreachable("no: try again")))
 
     done = await prune.prune(repository, PruneOptions(apply=plan), return_state=True)
 
     assert (done.type.value, done.name) == ("FAILED", "Stopped")
-    assert done.message == "access-denied: no: renew the token; until then 0 manifests deleted"
+    assert done.message == "unreachable: no: try again; until then 0 manifests deleted"
     assert world.digest_of("sick") is None
     async with get_client() as client:
         assert "restored by version 1" in await table(client, plan_key(repository))
 
 
 async def test_a_plan_is_shown_and_applied_only_by_its_hash(world: World) -> None:
-    world.publish("sick")
+    publish_long_ago(world, "sick")
     repository = world.target.service.repository
 
     planned = await prune.prune(repository, return_state=True)
