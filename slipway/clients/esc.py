@@ -27,6 +27,7 @@ from slipway.clients.esc_revisions import (
     path_of,
     revisions_since,
 )
+from slipway.clients.gathering import gathered
 from slipway.clients.pulumi_api import Answer, PulumiApi
 from slipway.domain.config import (
     ConfigHistory,
@@ -107,7 +108,7 @@ class EscConfigStore:
                 return await self._told(key, found), found.text
 
         numbers = [each.number for each in await all_revisions(self.api, key)]
-        found = await asyncio.gather(*map(at, numbers))
+        found = await gathered(map(at, numbers))
         values = frozenset(value for value, _ in found if value)
         imported = await self._named_by_imports(key, found[0][1])
         return ConfigHistory(values, imported.union(*(named(text) for _, text in found)))

@@ -1,9 +1,9 @@
 """Every image that anything in a cluster names: what pruning must leave."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
+from slipway.clients.gathering import gathered
 from slipway.clients.kubernetes_objects import Object, images_in
 from slipway.errors import AccessDenied, DeploymentUnfit
 
@@ -28,7 +28,7 @@ MOST_PARTS = 10_000
 async def list_images(get: Get) -> frozenset[str]:
     """Those of all lists; an error of any of them, or of a part of one, is raised."""
     try:
-        found = await asyncio.gather(*(_images_of(get, path) for path in WORKLOAD_LISTS))
+        found = await gathered(_images_of(get, path) for path in WORKLOAD_LISTS)
     except AccessDenied as error:
         raise AccessDenied(
             f"not every image in use can be told ({error}): give the kubeconfig's user the "

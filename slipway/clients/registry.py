@@ -1,12 +1,12 @@
 """The OCI registry: what it holds under a name, by digest, read and checked byte by byte."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import httpx
 
+from slipway.clients.gathering import gathered
 from slipway.clients.github_packages import GitHubPackages
 from slipway.clients.kept_documents import KeptDocuments
 from slipway.clients.registry_documents import Document, Documents, ask, list_pages
@@ -75,7 +75,7 @@ class OciRegistry:
 
     async def _has_all(self, parts: Sequence[ImageReference]) -> bool:
         """Whether all are there still: what is remembered tells what they say, and no more."""
-        return None not in await asyncio.gather(*map(self.digest, parts))
+        return None not in await gathered(map(self.digest, parts))
 
     async def digest(self, reference: ImageReference) -> Digest | None:
         """See `slipway.ports.ImageRegistry`: by HEAD, no manifest is downloaded for it."""

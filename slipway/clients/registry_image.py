@@ -1,6 +1,5 @@
 """What an image is, read from its documents: platforms, labels, and every digest it goes by."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from slipway.clients.gathering import gathered
 from slipway.clients.registry_documents import Document
 from slipway.domain.image import Digest, ImageReference, PublishedImage
 from slipway.domain.publication import BUILD_INPUTS_LABEL, REVISION_LABEL, SOURCE_LABEL
@@ -47,8 +47,8 @@ async def read_image(
     """The image that a manifest or an index is."""
     named = children(document) if document.is_index else []
     if document.is_index:
-        read = await asyncio.gather(
-            *(_read_child(reading, reference, digest, platform) for digest, platform in named)
+        read = await gathered(
+            _read_child(reading, reference, digest, platform) for digest, platform in named
         )
         parts = [each for each in read if each is not None]
         gone = {digest for (digest, _), part in zip(named, read, strict=True) if part is None}

@@ -45,8 +45,9 @@ async def each_of(these: Iterable[A], ask: Callable[[A], Awaitable[T]], at_once:
     try:
         await asyncio.gather(*askers)
     finally:
-        for each in askers:  # after an error nothing more is asked
+        for each in askers:  # after an error nothing more is asked, and nothing is under way
             each.cancel()
+        await asyncio.gather(*askers, return_exceptions=True)
     return [answers[number] for number in sorted(answers)]
 
 

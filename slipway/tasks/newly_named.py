@@ -3,14 +3,15 @@
 People and other programs hold no lease. What has not changed since costs one small request.
 """
 
-import asyncio
 import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from slipway.domain.image import named
 from slipway.ports import IN_PROGRESS, Ports
-from slipway.tasks.asking import Together
+from slipway.tasks.asking import Together, each_of
 from slipway.tasks.policies import repeatable
+
+AT_ONCE = 8
 
 Marks = Mapping[str, str]
 """Environment or stack → what differs once it has changed; empty while it is changing."""
@@ -41,7 +42,7 @@ async def look_at_names(every: Sequence[Ports], before: Marks) -> tuple[Mapping[
 
 
 async def _marks(every: Sequence[Ports], together: Together) -> Marks:
-    found = await asyncio.gather(*(_marks_of(ports, together) for ports in every))
+    found = await each_of(every, lambda ports: _marks_of(ports, together), AT_ONCE)
     return {name: mark for each in found for name, mark in each.items()}
 
 

@@ -6,10 +6,12 @@ from collections import Counter
 import pytest
 
 from flows.auditing import Report, audit
+from flows.pruning import apply, plan
 from slipway.cli.ends import exit_code
 from slipway.domain.agreement import Unknown
 from slipway.domain.auditing.picture import Moving
 from slipway.domain.release import State
+from slipway.domain.retention import Policy
 from tests.sandbox.audit.looking import released
 from tests.sandbox.releases.real_world import ADAPTER, SINK, RealWorld
 
@@ -57,6 +59,16 @@ async def both_released(world: RealWorld) -> None:
     head = await (await world.eyes(SINK)).source.head("main")
     outcome = await world.deploy(head, await world.ports(SINK))
     assert exit_code(outcome.release) == 0, outcome.release.reason  # or it runs already
+    await delete_what_other_tests_left(world)
+
+
+async def delete_what_other_tests_left(world: RealWorld) -> None:
+    """Images that are old and that nobody needs are no quiet."""
+    for name in (ADAPTER, SINK):
+        ports = [await world.ports(name)]
+        made = await plan(ports, Policy())
+        if made.deletions:
+            assert (await apply(ports, Policy(), made.hash)).stopped is None
 
 
 async def look_at_all(world: RealWorld, *, every_tag: bool) -> Report:
