@@ -41,3 +41,21 @@ async def test_after_an_error_nothing_more_is_asked() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
     assert len(asked) == so_far < 20
+
+
+async def test_after_an_error_nothing_is_under_way() -> None:
+    ended: list[int] = []
+
+    async def ask(number: int) -> None:
+        if number == 0:
+            await asyncio.sleep(0)
+            raise ValueError("no")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(number)
+
+    with pytest.raises(ValueError, match="no"):
+        await each_of(range(3), ask, 3)
+
+    assert sorted(ended) == [1, 2]
