@@ -80,19 +80,21 @@ class SlipwayFile:
             settings.target()
         except SlipwayError as error:
             raise InvalidInput(f"{self.path}: {key}: {error}") from error
-        if settings.moves_main:
-            self._require_only_mover(settings)
         return settings
 
-    def _require_only_mover(self, settings: TargetSettings) -> None:
-        """Two would move the tag away from each other, and each audit would ask to move it back."""
-        for name, table in self._tables["targets"].items():
-            same = isinstance(table, dict) and table.get("image") == settings.image
-            if same and name != settings.name and table.get("moves_main", True):
+    def require_one_mover(self) -> None:
+        """Refuse targets that would move one tag main away from each other, deploy by deploy."""
+        movers: dict[str, str] = {}
+        for name in self.targets:
+            table = self._table("targets", name)
+            image = str(table.get("image"))
+            if not table.get("moves_main", True):
+                continue
+            if (other := movers.setdefault(image, name)) != name:
                 raise InvalidInput(
-                    f"{self.path}: targets.{settings.name} and targets.{name} both move the tag "
-                    f"main of {settings.image}: set moves_main = false for all of its targets but "
-                    "the one that main is to follow"
+                    f"{self.path}: targets.{other} and targets.{name} both move the tag main of "
+                    f"{image}: set moves_main = false for all of its targets but the one that main "
+                    "is to follow"
                 )
 
     def place_of(self, field: str, target: str) -> str:

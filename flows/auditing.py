@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 TARGETS_AT_ONCE = 8
 NOTHING = Judged(())
+LEFT_ALONE = 86400.0
+"""Seconds after which nobody looks any more where no audit has been."""
 CONFIRM_AFTER = 2.0
 """Seconds between two looks: what only one of them sees was on the move, and is no finding."""
 
@@ -220,28 +222,39 @@ async def audit_and_report(
         report = replace(report, left=await _find_left(every))
     for changes in (*(each.changes for each in report.targets), *report.left.values()):
         await tell_changes(changes)
-    await all_told()
+    told = await all_told()
     await report_audit(what_runs_where(report), finding_rows(report), len(report.findings))
-    for ports, each in zip(every, report.targets, strict=True):
-        await _keep(ports, each.target, each.judged)
-    for name in report.left:
-        await _keep(every[0], name, NOTHING)
+    if told:
+        await _keep_all(every, report)
+    else:
+        log.warning("what was found is not kept, so that the next audit tells it again")
     return report
 
 
+async def _keep_all(every: Sequence[Ports], report: Report) -> None:
+    for ports, each in zip(every, report.targets, strict=True):
+        if isinstance(each.changes, Changes):  # else nobody was told
+            await _keep(ports, each.target, each.judged)
+    for name in report.left:
+        await _keep(every[0], name, NOTHING)
+
+
 async def _find_left(every: Sequence[Ports]) -> Mapping[str, Changes]:
-    """What stands at targets that are registered no more: nobody would ever look there again."""
+    """What stands at targets that are registered no more: nobody would ever look there again.
+
+    Whoever else registers targets with the same ledger looks at theirs within the day.
+    """
     known = {each.target.name for each in every}
-    ledger = every[0].ledger if every else None
-    names = await asked(ledger.found_at()) if ledger is not None else []
-    if ledger is None or isinstance(names, Unknown):
+    if not every:
         return {}
-    now = datetime.now(UTC)
-    return {
-        name: compared(await ledger.findings(name), NOTHING, now)
-        for name in names
-        if name not in known
-    }
+    ledger, now = every[0].ledger, datetime.now(UTC)
+    names = await asked(ledger.left_alone(LEFT_ALONE))
+    left: dict[str, Changes] = {}
+    for name in () if isinstance(names, Unknown) else names:
+        standing = await asked(ledger.findings(name))
+        if name not in known and not isinstance(standing, Unknown):
+            left[name] = compared(standing, NOTHING, now)
+    return left
 
 
 async def _keep(ports: Ports, name: str, judged: Judged) -> None:

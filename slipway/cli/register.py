@@ -28,6 +28,7 @@ def register(session: Session, *, as_json: bool) -> None:
     Prefect's encrypted store.
     """
     file = session.file()
+    file.require_one_mover()
     found: list[Named] = [
         (file.target(name), {field: file.place_of(field, name) for field in PLACES})
         for name in file.targets

@@ -11,6 +11,8 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -79,7 +81,8 @@ class KubernetesCluster:
             self._list(f"/apis/apps/v1/namespaces/{namespace}/replicasets", labels),
             self._list(f"/api/v1/namespaces/{namespace}/pods", labels),
         )
-        return read_workloads(deployment, sets, pods, workload.container)
+        seen = read_workloads(deployment, sets, pods, workload.container)
+        return replace(seen, seen_at=datetime.now(UTC))
 
     async def pull_secrets(self, workloads: Workloads) -> Sequence[PullSecret]:
         """See `slipway.ports.Cluster`; without any in the template, its service account's."""

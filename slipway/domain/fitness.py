@@ -3,15 +3,18 @@
 import json
 import shlex
 from collections.abc import Sequence
+from datetime import timedelta
 
 from slipway.domain.image import Digest
 from slipway.domain.rollout import Expectation, Verdict, Watch, current_set, judge
-from slipway.domain.workloads import Workloads, running_digest
+from slipway.domain.workloads import Pod, Workloads, running_digest
 from slipway.errors import DeploymentUnfit
 
 PULUMI = "pulumi"
 """How the names of Pulumi's own field managers begin: pulumi-kubernetes, pulumi-kubernetes-1a2b."""
 REPLICAS = "spec.replicas"
+JUST_NOW = timedelta(seconds=60)
+"""A pod that is not ready for no longer may be on its way up: what it replaces was good."""
 AUTOSCALERS = frozenset({"kube-controller-manager", "k3s", "kubelite"})
 """Under whose name a HorizontalPodAutoscaler scales: of all in that process, only it does. K3s' and
 MicroK8s' have it within a process of theirs."""
@@ -24,6 +27,11 @@ def require_fit(seen: Workloads, container: str) -> None:
     if seen.replicas == 0:
         raise DeploymentUnfit(
             f"{seen} is scaled to zero: nothing could be proven; give it a replica in the program"
+        )
+    if seen.rolled_out and _has_just_lost_pods(seen):
+        raise DeploymentUnfit(
+            f"{seen}: a pod of it has only just been replaced, or has lost its readiness, so what "
+            "runs can't be told: try again in a minute, when it is ready or has failed"
         )
     if _is_moving(seen, container):
         raise DeploymentUnfit(
@@ -168,6 +176,25 @@ def _is_moving(seen: Workloads, container: str) -> bool:
         return False
     troubled = judgement.pod != ""
     return not troubled
+
+
+def _has_just_lost_pods(seen: Workloads) -> bool:
+    """Whether no pod is ready, and one may be in a moment: a node was drained, a pod deleted."""
+    current = current_set(seen)
+    if current is None or current.failure or seen.updated < seen.replicas:
+        return False
+    if seen.observed_generation < seen.generation:
+        return False
+    pods = [each for each in seen.pods if each.replica_set == current.name and not each.over]
+    if any(each.ready and not each.terminating for each in pods):
+        return False
+    return not pods or any(_is_young(each, seen) for each in pods)
+
+
+def _is_young(pod: Pod, seen: Workloads) -> bool:
+    if pod.changed is None or seen.seen_at is None:
+        return False
+    return seen.seen_at - pod.changed < JUST_NOW
 
 
 def _has_come_to_its_end(seen: Workloads) -> bool:

@@ -102,6 +102,8 @@ class Workloads:
     """None where nobody has set it and the API server's default stands."""
     placement: Placement = ANYWHERE
     """Which nodes its pods may come to."""
+    seen_at: datetime | None = None
+    """When all this was read, by the clock of whoever read it."""
 
     def __str__(self) -> str:
         return f"Deployment {self.namespace}/{self.name}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.engine import Connection
 
 from slipway.domain.finding import (
@@ -43,10 +43,11 @@ class SqlFindings(LedgerPart):
         rows = await self._database.rows(wanted.limit(limit))
         return [_from(row) for row in rows]
 
-    async def found_at(self) -> Sequence[str]:
+    async def left_alone(self, seconds: float) -> Sequence[str]:
         """See `slipway.ports.Findings`."""
-        standing = select(audit.c.target).where(audit.c.gone.is_(None)).distinct()
-        rows = await self._database.rows(standing.order_by(audit.c.target))
+        standing = select(audit.c.target).where(audit.c.gone.is_(None)).group_by(audit.c.target)
+        old = standing.having(func.max(audit.c.looked) < database_now() - seconds)
+        rows = await self._database.rows(old.order_by(audit.c.target))
         return [str(row["target"]) for row in rows]
 
 

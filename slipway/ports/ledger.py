@@ -168,8 +168,8 @@ class Findings(Protocol):
     ) -> Sequence[RecordedFinding]:
         """Findings that stand, or that `ever` did, newest first."""
 
-    async def found_at(self) -> Sequence[str]:
-        """The targets at which findings stand, by name, whether or not they are registered."""
+    async def left_alone(self, seconds: float) -> Sequence[str]:
+        """Targets, by name, at which findings stand that no audit has looked at for so long."""
 
 
 class Ledger(Releases, Leases, Restrictions, Findings, Protocol):

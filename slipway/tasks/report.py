@@ -1,13 +1,15 @@
 """Reports for people: artifacts of the flow run inside one, log lines everywhere."""
 
 import asyncio
+import contextlib
 import functools
 import html
 import logging
 import re
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 from uuid import UUID
 
 from slipway.domain.release import Phase, Release, State
@@ -16,6 +18,9 @@ from slipway.ports import Evidence
 from slipway.tasks.policies import in_flow_run, run_address
 
 P = ParamSpec("P")
+
+if TYPE_CHECKING:
+    from prefect.events.worker import EventsWorker
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ _MARKS = {
 }
 TOLD_WITHIN = 30.0
 """Seconds; a server that takes no events keeps no audit from its end."""
+_tellers: "set[EventsWorker]" = set()
+"""What sends the events told since they were last waited for: one that fails is replaced."""
 _MARKUP = re.compile(r"[\\`*_\[\]|]")
 
 
@@ -65,18 +72,48 @@ async def tell(event: str, resource: Mapping[str, str], payload: Mapping[str, An
     if not in_flow_run():
         return
     from prefect.events import emit_event  # noqa: PLC0415 - likewise
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - likewise
 
+    _tellers.add(EventsWorker.instance())
     emit_event(event, resource=dict(resource), payload=dict(payload))
 
 
-@best_effort
-async def all_told() -> None:
-    """Wait until every event that this process has told is on its way to Prefect's server."""
-    if not in_flow_run():
-        return
-    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - likewise
+async def all_told() -> bool:
+    """Whether all events that this process has told are on their way to Prefect's server by now.
 
-    await asyncio.wait_for(asyncio.to_thread(EventsWorker.instance().wait_until_empty), TOLD_WITHIN)
+    It is waited for a while.
+    """
+    waiting = [_emptied(each) for each in _tellers]
+    _tellers.clear()
+    try:
+        async with asyncio.timeout(TOLD_WITHIN):
+            await asyncio.gather(*waiting)
+    except TimeoutError:
+        log.warning("Prefect's server has not taken all events within %.0f s", TOLD_WITHIN)
+        return False
+    return True
+
+
+def _emptied(teller: "EventsWorker") -> asyncio.Future[None]:
+    """Done once it has sent everything: never, where it has failed.
+
+    Its own thread holds nobody back from their end, as one of the executor's would.
+    """
+    loop = asyncio.get_running_loop()
+    empty: asyncio.Future[None] = loop.create_future()
+
+    def wait() -> None:
+        teller.wait_until_empty()
+        with contextlib.suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(_fulfil, empty)
+
+    threading.Thread(target=wait, daemon=True, name="told").start()
+    return empty
+
+
+def _fulfil(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Bar:

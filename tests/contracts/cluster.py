@@ -1,8 +1,10 @@
 """What every Cluster promises: the one in memory, and the client on a real Kubernetes."""
 
+from dataclasses import replace
+
 import pytest
 
-from slipway.domain.fitness import require_fit
+from slipway.domain.fitness import JUST_NOW, require_fit
 from slipway.domain.image import Digest
 from slipway.domain.rollout import PULL_REASONS, Expectation, Verdict, Watch, judge
 from slipway.domain.scheduling import (
@@ -174,7 +176,11 @@ class ClusterContract:
         assert (seen.rolled_out, seen.deadline_exceeded) == (True, False)
         assert (pod.ready, pod.terminating, pod.replica_set) == (False, False, replica_set.name)
         assert (seen.updated, seen.observed_generation) == (1, seen.generation)
-        require_fit(seen, CONTAINER)
+        assert seen.seen_at is not None
+        assert pod.changed is not None
+        with pytest.raises(DeploymentUnfit, match="try again in a minute"):
+            require_fit(replace(seen, seen_at=pod.changed), CONTAINER)
+        require_fit(replace(seen, seen_at=pod.changed + JUST_NOW), CONTAINER)
 
     @pytest.mark.parametrize("to", ["another image", "one that was there before"])
     async def test_a_rollout_is_one_from_when_it_is_asked_for_whatever_was_rolled_out_before(

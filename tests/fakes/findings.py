@@ -1,7 +1,7 @@
 """Findings in memory, by the running loop's clock."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from slipway.domain.finding import Changes, Judged, RecordedFinding, compared
 from slipway.ports import ALL
@@ -14,6 +14,7 @@ class MemoryFindings:
         super().__init__()
         self.standing: dict[str, list[RecordedFinding]] = {}
         self.past: dict[str, list[RecordedFinding]] = {}
+        self.looked: dict[str, datetime] = {}
 
     def now(self) -> datetime:
         """The ledger's time."""
@@ -21,6 +22,7 @@ class MemoryFindings:
 
     async def record_findings(self, target: str, judged: Judged) -> Changes:
         """See `slipway.ports.Findings`."""
+        self.looked[target] = self.now()
         changes = compared(self.standing.get(target, ()), judged, self.now())
         kept = {each.finding.fingerprint: each for each in changes.persisting}
         before = [each.finding.fingerprint for each in self.standing.get(target, ())]
@@ -37,6 +39,8 @@ class MemoryFindings:
         newest = sorted(found, key=lambda each: each.since, reverse=True)
         return newest[:limit]
 
-    async def found_at(self) -> Sequence[str]:
+    async def left_alone(self, seconds: float) -> Sequence[str]:
         """See `slipway.ports.Findings`."""
-        return sorted(target for target, standing in self.standing.items() if standing)
+        since = self.now() - timedelta(seconds=seconds)
+        found = [target for target, standing in self.standing.items() if standing]
+        return sorted(each for each in found if self.looked[each] < since)

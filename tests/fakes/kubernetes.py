@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pydantic import SecretStr
 
@@ -16,6 +17,7 @@ from slipway.ports import Evidence, Health, PullCredentials, PullSecret
 from tests.fakes.faults import Faults
 from tests.fakes.images import Behaviour, FakeRegistry
 from tests.fakes.pods import TERMINATES_IN, FakePod, shows, state_of
+from tests.fakes.restrictions import EPOCH
 
 OURS = "pulumi-kubernetes"
 ARCH = "kubernetes.io/arch"
@@ -314,6 +316,7 @@ class FakeCluster:
             replica_sets=tuple(deployment.sets),
             pods=pods,
             placement=deployment.placement,
+            seen_at=EPOCH + timedelta(seconds=now),
         )
 
 

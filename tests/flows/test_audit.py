@@ -32,6 +32,7 @@ from tests.signing import Signer
 
 SINK = "annotations-sink-prod"
 DAY = EPOCH + timedelta(days=1)
+DAYS_LATER = 2 * 86400.0
 Spoil = Callable[[World], Awaitable[None] | None]
 
 
@@ -490,6 +491,44 @@ async def _dies(*_: object) -> Changes:
     raise KeyboardInterrupt
 
 
+async def test_what_could_not_be_told_is_not_kept_so_that_the_next_audit_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await released("second", "third")
+    edited(world)
+
+    async def not_told() -> bool:
+        return False
+
+    with monkeypatch.context() as away:
+        away.setattr(auditing, "all_told", not_told)
+        await auditing.audit_and_report([world.ports()])
+    again = await auditing.audit_and_report([world.ports()])
+
+    [mine] = again.targets
+    assert isinstance(mine.changes, Changes)
+    assert [each.finding.rule for each in mine.changes.new] == ["IMG006"]
+
+
+async def test_what_nobody_could_compare_is_not_kept_before_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await released("second", "third")
+    edited(world)
+
+    async def fail(*_: object) -> Changes:
+        raise Unreachable("no ledger: try again")
+
+    with monkeypatch.context() as away:
+        away.setattr(auditing, "_compare", fail)
+        await auditing.audit_and_report([world.ports()])
+    again = await auditing.audit_and_report([world.ports()])
+
+    [mine] = again.targets
+    assert isinstance(mine.changes, Changes)
+    assert [each.finding.rule for each in mine.changes.new] == ["IMG006"]
+
+
 async def test_findings_that_the_ledger_does_not_take_are_shown_and_told_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -514,6 +553,9 @@ async def test_what_was_found_at_a_target_is_gone_once_it_is_registered_no_more(
     both = [world.ports(name) for name in world.targets]
     await auditing.audit_and_report(both, complete=True)
 
+    early = await auditing.audit_and_report([world.ports(SINK)], complete=True)
+    assert not early.gone, "another registration may be looking after it"
+    await asyncio.sleep(DAYS_LATER)
     some = await auditing.audit_and_report([world.ports(SINK)])
     rest = await auditing.audit_and_report([world.ports(SINK)], complete=True)
     again = await auditing.audit_and_report([world.ports(SINK)], complete=True)

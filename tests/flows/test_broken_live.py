@@ -109,3 +109,23 @@ async def test_while_somebody_restarts_its_pods_a_rollback_is_refused() -> None:
 
     assert summary(outcome) == "refused: deployment-unfit"
     assert "a rollout is under way" in outcome.release.reason
+
+
+async def test_no_release_begins_while_the_only_pod_of_what_is_live_is_being_replaced() -> None:
+    """What it replaces was good: taken for broken, a failed release would not bring it back."""
+    world = World.seeded()
+    assert summary(await deploy(world.ports(), deploy_request(world.commits["second"].sha)))
+    await asyncio.sleep(60)
+    world.deployment.pods.clear()
+    world.cluster.settle(world.deployment)
+    for pod in world.deployment.pods:
+        pod.unready_until = asyncio.get_running_loop().time() + 20
+
+    early = await deploy(world.ports(), deploy_request(world.commits["crashing"].sha))
+    await asyncio.sleep(30)
+    later = await deploy(world.ports(), deploy_request(world.commits["crashing"].sha))
+
+    assert (early.state, early.code) == (State.REFUSED, "deployment-unfit")
+    assert "try again in a minute" in early.release.reason
+    assert later.state is State.RESTORED
+    assert world.runs() == {world.digest_of("second")}

@@ -102,14 +102,17 @@ class FindingsContract:
         assert list(changes.persisting) == list(meanwhile.new)
         assert [each.finding for each in await ledger.findings(HERE)] == [DRIFT]
 
-    async def test_the_ledger_tells_at_which_targets_findings_stand(self, ledger: Ledger) -> None:
+    async def test_the_ledger_tells_where_findings_stand_that_nobody_looks_at_any_more(
+        self, ledger: Ledger
+    ) -> None:
         there = replace(MISSING, target="sink-prod")
         mended = replace(MISSING, target="web-prod")
         for each in (mended, there, MISSING):
             await ledger.record_findings(each.target, judged(each, replace(each, rule="IMG006")))
         await ledger.record_findings(mended.target, judged())
 
-        assert await ledger.found_at() == [HERE, "sink-prod"]
+        assert await ledger.left_alone(-60) == [HERE, "sink-prod"]
+        assert await ledger.left_alone(60) == []
 
     async def test_findings_are_those_of_their_target(self, ledger: Ledger) -> None:
         await ledger.record_findings(HERE, judged(MISSING))

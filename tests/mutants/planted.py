@@ -401,6 +401,20 @@ MUTANTS = (
         "tests/flows/test_pruning.py",
     ),
     Mutant(
+        "release over a pod that is only just being replaced",
+        "slipway/domain/fitness.py",
+        "    if seen.rolled_out and _has_just_lost_pods(seen):\n",
+        "    if seen.paused and _has_just_lost_pods(seen):\n",
+        "tests/flows/test_broken_live.py",
+    ),
+    Mutant(
+        "keep what Prefect was not told",
+        "flows/auditing.py",
+        "    if told:\n",
+        "    if every:\n",
+        "tests/flows/test_audit.py",
+    ),
+    Mutant(
         "keep what an audit found before it is told",
         "flows/auditing.py",
         "await audit(every, every_tag=every_tag, complete=complete)\n",

@@ -1,14 +1,19 @@
 """Reports say what happened, and text from outside can't break them."""
 
 import asyncio
+import threading
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from flows import deploy
 from slipway.domain.image import Digest
 from slipway.domain.release import Release, State
 from slipway.domain.rollout import Proof, ProvenPod
 from slipway.ports import Evidence
-from slipway.tasks.report import Bar, evidence_report, release_report
+from slipway.tasks import report as reporting
+from slipway.tasks.report import Bar, all_told, evidence_report, release_report
 from tests.fakes.virtual_time import run
 from tests.fakes.world import World, deploy_request
 
@@ -97,3 +102,48 @@ async def test_nobody_waits_for_the_progress_bar_and_its_end_is_shown() -> None:
     await bar.arrived()
 
     assert shown == [(10, "resolved"), (100, "live")]
+
+
+class Teller:
+    """Prefect's worker for events: `sent` once it has sent them all."""
+
+    def __init__(self) -> None:
+        self.sent = threading.Event()
+
+    def wait_until_empty(self) -> None:
+        self.sent.wait()
+
+
+@pytest.fixture
+def tellers(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
+    found: set[Any] = set()
+    monkeypatch.setattr(reporting, "_tellers", found)
+    return found
+
+
+async def test_all_is_told_once_everybody_who_tells_has_sent_it(tellers: set[Any]) -> None:
+    tellers |= {first := Teller(), second := Teller()}
+    told = asyncio.create_task(all_told())
+    first.sent.set()
+    await asyncio.sleep(0.01)
+    assert not told.done()
+
+    second.sent.set()
+
+    assert await told
+    assert await all_told(), "nothing more was told since"
+
+
+async def test_a_server_that_takes_no_events_holds_nobody_back_and_they_count_as_untold(
+    tellers: set[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that waits is none of the executor's, for which a process waits at its end."""
+    monkeypatch.setattr(reporting, "TOLD_WITHIN", 0.05)
+    tellers.add(stuck := Teller())
+
+    assert not await all_told()
+
+    waiting = [each for each in threading.enumerate() if each.name == "told"]
+    assert waiting
+    assert all(each.daemon for each in waiting)
+    stuck.sent.set()

@@ -9,6 +9,7 @@ from slipway.domain.auditing import remedies
 from slipway.domain.auditing.picture import NotKnown, Picture, known, reference_of
 from slipway.domain.candidate import present
 from slipway.domain.finding import Finding, Remedy, Severity
+from slipway.domain.redaction import redacted
 from slipway.domain.rollout import (
     BACKING_OFF,
     CREATE_REASONS,
@@ -54,6 +55,8 @@ def in_trouble(picture: Picture) -> Findings:
         for each in () if pod.terminating or pod.over else _troubles(picture, pod):
             if _is_young(pod, picture.at, each.grace):
                 early.append(each.shown)
+                # Of what stands, a younger pod in the same trouble says nothing yet.
+                found |= {one.about: one for one in _standing(picture) if one.about == each.about}
             elif each.about not in found:
                 remedy = _room() if each.why == UNSCHEDULABLE else _again(picture, each.why)
                 found[each.about] = _finding(picture, each.about, each.shown, remedy)
@@ -64,9 +67,15 @@ def in_trouble(picture: Picture) -> Findings:
         yield from _idle(picture, seen)
 
 
+def _standing(picture: Picture) -> list[Finding]:
+    memory = picture.ledger
+    standing = () if isinstance(memory, Unknown) else memory.standing
+    return [each for each in standing if each.rule == RULE]
+
+
 def _troubles(picture: Picture, pod: Pod) -> Iterator[_Trouble]:
     if pod.unschedulable:
-        shown = f"pod {pod.name}: {pod.unschedulable}"
+        shown = f"pod {pod.name}: {redacted(pod.unschedulable)}"
         yield _Trouble(UNSCHEDULABLE, UNSCHEDULABLE, shown, UNSCHEDULABLE_GRACE)
     for each in pod.containers:
         why = _why(picture, each)
@@ -90,7 +99,7 @@ def _idle(picture: Picture, seen: Workloads) -> Findings:
     ready = sum(pod.ready for pod in alive)
     current = current_set(seen)
     if current is not None and current.failure:
-        shown = f"none can be made: {current.failure}"
+        shown = f"none can be made: {redacted(current.failure)}"
         yield _finding(picture, "new pods", shown, _describe(seen))
     elif seen.replicas and not ready:
         shown = f"none of its {seen.replicas} pods is ready"
@@ -124,15 +133,12 @@ def _ended_again(picture: Picture, container: Container, why: str) -> bool:
     began = container.run_began
     if began is None or container.done or container.restarts < EXITS_UNTIL_DISPROVEN:
         return False
-    memory = picture.ledger
-    stood = not isinstance(memory, Unknown) and any(
-        (each.rule, each.about) == (RULE, _about(container, why)) for each in memory.standing
-    )
+    stood = any(each.about == _about(container, why) for each in _standing(picture))
     return picture.at - began <= (CALM if stood else RECENT)
 
 
 def _shown(container: Container) -> str:
-    message = f": {container.waiting_message}" if container.waiting_message else ""
+    message = f": {redacted(container.waiting_message)}" if container.waiting_message else ""
     ended = f"last ended by {container.terminated}, exit code {container.exit_code}"
     parts = [
         f"{container.waiting}{message}" if container.waiting else "",

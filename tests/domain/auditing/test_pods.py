@@ -157,6 +157,9 @@ SLOW = container(ready=False, waiting="ErrImagePull", waiting_message="TLS hands
 SYNC = "failed to sync configmap cache: timed out"
 
 
+SPOKEN = "could not start: pull https://user:pw0rd@ghcr.io/acme/shop"
+
+
 @pytest.mark.parametrize(
     ("state", "grace"),
     [
@@ -208,6 +211,35 @@ def test_what_is_beyond_doubt_is_told_while_something_else_may_be_over_in_a_mome
     pods = (pod(SLOW, "b", changed=NOW), pod(container(ready=False, waiting="CrashLoopBackOff")))
 
     assert ids(picture(cluster=workloads(pods=pods))) == {"IMG013"}
+
+
+def test_a_trouble_that_stands_is_not_gone_because_a_younger_pod_has_it_now() -> None:
+    crashing = pod(container(ready=False, waiting="CrashLoopBackOff"), "a")
+    long_ago = pod(SLOW, "b", changed=NOW - timedelta(minutes=5))
+    standing = judge(picture(cluster=workloads(pods=(crashing, long_ago)))).findings
+    assert len(standing) == 2
+
+    young = replace(long_ago, name="c", changed=NOW)
+    again = judge(
+        picture(cluster=workloads(pods=(crashing, young)), ledger=memory(standing=standing))
+    )
+
+    assert {each.fingerprint for each in again.findings} == {each.fingerprint for each in standing}
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        pod(container(ready=False, waiting="CreateContainerError", waiting_message=SPOKEN)),
+        pod(name="b", ready=False, unschedulable=SPOKEN),
+    ],
+    ids=["a container", "the scheduler"],
+)
+def test_no_secret_that_a_cluster_speaks_of_is_told_on(spoken: Pod) -> None:
+    [found] = judge(picture(cluster=workloads(pods=(spoken,)))).findings
+
+    assert "could not start" in found.seen
+    assert "pw0rd" not in found.seen
 
 
 @pytest.mark.parametrize("how", ["Error", "OOMKilled"])
