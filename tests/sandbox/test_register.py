@@ -24,8 +24,10 @@ pytestmark = pytest.mark.sandbox
 DEPLOYMENTS = [
     f"deploy/{ADAPTER}",
     f"rollback/{ADAPTER}",
+    f"candidates/{ADAPTER}",
     f"deploy/{SINK}",
     f"rollback/{SINK}",
+    f"candidates/{SINK}",
     "recover/acme:oceanid-cluster:prod",
     "audit/all",
     "audit/every-tag",
