@@ -354,7 +354,7 @@ MUTANTS = (
     Mutant(
         "take for gone what another audit has found meanwhile",
         "slipway/domain/auditing/rules.py",
-        "    return Judged(tuple(_in_order(findings)), reasons, _stood(picture))\n",
+        "    return Judged(tuple(_in_order(findings)), reasons, stood)\n",
         "    return Judged(tuple(_in_order(findings)), reasons)\n",
         "tests/flows/test_audit.py",
     ),

@@ -191,6 +191,11 @@ class Picture:
     each names; None where another target's picture has them."""
 
     @property
+    def standing(self) -> Sequence[Finding]:
+        """What stood when this look began; nothing where the ledger can't tell."""
+        return () if isinstance(self.ledger, Unknown) else self.ledger.standing
+
+    @property
     def parts(self) -> Mapping[str, object]:
         """Every part of a release by the name people know it by."""
         return {

@@ -68,9 +68,7 @@ def in_trouble(picture: Picture) -> Findings:
 
 
 def _standing(picture: Picture) -> list[Finding]:
-    memory = picture.ledger
-    standing = () if isinstance(memory, Unknown) else memory.standing
-    return [each for each in standing if each.rule == RULE]
+    return [each for each in picture.standing if each.rule == RULE]
 
 
 def _troubles(picture: Picture, pod: Pod) -> Iterator[_Trouble]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from slipway.domain.agreement import Unknown
 from slipway.domain.auditing import (
     image_rules,
     origin_rules,
@@ -67,13 +66,8 @@ def judge(picture: Picture) -> Judged:
             reasons[identity] = before if str(error) in before else f"{before}; {error}"
         else:
             findings += found
-    return Judged(tuple(_in_order(findings)), reasons, _stood(picture))
-
-
-def _stood(picture: Picture) -> frozenset[str]:
-    memory = picture.ledger
-    standing = () if isinstance(memory, Unknown) else memory.standing
-    return frozenset(each.fingerprint for each in standing)
+    stood = frozenset(each.fingerprint for each in picture.standing)
+    return Judged(tuple(_in_order(findings)), reasons, stood)
 
 
 def _in_order(findings: Sequence[Finding]) -> Iterator[Finding]:

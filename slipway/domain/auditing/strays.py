@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from slipway.domain.auditing.picture import reference_of
 from slipway.domain.image import ImageReference
@@ -30,11 +31,7 @@ def stray_keys(
         if key in own or project not in projects or not _NAME.fullmatch(name) or image is None:
             continue
         if image.repository in repositories or _owner(image.repository) in owners:
-            found[
-                ConfigKey(
-                    environment.organization, environment.project, environment.environment, key
-                )
-            ] = value
+            found[replace(environment, key=key)] = value
     return found
 
 
